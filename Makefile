@@ -1,0 +1,68 @@
+# Everything is reached from here; `make help` lists it. The work is done by the programs that are called.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CACHE := $(or $(MLMODEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlmodel)
+
+# uv brings Python packages as uv.lock has them; where it is missing, it is put into the cache folder.
+UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+RUN := $(UV) run --frozen
+PYTEST := $(RUN) pytest
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(CACHE)/uv/bin/uv:
+	@python3 -m venv $(CACHE)/uv && $(CACHE)/uv/bin/pip install --quiet uv==0.13.9
+
+.PHONY: demo
+demo: $(UV) ## run the whole loop on real flights, in a Kubernetes of its own (CLUSTER=local|kind|current)
+	@$(RUN) python -m demo
+
+.PHONY: test
+test: check test-slow test-control-plane test-node test-demo ## everything: check, control plane, node, and the short demo
+
+.PHONY: check
+check: $(UV) ## format, lint, types, import rules, unit tests: under a minute
+	@$(RUN) ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
+	@$(RUN) ruff check --quiet .
+	@$(RUN) mypy
+	@said=$$($(RUN) lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+	@$(PYTEST) --quiet -m "not slow and not control_plane and not node" -n 2
+
+.PHONY: format
+format: $(UV) ## format and mend what can be mended
+	@$(RUN) ruff format --quiet .
+	@$(RUN) ruff check --fix --quiet .
+
+.PHONY: test-slow
+test-slow: $(UV) ## tests that start processes, or simulate at length, on this machine
+	@$(PYTEST) --quiet -m "slow and not control_plane and not node" -n 2
+
+.PHONY: test-control-plane
+test-control-plane: $(UV) ## tests against a real API server, without a node
+	@$(PYTEST) --quiet -m "control_plane and not node" -n 2 --dist loadfile
+
+.PHONY: test-node
+test-node: $(UV) ## tests on a real node: images, Helm, pods, traffic, faults
+	@KEEP_CLUSTER=1 $(PYTEST) --quiet -m node
+
+.PHONY: test-demo
+test-demo: $(UV) ## the demo on a shorter stretch of time
+	@$(RUN) python -m demo --short
+
+.PHONY: crds
+crds: $(UV) ## generate crds/ and the chart's copies from the contract
+	@$(RUN) python -m mlmodel_operator.crds
+
+.PHONY: images
+images: $(UV) ## build the images and print their names and archives
+	@$(RUN) python -m tests.images
+
+.PHONY: cluster
+cluster: $(UV) ## start a Kubernetes for demo and tests (CLUSTER=local|kind|current), print its KUBECONFIG
+	@$(RUN) python -m tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: $(UV) ## stop that Kubernetes and remove what it left on this machine
+	@$(RUN) python -m tests.cluster down
