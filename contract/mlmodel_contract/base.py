@@ -1,0 +1,49 @@
+"""The base of every document, and the scalar types that manifests are written in.
+
+Not here: any document itself.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = r"^([0-9]+(\.[0-9]+)?[smhd])+$"
+
+
+class Document(BaseModel):
+    """A frozen document, camelCase on the wire and snake_case in Python; unknown fields are refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    def wire(self) -> dict[str, Any]:
+        """Return the JSON object as the other side reads it, without fields that are None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Duration = Annotated[str, Field(pattern=_DURATION, max_length=20, examples=["30m", "1h30m", "90d"])]
+"""A length of time such as ``30m``, ``1h30m`` or ``90d``; units s, m, h and d (24 hours)."""
+
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=63)]
+"""The name of a column in data, requests and reports."""
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""``sha256:`` and 64 hexadecimal digits."""
+
+
+def duration(text: str) -> timedelta:
+    """Parse a ``Duration``.
+
+    >>> duration("1h30m").total_seconds()
+    5400.0
+
+    Raises:
+        ValueError: the text is no duration.
+
+    """
+    if not re.match(_DURATION, text):
+        raise ValueError(f"'{text}' is no duration: write a number and a unit of s, m, h or d, such as 30m")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([smhd])", text)))

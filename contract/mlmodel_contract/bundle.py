@@ -1,0 +1,87 @@
+"""The bundle: the folder that a version is.
+
+``manifest.json`` names every other file with its sha256; its own sha256 is the version's digest.
+
+Not here: reading and writing files.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Digest, Document
+from .manifest import ColumnType, Estimator
+from .metrics import Task
+from .report import FeatureKind, LossReference
+from .version import Metrics
+
+MANIFEST = "manifest.json"
+MODEL = "model.skops"  # the truth: the fitted scikit-learn pipeline
+MODEL_ONNX = "model.onnx"  # only where it agreed with the pipeline on every holdout row
+SCHEMA = "schema.json"  # BundleSchema
+PROFILE = "profile.json"  # Profile
+GOLDEN = "golden.json"  # GoldenRows
+METRICS = "metrics.json"  # Metrics
+
+
+class SchemaColumn(Document):
+    """A column that a request must or may carry."""
+
+    name: str
+    type: ColumnType
+    min: float | None = None
+    max: float | None = None
+
+
+class BundleSchema(Document):
+    """What requests look like and what comes back."""
+
+    task: Task
+    features: list[SchemaColumn]
+    target: str
+    target_type: ColumnType
+    time: str | None = None
+    classes: list[str | bool | int] = Field(default_factory=list, description="Classification: in the order of the probabilities.")
+    slices: list[str] = Field(default_factory=list)
+
+
+class FeatureProfile(Document):
+    """How live values of a feature are counted into slots, and the training rows' counts.
+
+    Numeric: slot i holds values in (edges[i-1], edges[i]], the slot after the last edge the larger ones, then missing.
+    Categorical: a slot for each of ``categories``, then other, then missing; a boolean is the category ``false`` or ``true``.
+    """
+
+    name: str
+    kind: FeatureKind
+    edges: list[float] = Field(default_factory=list)
+    categories: list[str] = Field(default_factory=list)
+    counts: list[int]
+
+
+class Profile(Document):
+    """The reference for live rows: training rows by slot, the prediction (out of fold) as the last feature, the holdout's loss."""
+
+    rows: int
+    features: list[FeatureProfile]
+    loss: LossReference
+
+
+class GoldenRows(Document):
+    """Rows with the predictions that every server of this bundle must give: probabilities (rows x classes) or numbers (rows x 1)."""
+
+    rows: list[dict[str, str | bool | float | None]]
+    predictions: list[list[float]]
+    tolerance: float = Field(description="Largest absolute difference that is still the same prediction.")
+
+
+class BundleManifest(Document):
+    """Names every file of the bundle with its sha256, and says what made it."""
+
+    contract: int
+    version: str
+    estimator: Estimator | None = None
+    engine: str = Field(description="onnxruntime or scikit-learn.")
+    libraries: Annotated[dict[str, str], Field(description="Versions of python, scikit-learn, numpy, skops and the others that made it.")]
+    files: dict[str, Digest]
+    metrics: Metrics | None = None

@@ -1,0 +1,40 @@
+"""What a team declares: ``MLModel.spec``, a module for each part. The CRD and its field descriptions are generated from these classes."""
+
+from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
+from .objective import Criterion, Objective, Slice
+from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Trigger
+from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
+from .spec import MLModelSpec
+from .training import Candidate, Estimator, Scalar, Search, Training, Validation
+
+__all__ = [
+    "Autoscaling",
+    "Candidate",
+    "Capture",
+    "Captured",
+    "Checks",
+    "Column",
+    "ColumnType",
+    "ComputeResources",
+    "Criterion",
+    "Data",
+    "Estimator",
+    "ExternalModel",
+    "Labels",
+    "MLModelSpec",
+    "Monitoring",
+    "Objective",
+    "Quantity",
+    "Retraining",
+    "Rule",
+    "Scalar",
+    "Search",
+    "Serving",
+    "Slice",
+    "Source",
+    "SourceURI",
+    "Training",
+    "Trigger",
+    "Validation",
+    "cel",
+]

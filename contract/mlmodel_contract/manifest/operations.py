@@ -1,0 +1,91 @@
+"""``spec.serving``, ``spec.monitoring``, ``spec.retraining``: how a model serves, is watched and may change.
+
+Not here: what it learns from and how.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from ..base import Document, Duration
+from .rules import ComputeResources, Rule, cel
+
+
+class Autoscaling(Document):
+    """The shape of autoscaling/v2, from which a HorizontalPodAutoscaler is made."""
+
+    min_replicas: int = Field(1, ge=1, le=1000, description="Fewest pods.")
+    max_replicas: int = Field(ge=1, le=1000, description="Most pods.")
+    metrics: list[dict[str, Any]] = Field(
+        default_factory=list, max_length=10, description="autoscaling/v2 metrics; 80% of the requested CPU by default."
+    )
+    behavior: dict[str, Any] | None = Field(None, description="autoscaling/v2 behavior.")
+
+
+class Serving(Document):
+    """Deployment: how many model-server pods, how large."""
+
+    replicas: int = Field(1, ge=0, le=1000, description="Pods of the live version; autoscaling, where given, decides in its place.")
+    autoscaling: Autoscaling | None = Field(None, description="Scale with the load.")
+    resources: ComputeResources = Field(
+        default_factory=lambda: ComputeResources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "1Gi"}),
+        description="Resources of the model server.",
+    )
+    progress_deadline: Duration = Field("10m", description="A new version whose pods are not ready after this long is given up.")
+    drain: Duration = Field("30s", description="How long the pods of a replaced version stay before they are told to end.")
+
+
+class Labels(Document):
+    """When the truth comes back."""
+
+    max_delay: Duration = Field("7d", description="Feedback is taken for this long after the prediction.")
+
+
+class Capture(Document):
+    """Keeping live rows for retraining."""
+
+    fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept until their label comes.")
+
+
+class Monitoring(Document):
+    """Monitoring: performance and drift."""
+
+    false_alarm_probability: float = Field(0.01, gt=0, lt=0.5, description="Probability of any false drift alarm in the life of a version.")
+    report_every: Duration = Field("30s", description="How often each pod reports its counts and the operator judges them.")
+    labels: Labels = Field(default_factory=Labels, description="When the truth comes back.")
+    capture: Capture = Field(default_factory=Capture, description="Keeping live rows for retraining.")
+
+
+class Trigger(StrEnum):
+    """What may start a run beside a person."""
+
+    DRIFT = "Drift"
+    PERFORMANCE = "Performance"
+    SCHEDULE = "Schedule"
+
+
+class Retraining(Document):
+    """Maintenance and continuous improvement: when to train anew."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            Rule(
+                "(has(self.triggers) && 'Schedule' in self.triggers) == has(self.schedule)",
+                "retraining.schedule and the trigger Schedule need each other",
+            ),
+        )
+    }
+
+    triggers: list[Trigger] = Field(
+        default_factory=lambda: [Trigger.DRIFT, Trigger.PERFORMANCE],
+        max_length=3,
+        description="Drift: inputs drifted and labels show harm or are missing. Performance: the loss of labelled predictions rose. "
+        "Schedule: by the clock.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    schedule: str | None = Field(None, max_length=100, description="Five cron fields in UTC, such as '0 3 * * 0' for Sundays at three.")
+    cooldown: Duration = Field("6h", description="Shortest time from the end of one run to the start of the next that no person asked for.")
+    give_up_after: int = Field(
+        3, ge=1, le=100, description="After so many rejected or failed runs in a row only a person starts the next one."
+    )

@@ -1,0 +1,27 @@
+"""``PodDocument``: all that the containers of a model-server pod are told, in one environment variable.
+
+Not here: the bundle's own content, and paths and ports, which are constants of ``environment.py``.
+"""
+
+from pydantic import Field
+
+from .base import Document, Duration
+from .version import Artifact
+
+
+class PodDocument(Document):
+    """What fetch, serve and monitor need to know."""
+
+    contract: int = Field(description="Version of the contract.")
+    namespace: str
+    model: str = Field(description="Name of the MLModel, and of the model in the inference protocol.")
+    version: str = Field(description="Name of the ModelVersion.")
+    model_uid: str = Field(description="uid of the MLModel.")
+    version_uid: str = Field(description="uid of the ModelVersion, owner of this pod's MonitorReport.")
+    artifact: Artifact
+    store: str = Field(description="URI below which captured rows are written.")
+    store_credentials: str | None = Field(None, description="Secret with the store's keys, mounted below PATH_SECRETS.")
+    report_every: Duration = "30s"
+    label_delay: Duration = "7d"
+    capture_fraction: float = Field(1.0, ge=0, le=1)
+    drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")

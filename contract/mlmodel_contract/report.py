@@ -1,0 +1,91 @@
+"""``MonitorReport``: what one model-server pod has seen of one version, written by its sidecar alone.
+
+All counts are cumulative over the pod's life and whole numbers, so that adding the reports of all pods is exact under any split of the
+traffic, and a lost, late or repeated report changes nothing. Not here: how a sidecar counts, or what an operator concludes.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from .base import Document
+
+MICRO = 1_000_000
+"""Sums of real numbers are kept in whole millionths."""
+
+PREDICTION = "prediction"
+"""Name of the prediction among the counted features; no column may have it (the sidecar counts it after the columns)."""
+
+
+class FeatureKind(StrEnum):
+    """How a feature's slots are to be read."""
+
+    NUMERIC = "Numeric"
+    CATEGORICAL = "Categorical"
+
+
+class FeatureCounts(Document):
+    """Rows by slot: ordered bins of a number or the most frequent categories, then other (categories only), then missing."""
+
+    name: str = Field(max_length=63, description="The column, or 'prediction'.")
+    kind: FeatureKind = Field(description="Numeric or Categorical.")
+    reference: list[int] = Field(max_length=64, description="Rows of the training data in each slot; the last slot is missing values.")
+    live: list[int] = Field(max_length=64, description="Live rows in each slot, in the same order.")
+
+
+class LossReference(Document):
+    """The loss on the holdout that live loss is held against (log loss in nats, or squared error)."""
+
+    rows: int = Field(ge=0, description="Holdout rows.")
+    mean: float = Field(description="Mean loss.")
+    variance: float = Field(ge=0, description="Variance of one row's loss.")
+    design_effect: float = Field(
+        1.0,
+        ge=1,
+        description="How many times larger dependence makes the variance of the mean than independent rows would.",
+    )
+
+
+class LabelCounts(Document):
+    """Labelled predictions of this version that came back to this pod."""
+
+    rows: int = Field(0, ge=0, description="Labels counted; each prediction once.")
+    repeated: int = Field(0, ge=0, description="Labels for a prediction that already had one; not counted.")
+    other_version: int = Field(0, ge=0, description="Labels for other versions' predictions; kept for retraining, not counted here.")
+    loss: int = Field(0, description="Sum of the loss, millionths; log loss in nats (clipped at 15), or squared error.")
+    loss_squared: int = Field(0, ge=0, description="Sum of the squared loss, millionths.")
+    correct: int = Field(0, ge=0, description="Right labels (classification).")
+    squared_error: int = Field(0, ge=0, description="Sum of squared errors, millionths: of the probability, or of the number.")
+    absolute_error: int = Field(0, ge=0, description="Sum of absolute errors, millionths (regression).")
+    truth: int = Field(0, description="Sum of the true numbers, millionths (regression).")
+    truth_squared: int = Field(0, ge=0, description="Sum of their squares, millionths (regression).")
+    scores_of_negatives: list[int] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Binary: rows by probability in 100 equal bins, truth negative.",
+    )
+    scores_of_positives: list[int] = Field(default_factory=list, max_length=100, description="The same where the truth is positive.")
+
+
+class RowCounts(Document):
+    """What happened to the rows that the server predicted."""
+
+    served: int = Field(0, ge=0, description="Rows that the server predicted, by the server's own count.")
+    counted: int = Field(0, ge=0, description="Rows that the sidecar counted.")
+    missed: int = Field(0, ge=0, description="Served rows that never reached the sidecar: it lagged or was dead.")
+    captured: int = Field(0, ge=0, description="Rows written to the store.")
+    due: int = Field(0, ge=0, description="Counted rows whose label delay is over.")
+
+
+class MonitorReportSpec(Document):
+    """What one pod has seen so far."""
+
+    contract: int = Field(description="Version of the contract.")
+    model: str = Field(max_length=253, description="Name of the MLModel.")
+    version: str = Field(max_length=253, description="Name of the ModelVersion that the pod serves.")
+    sequence: int = Field(ge=0, description="Grows with every report of the pod, also over restarts of its sidecar.")
+    time: str = Field(max_length=40, description="When the report was made, RFC 3339.")
+    rows: RowCounts = Field(default_factory=RowCounts, description="What happened to the rows that the server predicted.")
+    features: list[FeatureCounts] = Field(default_factory=list, max_length=257, description="Counts by feature, the prediction last.")
+    labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions.")
+    loss_reference: LossReference | None = Field(None, description="The holdout's loss, from the bundle.")

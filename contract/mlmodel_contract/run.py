@@ -1,0 +1,141 @@
+"""A run: the document that trainer pods are given, and the results that they leave in their termination messages.
+
+A run passes the stages Prepare, Train (one trial for each index of its Job), Package and Verify; an import has Verify alone. Between
+stages data lies in the store under ``run_folder``. A stage that ends with exit code 0 leaves one of the results below as JSON of at most
+4 KB; any other exit code is a crash, and the last lines of the log are its message. Not here: how a stage does its work.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Document
+from .manifest import Data, Objective, Training
+from .version import Artifact, Comparison, DataLineage, Metrics, Reason, SliceMetrics
+
+MESSAGE_LIMIT = 4096
+"""Bytes that Kubernetes keeps of a termination message."""
+
+
+class Stage(StrEnum):
+    """One Job of a run."""
+
+    PREPARE = "Prepare"
+    TRAIN = "Train"
+    PACKAGE = "Package"
+    VERIFY = "Verify"
+
+
+class RunDocument(Document):
+    """All that a trainer pod needs to know; it reads nothing from the Kubernetes API."""
+
+    contract: int = Field(description="Version of the contract.")
+    namespace: str
+    model: str = Field(description="Name of the MLModel.")
+    run: int
+    reason: Reason
+    stage: Stage
+    store: str = Field(description="URI below which this model's runs, versions and captured rows lie.")
+    store_credentials: str | None = Field(None, description="Secret with the store's keys, mounted below PATH_SECRETS.")
+    objective: Objective | None = None
+    data: Data | None = None
+    training: Training | None = None
+    champion: Artifact | None = Field(None, description="Bundle of the live version.")
+    champion_version: str | None = None
+    artifact: Artifact | None = Field(None, description="Verify: the bundle to verify.")
+
+    @property
+    def version(self) -> str:
+        """Name of the version that this run makes, if it makes one."""
+        return version_name(self.model, self.run)
+
+    @property
+    def run_folder(self) -> str:
+        """URI of the run's intermediate files."""
+        return f"{self.store}/runs/{self.run}"
+
+    @property
+    def bundle_folder(self) -> str:
+        """URI that the run's bundle is written to."""
+        return f"{self.store}/versions/{self.version}"
+
+    @property
+    def captured_folder(self) -> str:
+        """URI of the captured rows and labels."""
+        return captured_folder(self.store)
+
+
+def version_name(model: str, run: int) -> str:
+    """Name of the version that run number ``run`` makes."""
+    return f"{model}-v{run}"
+
+
+def captured_folder(store: str) -> str:
+    """URI of the live rows and labels that sidecars keep, see ``capture.py``."""
+    return f"{store}/captured"
+
+
+class Problem(Document):
+    """One reason why data may not be learnt from, or a bundle not be served."""
+
+    check: str = Field(
+        max_length=40,
+        description="One word, such as SourceMissing, MissingColumn, WrongType, OutOfRange, DigestDiffers, ForbiddenType.",
+    )
+    message: str = Field(max_length=400, description="One sentence that names what is wrong and the remedy.")
+
+
+class PrepareResult(Document):
+    """The data check's result. With problems nothing was kept and nothing may be trained."""
+
+    stage: Literal[Stage.PREPARE] = Stage.PREPARE
+    problems: list[Problem] = Field(default_factory=list)
+    lineage: DataLineage | None = None
+    dropped: dict[str, int] = Field(default_factory=dict, description="Rows that cleaning dropped, by cause.")
+
+
+class TrialResult(Document):
+    """One trial: a candidate with drawn parameters, scored on the folds by ``selectBy``."""
+
+    stage: Literal[Stage.TRAIN] = Stage.TRAIN
+    index: int
+    candidate: str
+    parameters: dict[str, str] = Field(default_factory=dict, description="The drawn parameters, as JSON.")
+    score: float | None = Field(None, description="Mean over the folds; None where the estimator failed.")
+    deviation: float = Field(0.0, description="Standard deviation over the folds.")
+    failure: str | None = Field(None, max_length=400, description="Why the estimator could not be fitted with these parameters.")
+
+
+class PackageResult(Document):
+    """The selected candidate, judged once on the holdout and packaged."""
+
+    stage: Literal[Stage.PACKAGE] = Stage.PACKAGE
+    problems: list[Problem] = Field(default_factory=list, description="Why nothing could be packaged, such as every trial having failed.")
+    artifact: Artifact | None = None
+    candidate: str | None = None
+    estimator: str | None = None
+    parameters: dict[str, str] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
+    engine: str = "scikit-learn"
+    metrics: Metrics | None = None
+    slices: list[SliceMetrics] = Field(
+        default_factory=list,
+        description="Groups with a missed criterion come first; cut where the message would be too long.",
+    )
+    comparison: Comparison | None = None
+
+
+class VerifyResult(Document):
+    """The bundle loaded and checked in a pod of its own, as a server would; what its manifest says of itself."""
+
+    stage: Literal[Stage.VERIFY] = Stage.VERIFY
+    problems: list[Problem] = Field(default_factory=list, description="Empty where the bundle may be served.")
+    estimator: str | None = None
+    libraries: dict[str, str] = Field(default_factory=dict)
+    engine: str = "scikit-learn"
+    metrics: Metrics | None = None
+
+
+StageResult = PrepareResult | TrialResult | PackageResult | VerifyResult
+"""A termination message, told apart by ``stage``."""

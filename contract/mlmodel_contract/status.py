@@ -1,0 +1,172 @@
+"""``MLModel.status`` and ``ModelVersion.status``: what the operator found and decided, for people and for its own next look.
+
+Not here: how it is decided.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Document
+from .metrics import Metric
+from .run import Stage
+from .version import DataLineage, Reason
+
+
+class Condition(Document):
+    """A condition as Kubernetes writes it."""
+
+    type: str = Field(max_length=64, description="Name of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: str = Field(max_length=64, description="One CamelCase word why.")
+    message: str = Field("", max_length=2048, description="The sentence for people.")
+    last_transition_time: str = Field(max_length=40, description="When the status last changed.")
+    observed_generation: int = Field(0, ge=0, description="The spec's generation that this was found for.")
+
+
+class Phase(StrEnum):
+    """Where a version is in its life."""
+
+    REJECTED = "Rejected"
+    CANDIDATE = "Candidate"
+    LIVE = "Live"
+    DRAINING = "Draining"
+    RETIRED = "Retired"
+    FAILED = "Failed"
+
+
+class LiveVersion(Document):
+    """The version that has the traffic."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    since: str = Field(max_length=40, description="Since when.")
+    ready_replicas: int = Field(0, ge=0, description="Its ready pods.")
+
+
+class CandidateVersion(Document):
+    """The accepted version whose pods are getting ready."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    since: str = Field(max_length=40, description="Since when.")
+    ready_replicas: int = Field(0, ge=0, description="Its ready pods.")
+
+
+class DrainingVersion(Document):
+    """The replaced version whose pods still finish what they have."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    until: str = Field(max_length=40, description="When its pods are told to end.")
+
+
+class RunStatus(Document):
+    """The run under way, or the last one."""
+
+    number: int = Field(ge=1, description="Number of the run; it makes the version of this number.")
+    reason: Reason = Field(description="Why it was started.")
+    message: str = Field("", max_length=1024, description="On which figures it was started.")
+    spec_digest: str = Field("", max_length=64, description="Digest of the parts of the spec that it learns from.")
+    stage: Stage = Field(description="The stage it is in.")
+    state: Literal["Running", "Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"] = Field(description="How it goes or went.")
+    started: str = Field(max_length=40, description="When it was started.")
+    finished: str | None = Field(None, max_length=40, description="When it ended.")
+    progress: str = Field("", max_length=1024, description="How far it is, or why it failed: reason and last line of the log.")
+    data: DataLineage | None = Field(None, description="The rows it learns from, once they are checked.")
+    champion: str | None = Field(None, max_length=253, description="The version it has to beat.")
+
+
+class CriterionStatus(Document):
+    """A criterion and its live value on labelled predictions."""
+
+    metric: Metric = Field(description="The metric.")
+    bound: str = Field(max_length=40, description="The criterion, such as '>= 0.7'.")
+    value: float | None = Field(None, description="Value on the live version's labelled predictions; absent without labels.")
+    holdout: float | None = Field(None, description="Value on the holdout.")
+    met: bool | None = Field(None, description="Whether the live value, or without labels the holdout's, keeps the bound.")
+    summary: str = Field("", max_length=64, description="For the printer column.")
+
+
+class DriftedFeature(Document):
+    """A feature whose live rows differ from the training rows."""
+
+    name: str = Field(max_length=63, description="The feature.")
+    evidence: float = Field(description="Natural logarithm of one over the corrected p-value.")
+
+
+class DriftStatus(Document):
+    """What monitoring says of the live version."""
+
+    state: Literal["None", "Suspected", "Confirmed"] = Field("None", description="Whether the inputs or predictions drifted.")
+    harm: Literal["None", "Confirmed", "Unknown"] = Field(
+        "Unknown", description="Whether the loss of labelled predictions rose; Unknown: too few labels."
+    )
+    message: str = Field("", max_length=1024, description="The verdict in a sentence.")
+    since: str | None = Field(None, max_length=40, description="When the drift was confirmed.")
+    rows: int = Field(0, ge=0, description="Live rows counted.")
+    due: int = Field(0, ge=0, description="Live rows whose label should be back by now.")
+    missed: int = Field(0, ge=0, description="Live rows that were served but never counted: a sidecar lagged or was dead.")
+    labels: int = Field(0, ge=0, description="Labelled predictions counted.")
+    loss: float | None = Field(None, description="Mean live loss.")
+    loss_bound: float | None = Field(
+        None, description="Lower confidence bound of the live loss; harm is confirmed when it exceeds the reference."
+    )
+    loss_reference: float | None = Field(None, description="Upper confidence bound of the holdout's loss.")
+    features: list[DriftedFeature] = Field(default_factory=list, max_length=20, description="Drifted features, strongest first.")
+
+
+class LoggedDecision(Document):
+    """One decision of the operator."""
+
+    time: str = Field(max_length=40, description="When.")
+    decision: str = Field(
+        max_length=64,
+        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Promoted, RolloutFailed, "
+        "RollbackStarted, RollbackRefused.",
+    )
+    version: str | None = Field(None, max_length=253, description="The version it is about.")
+    message: str = Field(max_length=1024, description="Why, with the figures.")
+
+
+class RetrainingStatus(Document):
+    """Memory that retraining needs."""
+
+    rejected_in_a_row: int = Field(
+        0, ge=0, description="Runs that were rejected or failed since a version went live; bad data does not count."
+    )
+    not_before: str | None = Field(None, max_length=40, description="No run that nobody asked for starts before this time.")
+    last_scheduled: str | None = Field(None, max_length=40, description="The schedule's last time that was acted on.")
+    handled_retrain: str | None = Field(None, max_length=253, description="Value of the annotation mlmodel.dev/retrain that was acted on.")
+    handled_rollback: str | None = Field(
+        None, max_length=300, description="Value of the annotation mlmodel.dev/rollback-to that was acted on."
+    )
+
+
+class MLModelStatus(Document):
+    """What the operator found and decided."""
+
+    observed_generation: int = Field(0, ge=0, description="The spec's generation that the operator acted on.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        description="Ready, Serving, DataValid, ObjectiveMet, Progressing, DriftDetected, RetrainingPaused.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    live: LiveVersion | None = Field(None, description="The version that has the traffic.")
+    candidate: CandidateVersion | None = Field(None, description="The accepted version whose pods are getting ready.")
+    draining: list[DrainingVersion] = Field(default_factory=list, max_length=10, description="Replaced versions whose pods still run.")
+    run: RunStatus | None = Field(None, description="The run under way, or the last one.")
+    objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
+    drift: DriftStatus | None = Field(None, description="What monitoring says of the live version.")
+    retraining: RetrainingStatus = Field(default_factory=RetrainingStatus, description="Memory that retraining needs.")
+    decisions: list[LoggedDecision] = Field(default_factory=list, max_length=20, description="The last 20 decisions, newest last.")
+    replicas: int = Field(0, ge=0, description="Pods of the live version, for the scale subresource.")
+    selector: str = Field("", max_length=500, description="Label selector of the live version's pods, for the scale subresource.")
+
+
+class ModelVersionStatus(Document):
+    """A version's life after it was made."""
+
+    phase: Phase | None = Field(None, description="Where it is in its life.")
+    since: str | None = Field(None, max_length=40, description="Since when it is in this phase.")
+    message: str = Field("", max_length=1024, description="Why it is in this phase.")
+    evidence: str | None = Field(None, max_length=1_000_000, description="The monitoring evidence so far, packed; the operator's memory.")
+    drift: DriftStatus | None = Field(None, description="What monitoring says, or said last, of this version.")

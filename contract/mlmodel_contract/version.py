@@ -1,0 +1,128 @@
+"""``ModelVersion``: what a run made, on which data, with which figures, and what was decided. Immutable but for its status.
+
+Not here: how any of it is computed.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from .base import Document
+from .metrics import Metric
+
+
+class Reason(StrEnum):
+    """Why a run was started."""
+
+    INITIAL = "Initial"
+    SPEC_CHANGED = "SpecChanged"
+    DRIFT = "Drift"
+    PERFORMANCE = "Performance"
+    SCHEDULE = "Schedule"
+    MANUAL = "Manual"
+    RETRY = "Retry"
+
+
+class Artifact(Document):
+    """Where a bundle lies, and which one it is."""
+
+    uri: str = Field(max_length=1024, description="Folder of the bundle.")
+    digest: str = Field(max_length=71, description="sha256 of the bundle's manifest.json, which holds the sha256 of every file.")
+    credentials: str | None = Field(
+        None,
+        max_length=253,
+        description="Secret with the keys that the URI needs, where it is not the operator's store.",
+    )
+
+
+class DataLineage(Document):
+    """The rows a version was made from."""
+
+    digest: str = Field(max_length=71, description="sha256 of the cleaned rows.")
+    train_rows: int = Field(ge=0, description="Rows that the model was fitted on.")
+    holdout_rows: int = Field(ge=0, description="Newest rows, kept for judging.")
+    captured_rows: int = Field(0, ge=0, description="How many of the rows are live rows whose label came back.")
+    start: str | None = Field(None, max_length=40, description="Time of the oldest row.")
+    end: str | None = Field(None, max_length=40, description="Time of the newest row.")
+
+
+class Estimate(Document):
+    """A metric's value on the holdout with its 95% interval from a block bootstrap."""
+
+    value: float = Field(description="Value on all holdout rows.")
+    low: float = Field(description="Lower end of the 95% interval.")
+    high: float = Field(description="Upper end of the 95% interval.")
+
+
+class Metrics(Document):
+    """Holdout metrics by name, with intervals."""
+
+    roc_auc: Estimate | None = Field(None, alias="roc_auc", description="Area under the ROC curve.")
+    log_loss: Estimate | None = Field(None, alias="log_loss", description="Mean negative log likelihood, nats.")
+    brier_score: Estimate | None = Field(None, alias="brier_score", description="Mean squared error of the probability.")
+    accuracy: Estimate | None = Field(None, alias="accuracy", description="Share of right labels.")
+    rmse: Estimate | None = Field(None, description="Root mean squared error, in the target's unit.")
+    mae: Estimate | None = Field(None, description="Mean absolute error, in the target's unit.")
+    r2: Estimate | None = Field(None, description="Share of the variance that is explained.")
+
+    def get(self, metric: Metric) -> Estimate | None:
+        """Return the estimate of the metric, None where it was not computed."""
+        value = getattr(self, metric.value)
+        return value if isinstance(value, Estimate) else None
+
+
+class SliceMetrics(Document):
+    """Metrics in one group of rows of the holdout."""
+
+    column: str = Field(max_length=63, description="The column of the objective's slice.")
+    value: str = Field(max_length=100, description="The value that the group shares.")
+    rows: int = Field(ge=0, description="Rows of the holdout in the group.")
+    metrics: dict[Metric, float] = Field(max_length=7, description="The criteria's metrics in the group.")
+
+
+class Comparison(Document):
+    """Challenger minus champion on the same holdout rows: the paired difference of the loss (log loss, or squared error)."""
+
+    champion: str = Field(max_length=253, description="The version that was live.")
+    metrics: Metrics = Field(description="The champion's metrics on the holdout.")
+    difference: Estimate = Field(description="Mean difference of the loss; below zero, the challenger is better.")
+
+
+class Verdict(StrEnum):
+    """What was decided about a version before it served."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+
+
+class Decision(Document):
+    """What was decided about a version, and on which figures."""
+
+    verdict: Verdict = Field(description="Accepted or Rejected.")
+    reason: str = Field(max_length=64, description="One word: CriteriaMet, BetterThanChampion, CriterionMissed, SliceMissed, NotBetter.")
+    message: str = Field(max_length=1024, description="The sentence with the figures.")
+
+
+class ModelVersionSpec(Document):
+    """A version's whole lineage."""
+
+    model: str = Field(max_length=253, description="Name of the MLModel.")
+    run: int = Field(ge=1, description="Number of the run that made it.")
+    reason: Reason = Field(description="Why the run was started.")
+    artifact: Artifact = Field(description="The bundle.")
+    data: DataLineage | None = Field(None, description="The rows it was made from; absent for a model trained elsewhere.")
+    candidate: str | None = Field(None, max_length=63, description="Name of the winning candidate.")
+    estimator: str | None = Field(None, max_length=253, description="scikit-learn class of the model.")
+    parameters: dict[str, str] = Field(
+        default_factory=dict, max_length=64, description="The estimator's parameters that were set, as JSON."
+    )
+    libraries: dict[str, str] = Field(default_factory=dict, max_length=32, description="Versions of the libraries that made the bundle.")
+    engine: str = Field(
+        "scikit-learn",
+        max_length=32,
+        description="What computes predictions: onnxruntime where agreement was proven, else scikit-learn.",
+    )
+    metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
+    slices: list[SliceMetrics] = Field(default_factory=list, max_length=40, description="Metrics by the objective's slices.")
+    comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live.")
+    decision: Decision = Field(description="What was decided, and on which figures.")
