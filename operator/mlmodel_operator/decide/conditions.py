@@ -1,0 +1,151 @@
+"""The conditions of an MLModel. Ready is only summarised from the others; a transition time moves only when the status changes.
+
+Not here: what the conditions are about.
+"""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus
+
+from ..snapshot import Model
+from .outcome import moment, stamp
+from .triggers import gave_up, schedule_problem
+
+READY = "Ready"
+SERVING = "Serving"
+DATA_VALID = "DataValid"
+OBJECTIVE_MET = "ObjectiveMet"
+PROGRESSING = "Progressing"
+DRIFT_DETECTED = "DriftDetected"
+RETRAINING_PAUSED = "RetrainingPaused"
+
+Word = Literal["True", "False", "Unknown"]
+
+
+class Finding(NamedTuple):
+    """A condition without its bookkeeping."""
+
+    status: Word
+    reason: str
+    message: str
+
+
+def conditions(model: Model, status: MLModelStatus, waits: str, now: datetime) -> list[Condition]:
+    """Return all conditions for the status as it now is; ``waits`` says what a candidate waits for."""
+    known = {condition.type: condition for condition in model.status.conditions}
+    found = {
+        SERVING: _serving(model, status),
+        DATA_VALID: _data_valid(model, status.run, known.get(DATA_VALID)),
+        OBJECTIVE_MET: _objective_met(status.objective),
+        PROGRESSING: _progressing(status, waits),
+        DRIFT_DETECTED: _drift_detected(status),
+        RETRAINING_PAUSED: _retraining_paused(model, status, now),
+    }
+    found[READY] = _ready(status, found)
+    return [_dated(name, finding, known.get(name), model.generation, now) for name, finding in sorted(found.items())]
+
+
+def broken_spec(reason: str, generation: int, now: datetime) -> Condition:
+    """Return the condition Ready of a model whose spec cannot be read."""
+    return _dated(READY, Finding("False", "SpecUnreadable", reason), None, generation, now)
+
+
+def _dated(name: str, finding: Finding, known: Condition | None, generation: int, now: datetime) -> Condition:
+    since = known.last_transition_time if known and known.status == finding.status else stamp(now)
+    return Condition(
+        type=name,
+        status=finding.status,
+        reason=finding.reason,
+        message=finding.message[:2048],
+        last_transition_time=since,
+        observed_generation=generation,
+    )
+
+
+def _serving(model: Model, status: MLModelStatus) -> Finding:
+    live = status.live
+    if live is None:
+        return Finding("False", "NoVersion", "no version has been accepted yet")
+    if live.ready_replicas == 0 and model.spec.serving.replicas == 0 and model.spec.serving.autoscaling is None:
+        return Finding("False", "ScaledToZero", f"spec.serving.replicas is 0; {live.version} would be served")
+    if live.ready_replicas == 0:
+        return Finding("False", "NoReadyPod", f"no pod of {live.version} is ready")
+    return Finding("True", "PodsReady", f"{live.ready_replicas} pods of {live.version} are ready")
+
+
+def _data_valid(model: Model, run: RunStatus | None, known: Condition | None) -> Finding:
+    if model.spec.training is None:
+        return Finding("Unknown", "NotTrainedHere", "the model was trained elsewhere")
+    if run is not None and run.state == "DataInvalid":
+        return Finding(
+            "False", "DataInvalid", f"run {run.number}: {run.progress}; nothing was trained on it, the live version is untouched"
+        )
+    if run is not None and run.data is not None:
+        rows = run.data.train_rows + run.data.holdout_rows
+        return Finding(
+            "True", "ChecksPassed", f"run {run.number}: {rows} rows from {run.data.start or '-'} to {run.data.end or '-'} passed"
+        )
+    if known is not None:
+        return Finding(known.status, known.reason, known.message)
+    return Finding("Unknown", "NotChecked", "no run has checked the data yet")
+
+
+def _objective_met(objective: list[CriterionStatus]) -> Finding:
+    if not objective or any(criterion.met is None for criterion in objective):
+        return Finding("Unknown", "NoFigures", "no version has figures for every criterion yet")
+    told = ", ".join(criterion.summary for criterion in objective)
+    missed = [criterion for criterion in objective if criterion.met is False]
+    return Finding("False", "CriterionMissed", told) if missed else Finding("True", "CriteriaMet", told)
+
+
+def _progressing(status: MLModelStatus, waits: str) -> Finding:
+    if status.run is not None and status.run.state == "Running":
+        return Finding("True", f"{status.run.stage}Running", f"run {status.run.number} ({status.run.reason}): {status.run.progress}")
+    if status.candidate is not None:
+        return Finding("True", "RollingOut", waits or f"{status.candidate.version} gets ready")
+    if status.run is not None and status.run.state != "Succeeded":
+        return Finding("False", f"Run{status.run.state}", f"run {status.run.number}: {status.run.progress}")
+    last = status.decisions[-1] if status.decisions else None
+    if last is not None and last.decision == "RolloutFailed":
+        return Finding("False", last.decision, last.message)
+    return Finding("False", "Idle", "nothing is under way")
+
+
+def _drift_detected(status: MLModelStatus) -> Finding:
+    drift = status.drift
+    if drift is None:
+        return Finding("Unknown", "NoReports", "no live rows have been reported yet")
+    if drift.state == "Confirmed":
+        return Finding("True", "DriftAndHarm" if drift.harm == "Confirmed" else "DriftConfirmed", drift.message)
+    if drift.harm == "Confirmed":
+        return Finding("True", "HarmWithoutDrift", drift.message)
+    return Finding("False", "Suspected" if drift.state == "Suspected" else "NoDrift", drift.message)
+
+
+def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Finding:
+    if model.spec.suspend:
+        return Finding("True", "Suspended", "spec.suspend is true: nothing but serving goes on")
+    if model.spec.training is None:
+        return Finding("True", "NotTrainedHere", "the model was trained elsewhere; give spec.model a new uri and digest to change it")
+    if gave_up(model, status.retraining):
+        last = f"{status.retraining.rejected_in_a_row} runs in a row failed or were rejected (retraining.giveUpAfter)"
+        return Finding("True", "GaveUp", f"{last}; annotate the model with mlmodel.dev/retrain=<any new text> to start the next one")
+    problem = schedule_problem(model)
+    if problem:
+        return Finding("True", "ScheduleUnreadable", problem)
+    not_before = status.retraining.not_before
+    if not_before and moment(not_before) > now:
+        return Finding("False", "CoolingDown", f"the next run that nobody asks for starts after {not_before} (retraining.cooldown)")
+    return Finding("False", "Watching", f"triggers: {', '.join(model.spec.retraining.triggers) or 'none'}")
+
+
+def _ready(status: MLModelStatus, found: dict[str, Finding]) -> Finding:
+    serving = found[SERVING]
+    if serving.status == "True":
+        return Finding("True", "Serving", serving.message)
+    if status.live is None and found[DATA_VALID].status == "False":
+        return Finding("False", found[DATA_VALID].reason, found[DATA_VALID].message)
+    if status.live is None:
+        return Finding("False", found[PROGRESSING].reason, found[PROGRESSING].message)
+    return Finding("False", serving.reason, serving.message)

@@ -1,0 +1,55 @@
+"""Merging the reports of all pods: what each says beyond what was counted of it before is added.
+
+So any split of the traffic over pods gives the same counts. Not here: verdicts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mlmodel_contract.report import MonitorReportSpec
+
+from .detector import Bucket
+from .evidence import Evidence, PodTally
+from .harm import LossSums
+from .reports import Refusal, ReportError, demand, read_report
+from .tally import Tally, blank_tally
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What the reports brought: new rows by slot, new labels, and the pods whose report was refused, with the reason."""
+
+    bucket: Bucket
+    losses: LossSums
+    refused: Mapping[str, Refusal]
+
+
+def count(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], version: str) -> tuple[Evidence, Increment]:
+    """Count what the reports, by pod, say beyond what was counted before; a report that cannot be believed changes nothing."""
+    changes: list[Tally] = []
+    refused: dict[str, Refusal] = {}
+    for pod, report in sorted(reports.items()):
+        try:
+            evidence, change = _count_pod(evidence, pod, report, version)
+            changes.append(change)
+        except ReportError as error:
+            refused[pod] = error.refusal
+    increment = sum(changes, blank_tally(evidence.cells))
+    evidence = replace(evidence, total=evidence.total + replace(increment, cells=()))
+    return evidence, Increment(Bucket(increment.rows.counted, increment.cells), LossSums.of(increment.labels), refused)
+
+
+def _count_pod(evidence: Evidence, pod: str, report: MonitorReportSpec, version: str) -> tuple[Evidence, Tally]:
+    features, tally = read_report(report, version)
+    reference = report.loss_reference or evidence.loss_reference
+    demand(evidence.features in ((), features) and evidence.loss_reference in (None, reference), Refusal.INCONSISTENT)
+    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells))))
+    demand(report.sequence > counted.sequence or (report.sequence == counted.sequence and tally == counted.tally), Refusal.STALE)
+    change = tally - counted.tally
+    demand(not change.fell(), Refusal.DECREASED)
+    evidence = replace(evidence, features=features, loss_reference=reference)
+    if tally == counted.tally:
+        # A calm pod's newer report is not worth a write of the status.
+        return evidence, change
+    demand(pod in evidence.pods or evidence.has_room(), Refusal.FULL)
+    return replace(evidence, pods={**evidence.pods, pod: PodTally(report.sequence, tally)}), change

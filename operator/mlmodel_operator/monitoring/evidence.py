@@ -1,0 +1,101 @@
+"""What has been counted of one version so far: the operator's memory between two looks, kept as a text in the version's status.
+
+Not here: which reports are counted (``counting.py``), and what follows from it (``judgement.py``).
+"""
+
+import base64
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mlmodel_contract.report import LossReference
+from pydantic import TypeAdapter
+
+from .detector import WINDOWS, DriftMemory, FeatureReference
+from .harm import HarmMemory
+from .tally import NUMBERS, SCORES, Tally, blank_tally
+
+MOST_COUNTS = 150_000
+"""Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
+
+_LONGEST = 64_000_000  # bytes that a text may unpack to
+
+
+@dataclass(frozen=True)
+class PodTally:
+    """The last report of a pod that was counted."""
+
+    sequence: int
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts of all pods that ever reported, bookkeeping of those that still may, and the memories of the detectors.
+
+    ``total.cells`` is always empty: the rows by slot are the drift detector's own. ``format`` changes with the meaning of any field.
+    """
+
+    format: Literal[1] = 1
+    features: tuple[FeatureReference, ...] = ()
+    loss_reference: LossReference | None = None
+    pods: Mapping[str, PodTally] = field(default_factory=dict)
+    total: Tally = field(default_factory=lambda: blank_tally(0))
+    drift: DriftMemory | None = None
+    harm: HarmMemory = field(default_factory=HarmMemory)
+    drift_since: str | None = None
+
+    @classmethod
+    def unpack(cls, text: str | None) -> "Evidence":
+        """Return the evidence that ``pack`` made the text of; of no text, evidence of nothing.
+
+        Raises:
+            ValueError: the text is damaged or of another format.
+
+        """
+        if not text:
+            return cls()
+        try:
+            inflate = zlib.decompressobj()
+            content = inflate.decompress(base64.b64decode(text, validate=True), _LONGEST)
+            evidence = _ADAPTER.validate_json(content)
+            evidence.check()
+        except (ValueError, zlib.error) as error:
+            raise ValueError(
+                "status.evidence of the ModelVersion is damaged or of another format: remove it, and monitoring of this version starts anew"
+            ) from error
+        return evidence
+
+    def pack(self) -> str:
+        """Return the evidence as text, exactly: base64 of deflated JSON."""
+        return base64.b64encode(zlib.compress(_ADAPTER.dump_json(self))).decode("ascii")
+
+    def forget(self, pods: Collection[str]) -> "Evidence":
+        """Drop the bookkeeping of pods whose report is deleted and will not come again; what they counted stays counted."""
+        return replace(self, pods={pod: counted for pod, counted in self.pods.items() if pod not in pods})
+
+    @property
+    def cells(self) -> int:
+        """Slots of all features together."""
+        return sum(len(feature.counts) for feature in self.features)
+
+    def has_room(self) -> bool:
+        """Tell whether one more pod can be counted."""
+        return (len(self.pods) + 1) * (self.cells + 2 * SCORES) + (len(WINDOWS) + 2) * self.cells <= MOST_COUNTS
+
+    def check(self) -> None:
+        """Raise ValueError where the parts do not belong together."""
+        tallies = [(self.total, 0)] + [(counted.tally, self.cells) for counted in self.pods.values()]
+        sizes = [
+            len(tally.numbers) == NUMBERS and len(tally.scores) == 2 * SCORES and len(tally.cells) == cells for tally, cells in tallies
+        ]
+        if self.drift:
+            slots = [self.drift.cells, *(window.cells for window in self.drift.windows)]
+            sizes.append(all(len(cells) == self.cells for cells in slots) and len(self.drift.windows) == len(WINDOWS))
+            sizes.append(len(self.drift.evidence) == len(self.features))
+        if not all(sizes) or len(self.harm.windows) != len(HarmMemory().windows):
+            raise ValueError("its parts have different sizes")
+
+
+_ADAPTER = TypeAdapter(Evidence)

@@ -1,0 +1,209 @@
+"""Whether the loss of labelled predictions rose above what the holdout promised, or a criterion is broken.
+
+Both beyond chance, at any number of looks. Not here: drift of the inputs. The mathematics and its limits: ``docs/drift.md``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mlmodel_contract.manifest import Criterion
+from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
+
+from .confidence import Mean, fixed_margin, uniform_margin
+from .live_metrics import LiveMetric, live_metric, loss_mean
+
+LEAST_LABELS = 100
+"""Labels below which nothing is said of the live metrics."""
+
+LEAST_INDEPENDENT = 20.0
+"""The same after division by the design effect: a mean of fewer independent values is not yet normal."""
+
+LEAST_COVERAGE = 0.05
+"""Share of the due rows whose label must have come back: fewer may be special ones."""
+
+WINDOWS = (500, 4_000)
+"""Independent labels of the windows that the recent loss is tested in."""
+
+_TARGET = 1_000  # independent labels at which the bound of all labels is narrowest
+_SHARE_REFERENCE = 1 / 4  # of the error probability: that the holdout's bound is too low
+_SHARE_ALL = 1 / 4  # that the bound of all labels is wrong at some time
+_SHARE_WINDOW = 1 / 8  # the same of one of the two kinds of windows
+_SHARE_CRITERIA = 1 / 4  # that some criterion is found broken that is not
+
+
+@dataclass(frozen=True)
+class LossSums:
+    """Labels and sums of their loss and squared loss, in millionths."""
+
+    rows: int = 0
+    loss: int = 0
+    loss_squared: int = 0
+
+    def __add__(self, other: "LossSums") -> "LossSums":
+        return LossSums(self.rows + other.rows, self.loss + other.loss, self.loss_squared + other.loss_squared)
+
+    @classmethod
+    def of(cls, labels: LabelCounts) -> "LossSums":
+        """Take them from label counts."""
+        return cls(labels.rows, labels.loss, labels.loss_squared)
+
+    def mean(self, reference: LossReference) -> Mean:
+        """Return the mean loss; without change its variance is the holdout's, so a smaller one is not believed. There must be a label."""
+        mean = loss_mean(LabelCounts(rows=self.rows, loss=self.loss, loss_squared=self.loss_squared))
+        return Mean(mean.value, max(mean.variance, reference.variance), self.rows / reference.design_effect)
+
+
+@dataclass(frozen=True)
+class LossWindow:
+    """A tumbling window of labels: what it holds, and how many were closed before it."""
+
+    sums: LossSums = LossSums()
+    closed: int = 0
+
+
+@dataclass(frozen=True)
+class HarmMemory:
+    """All that has to be remembered: the windows, the highest lower bound of the loss so far, and the criteria found broken."""
+
+    windows: tuple[LossWindow, ...] = tuple(LossWindow() for _ in WINDOWS)
+    bound: float | None = None
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled predictions: all of them, the new ones among them, and the rows that they are part of."""
+
+    labels: LabelCounts
+    new: LossSums
+    rows: RowCounts
+
+
+HarmState = Literal["None", "Confirmed", "Unknown"]
+
+
+@dataclass(frozen=True)
+class HarmVerdict:
+    """What is said of the loss: the highest lower bound so far, the holdout's upper bound, criteria found broken, and what labels lack."""
+
+    state: HarmState
+    loss: float | None
+    bound: float | None
+    reference: float | None
+    broken: tuple[str, ...]
+    shortage: str
+
+
+class HarmDetector:
+    """Tests the loss against the holdout's and each criterion against its bound, at any number of looks.
+
+    Args:
+        reference: the holdout's loss, None where nothing is known of it.
+        criteria: the objective's bounds.
+        false_alarm_probability: of ``Confirmed`` at any time, if the loss did not rise and the criteria hold.
+        memory: of an earlier detector of the same version, which this one goes on from.
+
+    """
+
+    def __init__(
+        self,
+        reference: LossReference | None,
+        criteria: Sequence[Criterion],
+        false_alarm_probability: float,
+        memory: HarmMemory | None = None,
+    ) -> None:
+        self.reference = reference
+        self.criteria = tuple(criteria)
+        self.false_alarm_probability = false_alarm_probability
+        self.memory = memory or HarmMemory()
+
+    def update(self, labelled: Labelled) -> HarmVerdict:
+        """Add the new labels, look, and return the verdict on all labels so far."""
+        shortage = self._shortage(labelled)
+        bounds = [self.memory.bound, *self._loss_bounds(labelled)] if not shortage else [self.memory.bound]
+        broken = self.memory.broken if shortage else self._broken(labelled.labels)
+        highest = max((bound for bound in bounds if bound is not None), default=None)
+        self.memory = HarmMemory(self._windows(labelled.new), highest, broken)
+        return self._verdict(labelled, shortage)
+
+    def _verdict(self, labelled: Labelled, shortage: str) -> HarmVerdict:
+        limit = self._limit()
+        declared = {str(criterion) for criterion in self.criteria}
+        broken = tuple(name for name in self.memory.broken if name in declared)
+        rose = limit is not None and self.memory.bound is not None and self.memory.bound > limit
+        state: HarmState = "Confirmed" if rose or broken else "Unknown" if shortage else "None"
+        loss = loss_mean(labelled.labels).value if labelled.labels.rows else None
+        return HarmVerdict(state, loss, self.memory.bound, limit, broken, shortage)
+
+    def _design_effect(self) -> float:
+        return self.reference.design_effect if self.reference else 1.0
+
+    def _shortage(self, labelled: Labelled) -> str:
+        """Say what keeps the labels from telling anything; empty where they suffice."""
+        needed = max(LEAST_LABELS, round(LEAST_INDEPENDENT * self._design_effect()))
+        count, due = labelled.labels.rows, labelled.rows.due
+        if count < needed:
+            return f"{count:,} labels came back and {needed:,} are needed"
+        if count < LEAST_COVERAGE * due:
+            return f"labels came back for {count:,} of {due:,} due rows and {LEAST_COVERAGE:.0%} are needed"
+        if self._limit() is None and not any(live_metric(criterion.metric, labelled.labels) for criterion in self.criteria):
+            return "the version states no holdout loss, and its labels give no criterion's metric"
+        return ""
+
+    def _limit(self) -> float | None:
+        """Return the upper confidence bound of the holdout's mean loss."""
+        if self.reference is None or self.reference.rows == 0:
+            return None
+        mean = Mean(self.reference.mean, self.reference.variance, self.reference.rows / self.reference.design_effect)
+        return mean.value + fixed_margin(mean, self.false_alarm_probability * _SHARE_REFERENCE)
+
+    def _loss_bounds(self, labelled: Labelled) -> list[float]:
+        """Return the lower confidence bounds of the loss: of all labels, and of each window that has enough."""
+        if self.reference is None:
+            return []
+        looks = [(LossSums.of(labelled.labels), _SHARE_ALL, _TARGET)]
+        for length, window in zip(WINDOWS, self.memory.windows, strict=True):
+            share = _SHARE_WINDOW / ((window.closed + 1) * (window.closed + 2))
+            looks.append((window.sums + labelled.new, share, length // 2))
+        bounds = []
+        for sums, share, target in looks:
+            if sums.rows >= LEAST_LABELS and sums.rows >= LEAST_INDEPENDENT * self.reference.design_effect:
+                mean = sums.mean(self.reference)
+                bounds.append(mean.value - uniform_margin(mean, self.false_alarm_probability * share, target))
+        return bounds
+
+    def _windows(self, new: LossSums) -> tuple[LossWindow, ...]:
+        windows = []
+        for length, window in zip(WINDOWS, self.memory.windows, strict=True):
+            sums = window.sums + new
+            full = sums.rows >= length * self._design_effect()
+            windows.append(LossWindow(closed=window.closed + 1) if full else LossWindow(sums, window.closed))
+        return tuple(windows)
+
+    def _broken(self, labels: LabelCounts) -> tuple[str, ...]:
+        """Return the criteria that were missed beyond chance and have not been met since.
+
+        The bound is on the metric under the conditions that these rows met, good or bad days, so their design effect does not widen it.
+        """
+        level = self.false_alarm_probability * _SHARE_CRITERIA / max(len(self.criteria), 1)
+        broken = []
+        for criterion in self.criteria:
+            metric = live_metric(criterion.metric, labels)
+            if metric is None:
+                continue
+            known = str(criterion) in self.memory.broken and not criterion.met_by(metric.value)
+            if known or _misses(criterion, metric, level):
+                broken.append(str(criterion))
+        return tuple(broken)
+
+
+def _misses(criterion: Criterion, metric: LiveMetric, level: float) -> bool:
+    """Tell whether the metric misses the bound by more than the margin of a time-uniform confidence sequence."""
+    bound = criterion.max if criterion.min is None else criterion.min
+    if bound is None or metric.tested is None:
+        return False
+    # The sign is kept, so that a root, which is never negative, compares to the bound as its square does to this.
+    limit = bound * abs(bound) if metric.squared else bound
+    margin = uniform_margin(metric.tested, level, _TARGET)
+    return metric.tested.value + margin < limit if criterion.min is not None else metric.tested.value - margin > limit

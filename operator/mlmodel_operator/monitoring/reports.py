@@ -1,0 +1,115 @@
+"""Whether a pod's report can be believed: one that cannot be true is refused with a reason, and never counted.
+
+Not here: what was counted before of any pod (``evidence.py``).
+"""
+
+import math
+from enum import StrEnum
+
+from mlmodel_contract import VERSION
+from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
+
+from .detector import FeatureReference
+from .tally import SCORES, TRUTH, Tally, tally_of
+
+MOST_ROWS = 10**11
+"""More rows than any pod can have seen."""
+
+MOST_SUM = 2**126
+"""More millionths than any sum of a pod's labels can have."""
+
+_MOST_LOG_LOSS = 15  # nats of one row, where the sidecar clips it
+_ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
+
+
+class Refusal(StrEnum):
+    """Why a report is not counted."""
+
+    FOREIGN = "Foreign"  # another version of the model or of the contract
+    STALE = "Stale"  # older than the last one counted, or as old but different
+    DECREASED = "Decreased"  # a cumulative count became smaller
+    INCONSISTENT = "Inconsistent"  # other features or slots, or counts that contradict each other
+    ABSURD = "Absurd"  # negative, not finite, or beyond all bounds
+    FULL = "Full"  # more pods than the evidence has room for
+
+
+class ReportError(Exception):
+    """A report that is not counted; the reason is a ``Refusal``."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+def demand(holds: bool, refusal: Refusal) -> None:
+    """Refuse the report with that reason unless the condition holds."""
+    if not holds:
+        raise ReportError(refusal)
+
+
+def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], Tally]:
+    """Return the report's features and its cumulative counts.
+
+    Raises:
+        ReportError: the report is of another version, or what it says cannot be.
+
+    """
+    demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
+    demand(_features_agree(report) and _labels_agree(report.labels), Refusal.INCONSISTENT)
+    features = tuple(FeatureReference(feature.name, feature.kind, tuple(feature.reference)) for feature in report.features)
+    tally = tally_of(report)
+    demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
+    demand(_adds_up(report), Refusal.INCONSISTENT)
+    return features, tally
+
+
+def _features_agree(report: MonitorReportSpec) -> bool:
+    names = {feature.name for feature in report.features}
+    slots = all(len(feature.reference) == len(feature.live) >= 2 for feature in report.features)
+    return bool(names) and len(names) == len(report.features) and slots
+
+
+def _labels_agree(labels: LabelCounts) -> bool:
+    return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORES)
+
+
+def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
+    numbers = [*tally.numbers[:TRUTH], abs(tally.numbers[TRUTH]), *tally.numbers[TRUTH + 1 :]]
+    counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
+    whole = all(isinstance(number, int) for number in (*numbers, *counts))
+    return whole and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
+
+
+def _finite(reference: LossReference | None) -> bool:
+    return reference is None or all(math.isfinite(number) for number in (reference.mean, reference.variance, reference.design_effect))
+
+
+def _adds_up(report: MonitorReportSpec) -> bool:
+    rows, labels = report.rows, report.labels
+    scored = sum(labels.scores_of_negatives) + sum(labels.scores_of_positives)
+    return (
+        rows.due <= rows.counted
+        and all(sum(feature.live) == rows.counted for feature in report.features)
+        and scored in (0, labels.rows)
+        and labels.correct <= labels.rows
+        and (scored == 0 or _binary_fits(labels))
+        and _squares_fit(labels.loss, labels.loss_squared, labels.rows)
+        and _squares_fit(labels.absolute_error, labels.squared_error, labels.rows)
+        and _squares_fit(labels.truth, labels.truth_squared, labels.rows)
+    )
+
+
+def _binary_fits(labels: LabelCounts) -> bool:
+    """Tell whether the sums can be those of probabilities, but for rounding."""
+    loss, loss_squared, squared_error = (
+        (total - labels.rows) / MICRO for total in (labels.loss, labels.loss_squared, labels.squared_error)
+    )
+    return loss <= _MOST_LOG_LOSS * labels.rows and loss_squared <= _MOST_LOG_LOSS**2 * labels.rows and squared_error <= labels.rows
+
+
+def _squares_fit(total: int, squares: int, rows: int) -> bool:
+    """Tell whether numbers of that sum can have that sum of squares: but for rounding, variance is not negative."""
+    if rows == 0:
+        return total == 0 and squares == 0
+    mean = abs(total) / MICRO / rows
+    return squares / MICRO / rows >= mean**2 * (1 - 1e-9) - _ROUNDING * (1 + mean)

@@ -1,0 +1,69 @@
+"""The verdict in a sentence for people.
+
+Not here: the verdict.
+"""
+
+from collections.abc import Sequence
+
+from mlmodel_contract.report import RowCounts
+
+from .detector import DriftState, DriftVerdict
+from .harm import HarmVerdict
+
+_NAMED = 5  # features that a sentence names
+
+
+def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, labels: int) -> str:
+    """Say what is known: drifted and harmful, drifted without harm, harmful without drift, neither, or that one cannot tell."""
+    if rows.counted == 0 and labels == 0:
+        return "No live rows yet."
+    head, inputs = _HEADS[drift.state], _inputs(drift, rows.counted)
+    match harm.state:
+        case "Confirmed" if drift.state is DriftState.CONFIRMED:
+            return f"{head} and harmful: {inputs}, and {_damage(harm)}."
+        case "Confirmed":
+            return f"Harmful without confirmed drift: {_damage(harm)}; {inputs}."
+        case "None":
+            return f"{head}, no harm seen: {inputs}; {_loss(harm, labels)}."
+        case "Unknown":
+            return f"{head}, cannot tell whether harmful: {inputs}; {harm.shortage}."
+
+
+_HEADS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
+
+
+def _inputs(drift: DriftVerdict, rows: int) -> str:
+    names = _listed([name for name, _ in drift.features])
+    match drift.state:
+        case DriftState.CONFIRMED:
+            return f"{names} of {rows:,} live rows differ from the training rows"
+        case DriftState.SUSPECTED:
+            return f"{names} of {rows:,} live rows may differ from the training rows"
+        case DriftState.NONE:
+            return f"{rows:,} live rows are like the training rows"
+
+
+def _damage(harm: HarmVerdict) -> str:
+    parts = []
+    if harm.bound is not None and harm.reference is not None and harm.bound > harm.reference:
+        parts.append(
+            f"the loss of labelled predictions rose to at least {harm.bound:.4g}, where the holdout's is at most {harm.reference:.4g}"
+        )
+    if harm.broken:
+        parts.append(f"labelled predictions miss {_listed(harm.broken)}")
+    return " and ".join(parts)
+
+
+def _loss(harm: HarmVerdict, labels: int) -> str:
+    if harm.loss is None or harm.reference is None:
+        return f"{labels:,} labelled predictions miss no criterion beyond chance"
+    return (
+        f"the mean loss of {labels:,} labelled predictions is {harm.loss:.4g}, where harm is a loss confidently above {harm.reference:.4g}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    if more > 0:
+        return f"{', '.join(names[:_NAMED])} and {more} more"
+    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])

@@ -1,0 +1,193 @@
+"""The Deployment of one version: fetch, then the monitor as a native sidecar, and the model server.
+
+Rules for no failed request (docs/architecture.md, "Rollout"): no pod goes before its successor is ready; a pod that ends keeps
+serving while the endpoints move. Not here: which versions run, and how many pods (``decide/rollout.py``).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlmodel_contract import VERSION, environment
+from mlmodel_contract.base import duration
+from mlmodel_contract.pod import PodDocument
+
+from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
+from ..cluster.kinds import DEPLOYMENT
+from ..config import Config
+from ..snapshot import Model, Version
+from . import names
+from .pod_parts import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    claim_mounts,
+    claim_volumes,
+    claims_of,
+    secret_mounts,
+    secret_volumes,
+    store_uri,
+    unique,
+)
+
+PRE_STOP_SECONDS = 5
+"""A pod serves on for so long after its end was decided, until every node has taken it out of the Service."""
+
+_IN_FLIGHT_SECONDS = 20
+_MONITOR_RESOURCES = {"requests": {"cpu": "25m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
+_FETCH_RESOURCES = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """What the containers that touch the store mount."""
+
+    claims: list[str]
+    secrets: list[str]
+
+    def of(self) -> list[dict[str, Any]]:
+        """Volume mounts."""
+        return [*claim_mounts(self.claims), *secret_mounts(self.secrets)]
+
+
+def build(model: Model, version: Version, replicas: int, existing: Body | None, config: Config) -> dict[str, Any]:
+    """Return the Deployment of a version.
+
+    An existing one keeps its image, so that an upgrade of the operator restarts no model, and replicas that an autoscaler has set.
+    """
+    labels = names.labels(model, names.SERVER, version.name)
+    selector = names.pod_selector(model, version.name)
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "progressDeadlineSeconds": int(duration(model.spec.serving.progress_deadline).total_seconds()),
+        "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, _image(existing, config), config)},
+    }
+    if existing is None or not existing["metadata"].get(REPLICAS_OWNED_ELSEWHERE) or model.spec.serving.autoscaling is None:
+        spec["replicas"] = replicas
+    return names.head(DEPLOYMENT) | {"metadata": names.metadata(model, version.name, labels), "spec": spec}
+
+
+def _image(existing: Body | None, config: Config) -> str:
+    if existing is None:
+        return config.server_image
+    image: str = existing["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def _document(model: Model, version: Version, config: Config) -> PodDocument:
+    monitoring = model.spec.monitoring
+    return PodDocument(
+        contract=VERSION,
+        namespace=model.key.namespace,
+        model=model.key.name,
+        version=version.name,
+        model_uid=model.uid,
+        version_uid=version.uid,
+        artifact=version.spec.artifact,
+        store=store_uri(model, config.store),
+        store_credentials=config.store.credentials,
+        report_every=monitoring.report_every,
+        label_delay=monitoring.labels.max_delay,
+        capture_fraction=monitoring.capture.fraction,
+        drain=f"{_IN_FLIGHT_SECONDS}s",
+    )
+
+
+def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str, Any]:
+    artifact = version.spec.artifact
+    mounts = Mounts(claims_of([store_uri(model, config.store), artifact.uri]), unique([config.store.credentials, artifact.credentials]))
+    document = {"name": environment.ENV_POD, "value": _document(model, version, config).model_dump_json(by_alias=True, exclude_none=True)}
+    return {
+        "serviceAccountName": names.server_account(model),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": PRE_STOP_SECONDS + _IN_FLIGHT_SECONDS + 15,
+        "securityContext": POD_SECURITY,
+        "initContainers": [_fetch(image, document, mounts), _monitor(image, document, mounts)],
+        "containers": [_server(model, image, document)],
+        "volumes": [
+            *({"name": name, "emptyDir": {}} for name in ("tmp", "bundle", "spool")),
+            {"name": "sockets", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            {"name": "prediction-key", "secret": {"secretName": names.prediction_key(model)}},
+            _token(),
+            *claim_volumes(mounts.claims),
+            *secret_volumes(mounts.secrets),
+        ],
+    }
+
+
+def _container(name: str, image: str, command: str, env: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "args": [command],
+        "env": env,
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePath": environment.PATH_TERMINATION,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"name": name, "mountPath": path} | ({"readOnly": True} if read_only else {})
+
+
+def _fetch(image: str, document: dict[str, Any], mounts: Mounts) -> dict[str, Any]:
+    return _container("fetch", image, environment.COMMAND_FETCH, [document]) | {
+        "resources": _FETCH_RESOURCES,
+        "volumeMounts": [_mount("tmp", "/tmp"), _mount("bundle", environment.PATH_BUNDLE), *mounts.of()],
+    }
+
+
+def _monitor(image: str, document: dict[str, Any], mounts: Mounts) -> dict[str, Any]:
+    pod_name = {"name": environment.ENV_POD_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    return _container("monitor", image, environment.COMMAND_MONITOR, [document, pod_name]) | {
+        "restartPolicy": "Always",
+        "ports": [{"name": "metrics-monitor", "containerPort": environment.PORT_METRICS_MONITOR}],
+        "resources": _MONITOR_RESOURCES,
+        "volumeMounts": [
+            _mount("tmp", "/tmp"),
+            _mount("bundle", environment.PATH_BUNDLE, read_only=True),
+            _mount("sockets", environment.PATH_SOCKETS),
+            _mount("spool", environment.PATH_SPOOL),
+            _mount("token", environment.PATH_TOKEN, read_only=True),
+            *mounts.of(),
+        ],
+    }
+
+
+def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any]:
+    return _container("server", image, environment.COMMAND_SERVE, [document]) | {
+        "ports": [
+            {"name": "http", "containerPort": environment.PORT_REST},
+            {"name": "metrics", "containerPort": environment.PORT_METRICS_SERVER},
+        ],
+        "resources": model.spec.serving.resources.wire(),
+        "startupProbe": _probe("/v2/health/live", period=1, failures=120),
+        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
+        "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
+        "volumeMounts": [
+            _mount("tmp", "/tmp"),
+            _mount("bundle", environment.PATH_BUNDLE, read_only=True),
+            _mount("sockets", environment.PATH_SOCKETS),
+            _mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
+        ],
+    }
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
+
+
+def _token() -> dict[str, Any]:
+    """The sidecar's own token, bound to the pod, so that the API server knows which pod writes a report."""
+    return {
+        "name": "token",
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+            ]
+        },
+    }

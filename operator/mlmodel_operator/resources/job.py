@@ -1,0 +1,103 @@
+"""The Job of one stage of a run.
+
+Not here: when a stage starts, and what its result means (``decide/run.py``).
+"""
+
+from typing import Any
+
+from mlmodel_contract import VERSION
+from mlmodel_contract.base import duration
+from mlmodel_contract.environment import COMMAND_TRAIN, ENV_RUN, PATH_TERMINATION
+from mlmodel_contract.manifest import Training
+from mlmodel_contract.run import RunDocument, Stage
+from mlmodel_contract.status import RunStatus
+from mlmodel_contract.version import Artifact
+
+from ..cluster.kinds import JOB
+from ..config import Config
+from ..snapshot import Snapshot
+from . import names
+from .pod_parts import (
+    CONTAINER_SECURITY,
+    POD_SECURITY,
+    claim_mounts,
+    claim_volumes,
+    claims_of,
+    secret_mounts,
+    secret_volumes,
+    store_uri,
+    unique,
+)
+
+
+def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:
+    """Return the Job of the run's present stage; ``artifact`` is the bundle that the stage Verify looks at."""
+    model = snapshot.model
+    training = model.spec.training or Training.model_validate({"task": "Classification"})  # an import's: only its limits are used
+    document = _document(snapshot, run, artifact, config)
+    labels = names.run_labels(model, run.number, run.stage)
+    spec: dict[str, Any] = {
+        "activeDeadlineSeconds": int(duration(training.timeout).total_seconds()),
+        "template": {"metadata": {"labels": labels}, "spec": _pod(snapshot, document, training, config)},
+    }
+    if run.stage is Stage.TRAIN:
+        spec |= {
+            "completionMode": "Indexed",
+            "completions": training.trials,
+            "parallelism": min(training.parallelism, training.trials),
+            "backoffLimitPerIndex": training.retries,
+        }
+    else:
+        spec |= {"backoffLimit": training.retries}
+    return names.head(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
+
+
+def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> RunDocument:
+    model = snapshot.model
+    champion = snapshot.versions.get(run.champion) if run.champion else None
+    return RunDocument(
+        contract=VERSION,
+        namespace=model.key.namespace,
+        model=model.key.name,
+        run=run.number,
+        reason=run.reason,
+        stage=run.stage,
+        store=store_uri(model, config.store),
+        store_credentials=config.store.credentials,
+        objective=model.spec.objective,
+        data=model.spec.data,
+        training=model.spec.training,
+        champion=champion.spec.artifact if champion else None,
+        champion_version=champion.name if champion else None,
+        artifact=artifact,
+    )
+
+
+def _pod(snapshot: Snapshot, document: RunDocument, training: Training, config: Config) -> dict[str, Any]:
+    sources = document.data.sources if document.data else []
+    artifacts = [artifact for artifact in (document.champion, document.artifact) if artifact]
+    claims = claims_of([document.store, *(source.uri or "" for source in sources), *(artifact.uri for artifact in artifacts)])
+    secrets = unique(
+        [config.store.credentials, *(source.credentials for source in sources), *(artifact.credentials for artifact in artifacts)]
+    )
+    return {
+        "serviceAccountName": names.trainer_account(snapshot.model),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": POD_SECURITY,
+        "containers": [
+            {
+                "name": "trainer",
+                "image": config.server_image,
+                "args": [COMMAND_TRAIN],
+                "env": [{"name": ENV_RUN, "value": document.model_dump_json(by_alias=True, exclude_none=True)}],
+                "resources": training.resources.wire(),
+                "securityContext": CONTAINER_SECURITY,
+                "terminationMessagePath": PATH_TERMINATION,
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *claim_mounts(claims), *secret_mounts(secrets)],
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *claim_volumes(claims), *secret_volumes(secrets)],
+    }

@@ -1,0 +1,24 @@
+"""Services: the model's, which has the live traffic, and each version's own.
+
+Not here: which version is live (``decide/rollout.py``).
+"""
+
+from typing import Any
+
+from mlmodel_contract.environment import PORT_REST
+
+from ..cluster.kinds import SERVICE
+from ..snapshot import Model
+from . import names
+
+
+def build(model: Model, name: str, version: str) -> dict[str, Any]:
+    """Return a Service of that name which sends to the ready pods of a version, on port 80."""
+    labels = names.labels(model, names.SERVER, version if name == version else None)
+    return names.head(SERVICE) | {
+        "metadata": names.metadata(model, name, labels),
+        "spec": {
+            "selector": names.pod_selector(model, version),
+            "ports": [{"name": "http", "port": 80, "targetPort": PORT_REST, "protocol": "TCP"}],
+        },
+    }

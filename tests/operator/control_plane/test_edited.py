@@ -1,0 +1,49 @@
+"""The manifest is edited while things are under way."""
+
+import pytest
+from mlmodel_contract.run import Stage
+from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, ML_MODEL
+
+from tests.cluster.kubectl import Kubectl
+from tests.operator.control_plane.api import Api
+from tests.operator.control_plane.players import Loop, goes_well
+from tests.operator.manifests import spec
+
+TRAINED = goes_well(Stage.TRAIN, "late")
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+def test_a_run_for_an_old_spec_is_cancelled_and_a_new_one_starts(loop: Loop, api: Api) -> None:
+    loop.kubelet.outcomes[Stage.TRAIN] = lambda run, index: None if run == 1 else TRAINED(run, index)
+    loop.declare()
+    loop.until(lambda: loop.run == (1, "Train", "Running"), "the first run trains")
+    api.merge(ML_MODEL, "late", {"spec": {"training": {"selectBy": "log_loss"}}})
+    loop.until(lambda: loop.live == "late-v2", "the version for the new spec is live")
+    assert all(name.startswith("late-r2-") for name in api.names(JOB))
+    words = [entry["decision"] for entry in loop.status["decisions"]]
+    assert words == ["RunStarted", "RunCancelled", "RunStarted", "Accepted", "Promoted"]
+
+
+def test_suspend_and_go_on(loop: Loop, api: Api) -> None:
+    loop.kubelet.outcomes[Stage.TRAIN] = lambda run, index: None if run == 1 else TRAINED(run, index)
+    loop.declare()
+    loop.until(lambda: loop.run == (1, "Train", "Running"), "the first run trains")
+    api.merge(ML_MODEL, "late", {"spec": {"suspend": True}})
+    loop.until(lambda: api.names(JOB) == [], "its Jobs are gone")
+    assert loop.condition("RetrainingPaused")["reason"] == "Suspended"
+    api.merge(ML_MODEL, "late", {"spec": {"suspend": False}})
+    loop.until(lambda: loop.live == "late-v2", "the next run's version is live")
+
+
+def test_kubectl_scale_and_rollback(loop: Loop, api: Api, kubectl: Kubectl) -> None:
+    loop.declare(spec(serving={"drain": "1s"}))
+    loop.until(lambda: loop.live == "late-v1", "the first version is live")
+    kubectl("scale", "mlm/late", "--replicas=3")
+    loop.until(lambda: loop.status.get("replicas") == 3, "three pods are ready")
+    assert api.get(DEPLOYMENT, "late-v1")["spec"]["replicas"] == 3
+    kubectl("annotate", "mlm/late", "mlmodel.dev/retrain=now")
+    loop.until(lambda: loop.live == "late-v2", "the second version is live")
+    loop.until(lambda: api.names(DEPLOYMENT) == ["late-v2"], "the first version's pods are gone")
+    kubectl("annotate", "mlm/late", "mlmodel.dev/rollback-to=late-v1")
+    loop.until(lambda: loop.live == "late-v1", "the first version is live again")
+    loop.until(lambda: api.names(DEPLOYMENT) == ["late-v1"], "the second version's pods are gone")

@@ -1,0 +1,274 @@
+"""The CRDs on a real API server: what it refuses and with which sentence, what it fills in, what kubectl shows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlmodel_contract.base import Document
+from mlmodel_contract.manifest import MLModelSpec
+from mlmodel_operator import crds
+from mlmodel_operator.structural import structural_schema
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.errors import CommandError
+from tests.cluster.kubectl import Kubectl
+from tests.operator.crd_manifests import Manifest, candidate, columns, data, model, version
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def crds_installed(control_plane: ControlPlane) -> Iterator[None]:
+    kubectl = control_plane.kubectl()
+    kubectl("apply", "--server-side", "-f", str(ROOT / crds.FOLDER))
+    for definition in crds.DEFINITIONS:
+        kubectl("wait", "--for=condition=Established", f"crd/{definition.name}", "--timeout=60s")
+    yield
+    kubectl("delete", "-f", str(ROOT / crds.FOLDER), "--ignore-not-found")
+
+
+@pytest.fixture
+def anywhere(control_plane: ControlPlane, crds_installed: None) -> Kubectl:
+    """kubectl for what leaves nothing behind and so needs no namespace of its own."""
+    del crds_installed
+    return control_plane.kubectl().within("default")
+
+
+def create(kubectl: Kubectl, manifest: Manifest, *options: str) -> Any:
+    return json.loads(kubectl("create", "-f", "-", "-o", "json", *options, input=json.dumps(manifest)))
+
+
+def test_generated_files_are_up_to_date() -> None:
+    stale = [path for path, content in crds.files().items() if not (ROOT / path).is_file() or (ROOT / path).read_text() != content]
+    assert stale == [], "run `make crds`"
+
+
+def test_a_field_without_a_description_is_no_crd() -> None:
+    class Undescribed(Document):
+        """A document."""
+
+        size: int
+
+    with pytest.raises(ValueError, match=r"Undescribed.size has no description"):
+        structural_schema(Undescribed, defaults=False)
+
+
+SPECS_REFUSED = [
+    pytest.param({"objective": None}, "spec.objective: Required value", id="no objective"),
+    pytest.param({"objective": {"criteria": []}}, "spec.objective.criteria in body should have at least 1 items", id="no criterion"),
+    pytest.param(
+        {"objective": {"criteria": [{"metric": "auc", "min": 0.7}]}},
+        'Unsupported value: "auc": supported values: "roc_auc"',
+        id="unknown metric",
+    ),
+    pytest.param(
+        {"objective": {"criteria": [{"metric": "roc_auc", "min": 0.7, "max": 0.9}]}},
+        "a criterion needs exactly one of min and max",
+        id="criterion with both bounds",
+    ),
+    pytest.param(
+        {"objective": {"criteria": [{"metric": "roc_auc"}]}}, "a criterion needs exactly one of min and max", id="criterion without a bound"
+    ),
+    pytest.param(
+        {"objective": {"criteria": [{"metric": "rmse", "max": 3}]}},
+        "objective.criteria: rmse, mae and r2 are for Regression",
+        id="a regression's metric for a classification",
+    ),
+    pytest.param(
+        {
+            "data": data(target="dep_delay"),
+            "training": {"task": "Regression"},
+        },
+        "objective.criteria: rmse, mae and r2 are for Regression",
+        id="roc_auc for a regression",
+    ),
+    pytest.param(
+        {"objective": {"criteria": [{"metric": "roc_auc", "min": 0.7}], "slices": [{"column": "dep_delay"}]}},
+        "objective.slices: each column must be one of data.columns of type category or boolean",
+        id="slice by a number",
+    ),
+    pytest.param({"data": data(columns=columns({"name": "carrier", "type": "category"}))}, "Duplicate value", id="a column twice"),
+    pytest.param({"data": data(columns=columns({"name": "x", "type": "text"}))}, 'Unsupported value: "text"', id="unknown column type"),
+    pytest.param({"data": data(target="delayed")}, "data.target must be one of data.columns", id="target not among the columns"),
+    pytest.param(
+        {"data": data(time="carrier")}, "data.time must be one of data.columns and have the type time", id="time column of another type"
+    ),
+    pytest.param({"data": data(window="90d")}, "data.window needs data.time", id="window without time"),
+    pytest.param(
+        {"data": data(columns=columns({"name": "t", "type": "time"}), time="t", window="90 days")},
+        "spec.data.window in body should match",
+        id="a window that is no duration",
+    ),
+    pytest.param({"data": data(sources=[{"uri": "ftp://host/x.csv"}])}, "should match '^(s3|https|pvc)://", id="bad URI scheme"),
+    pytest.param({"data": data(sources=[{}])}, "a source needs exactly one of uri and captured", id="an empty source"),
+    pytest.param(
+        {"data": data(columns=columns({"name": "origin", "type": "category", "min": 1}))},
+        "only columns of type number have min and max",
+        id="a category with a range",
+    ),
+    pytest.param(
+        {"data": data(columns=columns({"name": "x", "type": "number", "min": 2, "max": 1}))},
+        "a column's min must not exceed its max",
+        id="an empty range",
+    ),
+    pytest.param(
+        {"model": {"uri": "s3://models/x", "digest": "sha256:" + "0" * 64}},
+        "spec needs exactly one of model (trained elsewhere) and training (trained here)",
+        id="both model and training",
+    ),
+    pytest.param({"training": None}, "spec needs exactly one of model", id="neither model nor training"),
+    pytest.param({"data": None}, "spec.training needs spec.data", id="training without data"),
+    pytest.param(
+        {"training": candidate(estimator="sklearn.svm.SVC")},
+        'Unsupported value: "sklearn.svm.SVC": supported values',
+        id="unknown estimator",
+    ),
+    pytest.param(
+        {"training": candidate(estimator="sklearn.linear_model.Ridge")},
+        "training.candidates: each estimator must fit training.task",
+        id="a regressor for a classification",
+    ),
+    pytest.param(
+        {"training": candidate(search={"C": {"choice": [1], "uniform": [0, 1]}})},
+        "spec.training.candidates[0].search.C: Too many: 2: must have at most 1 item",
+        id="two ways to search",
+    ),
+    pytest.param(
+        {"training": candidate(search={"C": {"logUniform": [0, 1]}})},
+        "logUniform needs [low, high] with 0 < low < high",
+        id="logarithm of zero",
+    ),
+    pytest.param({"training": {"task": "Classification", "selectBy": "r2"}}, "training.selectBy of a Classification", id="wrong selectBy"),
+    pytest.param({"training": {"task": "Clustering"}}, 'Unsupported value: "Clustering"', id="unknown task"),
+    pytest.param(
+        {"data": data(target="carrier"), "training": {"task": "Regression"}, "objective": {"criteria": [{"metric": "rmse", "max": 3}]}},
+        "the target's column type must be number for a Regression",
+        id="regression of a category",
+    ),
+    pytest.param({"serving": {"replicas": -1}}, "should be greater than or equal to 0", id="negative replicas"),
+    pytest.param(
+        {"training": {"task": "Classification", "resources": {"limits": {"memory": "2 GB"}}}},
+        "spec.training.resources.limits.memory in body should match",
+        id="memory that is no quantity",
+    ),
+    pytest.param(
+        {"retraining": {"schedule": "0 3 * * 0"}}, "retraining.schedule and the trigger Schedule need each other", id="schedule alone"
+    ),
+    pytest.param({"retraining": {"triggers": ["Moon"]}}, 'Unsupported value: "Moon"', id="unknown trigger"),
+    pytest.param({"monitoring": {"falseAlarmProbability": 0}}, "should be greater than 0", id="no false alarm ever"),
+    pytest.param({"trainig": {}}, 'unknown field "spec.trainig"', id="a field that does not exist"),
+]
+
+
+@pytest.mark.parametrize(("spec", "sentence"), SPECS_REFUSED)
+def test_a_wrong_manifest_is_refused_with_a_sentence(anywhere: Kubectl, spec: Manifest, sentence: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        create(anywhere, model(**spec), "--dry-run=server")
+    assert sentence in str(refused.value), str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "9lives", "with.dot"])
+def test_a_name_that_children_cannot_be_named_after_is_refused(anywhere: Kubectl, name: str) -> None:
+    manifest = model()
+    manifest["metadata"]["name"] = name
+    with pytest.raises(CommandError, match=r"metadata.name must have at most 40 characters"):
+        create(anywhere, manifest, "--dry-run=server")
+
+
+SPECS_ACCEPTED = [
+    pytest.param({}, id="objective, data and training alone"),
+    pytest.param(
+        {"model": {"uri": "pvc://models/x", "digest": "sha256:" + "0" * 64}, "data": None, "training": None}, id="a model trained elsewhere"
+    ),
+    pytest.param(
+        {
+            "training": candidate(
+                parameters={"max_iter": 50, "early_stopping": False}, search={"max_leaf_nodes": {"choice": [15, None, "x"]}}
+            )
+        },
+        id="parameters of every type",
+    ),
+    pytest.param(
+        {"data": data(target="dep_delay"), "training": {"task": "Regression"}, "objective": {"criteria": [{"metric": "r2", "min": 0.1}]}},
+        id="regression",
+    ),
+    pytest.param(
+        {"data": data(sources=[{"uri": "https://host/x.csv.gz", "credentials": "key"}, {"captured": {}}])}, id="captured rows as a source"
+    ),
+    pytest.param(
+        {
+            "data": data(columns=columns({"name": "t", "type": "time"}), time="t", window="1d12h"),
+            "retraining": {"triggers": ["Schedule"], "schedule": "0 3 * * 0"},
+            "serving": {"autoscaling": {"maxReplicas": 3, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
+        },
+        id="window, schedule and autoscaling",
+    ),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS_ACCEPTED)
+def test_the_contract_reads_what_the_api_server_accepts(anywhere: Kubectl, spec: Manifest) -> None:
+    manifest = model(**spec)
+    stored = MLModelSpec.model_validate(create(anywhere, manifest, "--dry-run=server")["spec"])
+    assert stored == MLModelSpec.model_validate(manifest["spec"])
+
+
+def test_defaults_are_filled_in(anywhere: Kubectl) -> None:
+    spec = create(anywhere, model(), "--dry-run=server")["spec"]
+    assert spec["serving"]["replicas"] == 1
+    assert spec["serving"]["resources"]["limits"] == {"memory": "1Gi"}
+    assert spec["monitoring"]["labels"] == {"maxDelay": "7d"}
+    assert spec["retraining"]["triggers"] == ["Drift", "Performance"]
+    assert spec["training"]["validation"] == {"folds": 3, "holdout": 0.2}
+    assert spec["suspend"] is False
+    assert "candidates" not in spec["training"]
+
+
+@pytest.mark.usefixtures("crds_installed")
+def test_kubectl_scale_sets_the_replicas(kubectl: Kubectl) -> None:
+    create(kubectl, model())
+    kubectl("scale", "mlm/flights", "--replicas=3")
+    assert kubectl.json("get", "mlm", "flights")["spec"]["serving"]["replicas"] == 3
+
+
+@pytest.mark.usefixtures("crds_installed")
+def test_a_version_never_changes(kubectl: Kubectl) -> None:
+    create(kubectl, version())
+    with pytest.raises(CommandError, match="the spec of a ModelVersion never changes"):
+        kubectl("patch", "mlv", "flights-v1", "--type=merge", "-p", '{"spec": {"run": 2}}')
+    kubectl("patch", "mlv", "flights-v1", "--subresource=status", "--type=merge", "-p", '{"status": {"phase": "Live"}}')
+    assert "Live" in kubectl("get", "mlv", "flights-v1")
+
+
+@pytest.mark.usefixtures("crds_installed")
+def test_the_columns_tell_how_a_model_is(kubectl: Kubectl) -> None:
+    create(kubectl, model())
+    status = {
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "Serving", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        ],
+        "live": {"version": "flights-v1", "since": "2026-01-01T00:00:00Z"},
+        "drift": {"state": "Suspected"},
+        "objective": [{"metric": "roc_auc", "bound": ">= 0.7", "summary": "roc_auc 0.75 >= 0.7"}],
+    }
+    kubectl("patch", "mlm", "flights", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    head, row = kubectl("get", "mlm", "flights").splitlines()
+    assert head.split() == ["NAME", "READY", "LIVE", "CANDIDATE", "DRIFT", "OBJECTIVE", "AGE"]
+    assert row.split()[:4] == ["flights", "True", "flights-v1", "Suspected"]
+    assert "roc_auc 0.75 >= 0.7" in row
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("mlmodel.spec.objective", "Bounds that a version must meet on the holdout"),
+        ("mlmodel.spec.data.columns", "number, category (text), boolean, or time"),
+        ("mlmodel.status.drift", "Drifted features, strongest first"),
+        ("modelversion.spec.decision", "The sentence with the figures"),
+        ("monitorreport.spec.rows", "Rows that the sidecar counted"),
+    ],
+)
+def test_explain_is_the_manual(anywhere: Kubectl, path: str, text: str) -> None:
+    assert text in " ".join(anywhere("explain", path).split())

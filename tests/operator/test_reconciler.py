@@ -1,0 +1,127 @@
+"""A turn as a whole: what cannot be read, a model that is gone, writes on an outdated view, and what the metrics say."""
+
+import logging
+from typing import cast
+
+import pytest
+from mlmodel_contract.run import Stage
+from mlmodel_operator import metrics
+from mlmodel_operator.cluster.cache import Ref
+from mlmodel_operator.cluster.client import Client
+from mlmodel_operator.cluster.kinds import JOB, ML_MODEL, MODEL_VERSION, POD
+from mlmodel_operator.errors import ClusterError, ConflictError
+from mlmodel_operator.reconcile import Reconciler
+from prometheus_client import REGISTRY
+
+from tests.operator import players
+from tests.operator.manifests import NAME, fine
+from tests.operator.story import CONFIG, KEY, Story, finished
+
+
+def turn(story: Story) -> float | None:
+    story.observe()
+    return finished(Reconciler(cast(Client, story.world), story.cache, CONFIG)(KEY))
+
+
+def value(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, {"namespace": "team", "name": NAME, **labels})
+
+
+def test_a_turn_does_everything_and_says_when_to_look_again() -> None:
+    story = Story()
+    assert turn(story) == 15
+    turn(story)
+    assert story.world.names(JOB) == ["late-r1-prepare"]
+    assert value("mlmodel_run_info", stage="Prepare", state="Running", reason="Initial") == 1
+    assert value("mlmodel_ready") == 0
+
+
+@pytest.mark.parametrize("kind", [ML_MODEL, MODEL_VERSION])
+def test_what_cannot_be_read_is_told_once_and_nothing_else_is_touched(kind: object, caplog: pytest.LogCaptureFixture) -> None:
+    story = Story()
+    story.go_live()
+    name = NAME if kind is ML_MODEL else "late-v1"
+    before = story.status
+    assert kind in (ML_MODEL, MODEL_VERSION)
+    story.world.change(ML_MODEL if kind is ML_MODEL else MODEL_VERSION, name, lambda body: body["spec"].update(fromTheFuture=1))
+    writes = story.world.writes.total()
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            assert turn(story) is None
+
+    ready = story.condition("Ready")
+    assert (ready.status, ready.reason) == ("False", "SpecUnreadable")
+    assert "fromTheFuture" in ready.message
+    assert "upgrade the CRDs and the operator together" in ready.message
+    assert story.world.writes.total() == writes + 1
+    assert story.status.live == before.live
+    assert story.status.run == before.run
+
+
+def test_a_model_that_is_gone_or_going_is_left_to_the_garbage_collector() -> None:
+    story = Story()
+    story.go_live()
+    turn(story)
+    story.world.change(ML_MODEL, NAME, lambda body: body["metadata"].update(deletionTimestamp="2024-05-01T00:00:00Z"))
+    writes = story.world.writes.total()
+    assert turn(story) is None
+    story.world.remove(ML_MODEL, NAME)
+    assert turn(story) is None
+    assert story.world.writes.total() == writes
+    assert value("mlmodel_ready") is None
+    story.world.collect_garbage()
+    assert [ref for ref in story.world.objects if ref.kind is not POD] == []
+
+
+def test_on_an_outdated_view_nothing_is_written() -> None:
+    story = Story()
+    story.settle()
+    players.complete(story.world, 1, Stage.PREPARE, fine(Stage.PREPARE, 1, None), story.now)
+    story.world.change(ML_MODEL, NAME, lambda body: body["spec"].update(suspend=True))
+    for kind in (JOB, POD):
+        story.world.deliver(story.cache, kind)
+    jobs, writes = story.world.names(JOB), story.world.writes.total()
+    with pytest.raises(ConflictError):
+        story.take_turn()
+    assert (story.world.names(JOB), story.world.writes.total()) == (jobs, writes)
+
+
+def test_a_refused_write_ends_the_turn_and_the_next_one_goes_on() -> None:
+    story = Story()
+
+    def refuse(what: str) -> None:
+        if what.startswith("create Job"):
+            raise ClusterError("exceeded quota", 403)
+
+    story.world.before = refuse
+    for _ in range(3):
+        story.observe()
+        with pytest.raises(ClusterError, match="quota"):
+            story.settle()
+    story.world.before = lambda _: None
+    story.settle()
+    assert story.world.names(JOB) == ["late-r1-prepare"]
+    assert story.decisions == ["RunStarted"]
+
+
+def test_failed_turns_are_counted_by_cause(caplog: pytest.LogCaptureFixture) -> None:
+    reconciler = Reconciler(cast(Client, None), Story().cache, CONFIG)
+    for error, outcome in [(ConflictError("old"), "conflict"), (ClusterError("no"), "refused"), (ValueError("bug"), "error")]:
+        before = REGISTRY.get_sample_value("mlmodel_operator_reconciles_total", {"outcome": outcome}) or 0
+        reconciler.failed(KEY, error)
+        assert REGISTRY.get_sample_value("mlmodel_operator_reconciles_total", {"outcome": outcome}) == before + 1
+    assert "unexpected error" in caplog.text
+
+
+def test_metrics_of_a_model_follow_its_status_and_go_with_it() -> None:
+    story = Story()
+    story.go_live()
+    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0))
+    metrics.show(KEY, story.status)
+    assert value("mlmodel_live_version_info", version="late-v1") == 1
+    assert value("mlmodel_drift_state") == 2
+    assert value("mlmodel_harm_state") == 2
+    assert value("mlmodel_live_rows", outcome="counted") == 2000
+    metrics.forget(KEY)
+    assert value("mlmodel_drift_state") is None
+    assert Ref(ML_MODEL, NAME) in story.world.objects

@@ -1,0 +1,121 @@
+"""The spec is edited, or suspended, at any time."""
+
+import pytest
+from mlmodel_contract.run import Stage
+from mlmodel_operator.cluster.cache import Ref
+from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB
+
+from tests.operator.manifests import prepared, spec
+from tests.operator.story import Story
+
+OTHER_TRAINING = {"task": "Classification", "trials": 2, "selectBy": "log_loss"}
+
+
+def test_a_run_is_cancelled_when_what_it_learns_from_changes_and_the_next_starts_at_once() -> None:
+    story = Story()
+    story.settle()
+    story.ends(Stage.PREPARE)
+    story.edit(training=OTHER_TRAINING)
+
+    assert (story.run_number, story.run_state) == (2, "Running")
+    assert story.status.run is not None
+    assert story.status.run.reason == "SpecChanged"
+    assert story.decisions == ["RunStarted", "RunCancelled", "RunStarted"]
+    assert story.world.names(JOB) == ["late-r2-prepare"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"monitoring": {"falseAlarmProbability": 0.05}},
+        {"retraining": {"cooldown": "2h"}},
+        {"training": {"task": "Classification", "trials": 2, "timeout": "2h", "retries": 1, "parallelism": 2}},
+        {"objective": {"criteria": [{"metric": "roc_auc", "min": 0.7}], "description": "Warn early.", "owner": "operations"}},
+        {"serving": {"replicas": 2}},
+    ],
+)
+def test_other_parts_cancel_and_start_nothing(parts: dict[str, object]) -> None:
+    story = Story()
+    story.settle()
+    story.edit(**parts)
+    assert story.decisions == ["RunStarted"]
+    assert story.status.observed_generation == 2
+
+
+def test_a_changed_spec_trains_a_version_that_need_not_beat_the_old_one() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(training=OTHER_TRAINING)
+    assert story.status.run is not None
+    assert (story.status.run.reason, story.status.run.champion) == ("SpecChanged", None)
+    story.run_through()
+    story.ready("late-v2")
+    assert story.live == "late-v2"
+
+
+def test_a_changed_spec_knows_no_cooldown() -> None:
+    story = Story()
+    story.go_live()
+    assert story.condition("RetrainingPaused").reason == "CoolingDown"
+    story.edit(training=OTHER_TRAINING)
+    assert story.run_number == 2
+
+
+def test_suspend_stops_a_run_and_leaves_serving_alone() -> None:
+    story = Story()
+    story.go_live()
+    story.annotate(retrain="now")
+    story.edit(suspend=True)
+
+    assert story.run_state == "Cancelled"
+    assert story.world.names(JOB) == []
+    assert story.live == story.traffic == "late-v1"
+    assert Ref(DEPLOYMENT, "late-v1") in story.world.objects
+    assert story.condition("RetrainingPaused").reason == "Suspended"
+    story.wait(days=3)
+    assert story.run_number == 2
+
+
+def test_suspended_from_the_start_nothing_begins() -> None:
+    story = Story(spec(suspend=True))
+    story.settle()
+    assert story.status.run is None
+    assert story.world.names(JOB) == []
+    story.edit(suspend=None)
+    assert story.run_number == 1
+
+
+@pytest.mark.parametrize("reason", ["Manual", "SpecChanged"])
+def test_what_suspension_cancelled_is_begun_again_after_it(reason: str) -> None:
+    story = Story()
+    story.go_live()
+    if reason == "Manual":
+        story.annotate(retrain="now")
+    else:
+        story.edit(training=OTHER_TRAINING)
+    story.edit(suspend=True)
+    story.edit(suspend=None)
+    assert (story.run_number, story.run_state) == (3, "Running")
+    assert story.status.run is not None
+    assert story.status.run.reason == reason
+
+
+def test_a_changed_spec_whose_run_failed_is_tried_again() -> None:
+    """Else the old version would serve for ever what nobody declares any more."""
+    story = Story()
+    story.go_live()
+    story.edit(training=OTHER_TRAINING)
+    story.ends(Stage.PREPARE, prepared("SourceMissing"))
+    story.wait(hours=1)
+    assert (story.run_number, story.run_state) == (3, "Running")
+    assert story.status.run is not None
+    assert story.status.run.champion is None
+
+
+def test_resources_of_the_live_version_are_rolled_out_in_place() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(serving={"resources": {"limits": {"memory": "2Gi"}}})
+    container = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"memory": "2Gi"}
+    assert story.run_number == 1
