@@ -1,0 +1,109 @@
+"""The two engines that compute predictions: ONNX Runtime, and scikit-learn by way of skops.
+
+Both take the same columns. A category that is missing is the empty text for the model, in training as in serving. Not here: choosing the
+engine, which is done once when the bundle is packaged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from mlmodel_contract.bundle import SchemaColumn
+from mlmodel_contract.manifest import ColumnType
+from numpy.typing import NDArray
+
+Columns = Mapping[str, NDArray[Any]]
+"""By name: float64 for numbers and booleans (1.0, 0.0, NaN where missing), objects (str, or None where missing) for categories."""
+
+Probabilities = NDArray[np.float64]
+"""Rows x classes, in the order of the schema's classes; or rows x 1, the predicted numbers."""
+
+ONNXRUNTIME = "onnxruntime"
+SKLEARN = "scikit-learn"
+MISSING_CATEGORY = ""
+
+
+class Predictor(Protocol):
+    """Computes predictions; may be called by several threads at once."""
+
+    engine: str
+
+    def predict(self, columns: Columns, rows: int) -> Probabilities:
+        """Predict ``rows`` rows from columns of that length, one for each feature of the schema."""
+        ...
+
+
+class OnnxPredictor:
+    """ONNX Runtime with one thread of its own: requests are what runs at the same time, not the parts of one."""
+
+    engine = ONNXRUNTIME
+
+    def __init__(self, model: Path | bytes, features: Sequence[SchemaColumn]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+        self._output = self._session.get_outputs()[-1].name  # a classifier's last output are the probabilities
+        types = {entry.name: entry.type for entry in self._session.get_inputs()}
+        self._inputs = [(column.name, _converter(types[column.name])) for column in features if column.name in types]
+
+    def predict(self, columns: Columns, rows: int) -> Probabilities:
+        """Predict; see ``Predictor``."""
+        feed = {name: convert(columns[name]).reshape(rows, 1) for name, convert in self._inputs}
+        (result,) = self._session.run([self._output], feed)
+        return np.asarray(result, dtype=np.float64).reshape(rows, -1)
+
+
+class SklearnPredictor:
+    """A fitted scikit-learn pipeline whose classes, if any, are 0, 1, ... in the order of the schema's."""
+
+    engine = SKLEARN
+
+    def __init__(self, pipeline: Any, features: Sequence[SchemaColumn]) -> None:
+        self._features = list(features)
+        self._method = getattr(pipeline, "predict_proba", None) or pipeline.predict
+
+    def predict(self, columns: Columns, rows: int) -> Probabilities:
+        """Predict; see ``Predictor``."""
+        result = self._method(frame(columns, self._features))
+        return np.asarray(result, dtype=np.float64).reshape(rows, -1)
+
+
+def load_pipeline(file: Path, features: Sequence[SchemaColumn]) -> SklearnPredictor:
+    """Load a pipeline all of whose types were found on our own list before; skops' shorter one need not know them."""
+    import skops.io
+
+    return SklearnPredictor(skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file)), features)
+
+
+def frame(columns: Columns, features: Sequence[SchemaColumn]) -> Any:
+    """Return the data frame that pipelines are fitted on and predict from: the features in the schema's order."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            column.name: pd.Series(filled(columns[column.name]), dtype=object)
+            if column.type is ColumnType.CATEGORY
+            else columns[column.name]
+            for column in features
+        }
+    )
+
+
+def filled(values: NDArray[Any]) -> NDArray[Any]:
+    """Return categories with the missing ones as the empty text, as models see them."""
+    return np.where(values == None, MISSING_CATEGORY, values)  # noqa: E711 (element by element)
+
+
+def _converter(kind: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return the way from a column to what the ONNX input of that type takes."""
+    if kind == "tensor(string)":
+        return filled
+    dtype = np.float32 if kind == "tensor(float)" else np.float64
+    return cast(Callable[[NDArray[Any]], NDArray[Any]], lambda values: np.asarray(values, dtype=dtype))

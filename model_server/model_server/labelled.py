@@ -1,0 +1,30 @@
+"""What the server hands to the sidecar when labels come back, and what the sidecar answers: JSON over ``SOCKET_FEEDBACK``.
+
+Not here: how ids are verified (server), or labels scored (sidecar).
+"""
+
+from typing import TypedDict
+
+ROUTE_FEEDBACK = "/feedback"
+
+
+class LabelledPrediction(TypedDict):
+    """A label whose prediction id was verified."""
+
+    id: str
+    version: str
+    values: list[float]  # see prediction_id
+    truth: str | bool | int | float
+
+
+class Labels(TypedDict):
+    """The request's body."""
+
+    labels: list[LabelledPrediction]
+
+
+class Acknowledgement(TypedDict):
+    """The response's body, sent once the labels are durable."""
+
+    accepted: int
+    repeated: int

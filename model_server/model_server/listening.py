@@ -1,0 +1,21 @@
+"""Which ports this process listens on: the contract's in a pod, moved by ``$MLMODEL_PORT_OFFSET`` where pods share a network (tests).
+
+Not here: the ports themselves, which are constants of the contract.
+"""
+
+import os
+import socket
+
+ENV_PORT_OFFSET = "MLMODEL_PORT_OFFSET"
+
+
+def port(number: int) -> int:
+    """Return the port to use for one of the contract's ports."""
+    return number + int(os.environ.get(ENV_PORT_OFFSET, "0"))
+
+
+def listen(number: int, backlog: int) -> socket.socket:
+    """Listen on one of the contract's ports, by IPv6 and IPv4 where the machine has both."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port(number)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
+    return socket.create_server(("", port(number)), backlog=backlog)

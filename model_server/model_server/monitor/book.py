@@ -1,0 +1,220 @@
+"""The book: everything that a pod has seen, counted, saved, and written down as a report.
+
+Rows come from the receiving thread, labels from the feedback endpoint, reports from the event loop: each method takes the lock that it
+needs. A count is saved before it is reported, so that a report never falls behind an earlier one. Not here: sockets, the store, and
+Kubernetes.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from mlmodel_contract import VERSION
+from mlmodel_contract.bundle import BundleSchema, Profile
+from mlmodel_contract.handover import Batch
+from mlmodel_contract.report import FeatureCounts, LabelCounts, MonitorReportSpec, RowCounts
+
+from ..labelled import Acknowledgement, LabelledPrediction
+from ..prediction_id import signature
+from .accounting import RowAccount
+from .counting import RowCounter
+from .scoring import Scorer
+from .spool import KeptLabel, Spool, Transaction
+
+_log = logging.getLogger(__name__)
+_ROWS, _LABELS = "rows", "labels"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is monitored. ``label_delay`` is in seconds."""
+
+    model: str
+    version: str
+    schema: BundleSchema
+    profile: Profile
+    label_delay: float
+
+
+@dataclass
+class Dropped:
+    """What could not be kept, since the sidecar started; for its metrics."""
+
+    damaged_batches: int = 0
+    unscored_labels: int = 0
+    labels_without_room: int = 0
+
+
+class Book:
+    """Counts of one pod, going on from the spool."""
+
+    def __init__(self, subject: Subject, spool: Spool) -> None:
+        self.dropped = Dropped()
+        self._subject = subject
+        self._spool = spool
+        self._lock = Lock()
+        self._counter = RowCounter(subject.profile, subject.schema.task)
+        self._account = RowAccount(subject.label_delay)
+        self._scorer = Scorer(subject.schema)
+        self._labels = self._scorer.blank()
+        self._sequence = 0
+        self._changed = False
+        self.fresh = True
+        self._load()
+
+    def take(self, batches: Sequence[Batch]) -> None:
+        """Count batches of predicted rows; a damaged one is left out and shows as missed."""
+        with self._lock:
+            for batch in batches:
+                try:
+                    self._count(batch)
+                except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+                    self.dropped.damaged_batches += 1
+                    _log.exception("a batch from the server cannot be counted")
+            self._changed = True
+
+    def label(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:
+        """Score labels and keep them; on return they are durable.
+
+        Raises:
+            SpoolError: they could not be kept; nothing was counted.
+
+        """
+        kept = [KeptLabel(signature(label["id"]), label["id"], json.dumps(label["truth"]), now) for label in labels]
+        with self._lock:
+            with self._spool.transaction() as transaction:
+                first = [transaction.first(label) for label in kept]
+                counts, unscored = self._scored(labels, first)
+                without_room = transaction.keep([label for label, is_first in zip(kept, first, strict=True) if is_first])
+                transaction.put(_LABELS, counts.wire())
+            self._labels = counts
+            self.dropped.unscored_labels += unscored
+            self.dropped.labels_without_room += without_room
+        return Acknowledgement(accepted=sum(first), repeated=len(first) - sum(first))
+
+    def captured(self, rows: int) -> None:
+        """Count rows that are in the store."""
+        with self._lock:
+            self._account.captured += rows
+            self._changed = True
+
+    def save(self) -> None:
+        """Save the row counts, where they changed.
+
+        Raises:
+            SpoolError: they could not be saved.
+
+        """
+        with self._lock:
+            if self._changed:
+                with self._spool.transaction() as transaction:
+                    self._save(transaction)
+
+    def report(self, now: float) -> MonitorReportSpec:
+        """Save everything and return the next report.
+
+        Raises:
+            SpoolError: it could not be saved, so nothing must be reported.
+
+        """
+        with self._lock:
+            self._account.advance(now)
+            self._sequence += 1
+            with self._spool.transaction() as transaction:
+                self._save(transaction)
+                transaction.forget_ids(now - self._subject.label_delay)
+            return self._report(now)
+
+    def resume(self, earlier: MonitorReportSpec | None, now: float) -> None:
+        """Go on from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
+        with self._lock:
+            self.fresh = False
+            self._changed = True
+            if earlier is None or earlier.version != self._subject.version:
+                return
+            self._sequence = max(self._sequence, earlier.sequence)
+            if self._counter.add([feature.live for feature in earlier.features]):
+                self._account.add(earlier.rows.model_dump(), now)
+                self._labels = _sum(self._labels, earlier.labels)
+                with self._spool.transaction() as transaction:
+                    transaction.put(_LABELS, self._labels.wire())
+            else:
+                _log.warning("the pod's earlier report has other slots than the bundle's profile; it is not gone on from")
+
+    def figures(self) -> tuple[RowCounts, LabelCounts]:
+        """Return the counts as they are now, for metrics."""
+        with self._lock:
+            return RowCounts(**self._account.rows()), self._labels
+
+    def _count(self, batch: Batch) -> None:
+        rows, server, served, seconds = len(batch["ids"]), str(batch["server"]), int(batch["served"]), float(batch["time"])
+        if rows:
+            predictions = np.array(batch["predictions"], dtype=np.float64).reshape(rows, -1)
+            self._counter.update(batch["columns"], predictions)
+        self._account.take(server, served, rows, seconds)
+
+    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[LabelCounts, int]:
+        """Return the counts with these labels, and how many could not be scored."""
+        counts, unscored = self._labels, 0
+        for label, is_first in zip(labels, first, strict=True):
+            changed = self._score(counts, label, is_first)
+            unscored += changed is None
+            counts = changed or counts
+        return counts, unscored
+
+    def _score(self, counts: LabelCounts, label: LabelledPrediction, is_first: bool) -> LabelCounts | None:
+        if not is_first:
+            return counts.model_copy(update={"repeated": counts.repeated + 1})
+        if label["version"] != self._subject.version:
+            return counts.model_copy(update={"other_version": counts.other_version + 1})
+        return self._scorer.add(counts, label["values"], label["truth"])
+
+    def _save(self, transaction: Transaction) -> None:
+        document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), "features": self._counter.counts}
+        transaction.put(_ROWS, document)
+        self._changed = False
+
+    def _load(self) -> None:
+        with self._spool.transaction() as transaction:
+            rows: dict[str, Any] | None = transaction.get(_ROWS)
+            labels = transaction.get(_LABELS)
+        if labels is not None:
+            self._labels = LabelCounts.model_validate(labels)
+        if rows is not None:
+            self._sequence = rows["sequence"]
+            self.fresh = rows["fresh"]
+            self._account.load(rows["account"])
+            self._counter.add(rows["features"])
+
+    def _report(self, now: float) -> MonitorReportSpec:
+        features = [
+            FeatureCounts(name=feature.name, kind=feature.kind, reference=feature.counts, live=live)
+            for feature, live in zip(self._subject.profile.features, self._counter.counts, strict=True)
+        ]
+        return MonitorReportSpec(
+            contract=VERSION,
+            model=self._subject.model,
+            version=self._subject.version,
+            sequence=self._sequence,
+            time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            rows=RowCounts(**self._account.rows()),
+            features=features,
+            labels=self._labels,
+            loss_reference=self._subject.profile.loss,
+        )
+
+
+def _sum(left: LabelCounts, right: LabelCounts) -> LabelCounts:
+    """Add counts, field by field."""
+    changed: dict[str, Any] = {}
+    for name in LabelCounts.model_fields:
+        one, other = getattr(left, name), getattr(right, name)
+        changed[name] = [a + b for a, b in zip(one, other, strict=True)] if isinstance(one, list) and one and other else (one or other)
+        if isinstance(one, int):
+            changed[name] = one + other
+    return left.model_copy(update=changed)

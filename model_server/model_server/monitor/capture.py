@@ -1,0 +1,190 @@
+"""Live rows and labels on their way into the store, as the Parquet files that the contract's ``capture`` describes.
+
+A file that could not be written is tried again, the same file, at the next turn; what finds no room in the meantime is dropped and counted.
+Not here: which labels are taken, and reading the files.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema
+from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME
+from mlmodel_contract.handover import Batch
+
+from ..storage import Location, StorageError, locate, write_atomic
+from .counting import prediction_of
+from .parquet import labels_content, rows_content
+from .spool import Spool
+
+_log = logging.getLogger(__name__)
+_HASHES = 2**64
+_FILE_ROWS = 5_000
+_BUFFER_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where captured files go: the folder's URI, the Secret with its keys, and what the files' names say."""
+
+    folder: str
+    credentials: str | None
+    version: str
+    pod: str
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    content: bytes
+    rows: int
+
+
+class RowBuffer:
+    """Sampled rows that wait to become a file; filled by the receiving thread."""
+
+    def __init__(self, schema: BundleSchema, fraction: float) -> None:
+        self.dropped = 0
+        self._schema = schema
+        self._threshold = int(fraction * _HASHES)
+        self._lock = Lock()
+        self._columns: dict[str, list[Any]] = self._blank()
+        self._since: float | None = None
+
+    def take(self, batches: Sequence[Batch]) -> None:
+        """Keep the sampled rows of batches, as long as there is room."""
+        for batch in batches:
+            places = [place for place, identity in enumerate(batch["ids"]) if self._sampled(identity)]
+            if places:
+                rows = self._rows(batch)
+                with self._lock:
+                    self._keep({name: [values[place] for place in places] for name, values in rows.items()}, len(places))
+
+    def full(self) -> bool:
+        """Tell whether the rows are enough for a file."""
+        with self._lock:
+            return len(self._columns[COLUMN_ID]) >= _FILE_ROWS
+
+    def due(self, seconds: float) -> bool:
+        """Tell whether the oldest row waits for that many seconds or longer."""
+        with self._lock:
+            return self._since is not None and time.monotonic() - self._since >= seconds
+
+    def empty(self) -> dict[str, list[Any]]:
+        """Take out all rows, by column."""
+        with self._lock:
+            columns, self._columns, self._since = self._columns, self._blank(), None
+            return columns
+
+    def _blank(self) -> dict[str, list[Any]]:
+        return {name: [] for name in (*(column.name for column in self._schema.features), COLUMN_ID, COLUMN_TIME, COLUMN_PREDICTION)}
+
+    def _sampled(self, identity: str) -> bool:
+        digest = blake2b(identity.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self._threshold
+
+    def _rows(self, batch: Batch) -> dict[str, Sequence[Any]]:
+        rows = len(batch["ids"])
+        times = batch["columns"].get(self._schema.time or "", [None] * rows)
+        predictions = np.array(batch["predictions"], dtype=np.float64).reshape(rows, -1)
+        return {
+            **{column.name: batch["columns"].get(column.name, [None] * rows) for column in self._schema.features},
+            COLUMN_ID: batch["ids"],
+            COLUMN_TIME: [_seconds(value, batch["time"]) for value in times],
+            COLUMN_PREDICTION: prediction_of(predictions, self._schema.task).tolist(),
+        }
+
+    def _keep(self, rows: Mapping[str, list[Any]], number: int) -> None:
+        room = max(0, _BUFFER_ROWS - len(self._columns[COLUMN_ID]))
+        self.dropped += max(0, number - room)
+        for name, values in rows.items():
+            self._columns[name].extend(values[:room])
+        self._since = time.monotonic() if self._since is None else self._since
+
+
+class Archive:
+    """Writes rows and labels into the store; used by one thread at a time."""
+
+    def __init__(self, destination: Destination, schema: BundleSchema, spool: Spool, captured: Callable[[int], None]) -> None:
+        self.failures = 0
+        self._destination = destination
+        self._schema = schema
+        self._spool = spool
+        self._captured = captured
+        self._root: Location | None = None
+        self._pending: _File | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a file of rows failed and has to be tried again."""
+        return self._pending is not None
+
+    def store_rows(self, buffer: RowBuffer) -> None:
+        """Write the rows of the buffer, after those of a file that failed before.
+
+        Raises:
+            SpoolError: no number could be drawn for the file.
+
+        """
+        if self._pending is None:
+            self._pending = self._next_file(buffer)
+        if self._pending is not None and self._written(self._pending):
+            self._captured(self._pending.rows)
+            self._pending = None
+
+    def store_labels(self) -> None:
+        """Write the labels that the spool has queued.
+
+        Raises:
+            SpoolError: the spool cannot be read or written.
+
+        """
+        with self._spool.transaction() as transaction:
+            labels = transaction.next_labels()
+        if labels is None:
+            return
+        number, rows = labels
+        name = f"labels/{_today()}/{self._destination.pod}-{number:08d}.parquet"
+        if self._written(_File(name, labels_content(rows), len(rows))):
+            with self._spool.transaction() as transaction:
+                transaction.stored(number)
+
+    def _next_file(self, buffer: RowBuffer) -> _File | None:
+        columns = buffer.empty()
+        rows = len(columns[COLUMN_ID])
+        if rows == 0:
+            return None
+        with self._spool.transaction() as transaction:
+            number = transaction.next_file()
+        name = f"rows/{self._destination.version}/{_today()}/{self._destination.pod}-{number:08d}.parquet"
+        return _File(name, rows_content(columns, self._schema), rows)
+
+    def _written(self, file: _File) -> bool:
+        try:
+            if self._root is None:
+                self._root = locate(self._destination.folder, self._destination.credentials)
+            write_atomic(self._root, file.name, file.content)
+        except StorageError as error:
+            self._root = None  # the keys may have been renewed by the next turn
+            self.failures += 1
+            _log.warning("%s with %d rows is not in the store yet: %s", file.name, file.rows, error)
+            return False
+        return True
+
+
+def _seconds(value: Any, otherwise: float) -> float:
+    """The row's own time, which the server has checked and which is UTC where it names no zone; the request's where the row has none."""
+    if not isinstance(value, str):
+        return otherwise
+    moment = datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()

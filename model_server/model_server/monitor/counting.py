@@ -1,0 +1,99 @@
+"""Live rows by slot, as the bundle's profile defines the slots of each feature.
+
+Not here: where the rows come from, and what the counts are held against.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from mlmodel_contract.bundle import FeatureProfile, Profile
+from mlmodel_contract.metrics import Task
+from mlmodel_contract.report import PREDICTION, FeatureKind
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+
+
+class FeatureCounter:
+    """Counts the values of one feature; ``counts_`` has a row count for each slot."""
+
+    def __init__(self, profile: FeatureProfile) -> None:
+        self._edges = np.array(profile.edges, dtype=np.float64)
+        self._numeric = profile.kind is FeatureKind.NUMERIC
+        self._missing = (len(profile.edges) if self._numeric else len(profile.categories)) + 1
+        self._places = _places(profile.categories, self._missing)
+        self.counts_: Counts = np.zeros(self._missing + 1, dtype=np.int64)
+
+    def count(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
+        """Return the rows by slot: values are numbers, booleans or None if numeric, and text, booleans or None if categorical."""
+        slots = self._numeric_slots(values) if self._numeric else self._categorical_slots(values)
+        return np.bincount(slots, minlength=len(self.counts_))
+
+    def _numeric_slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
+        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        slots = np.searchsorted(self._edges, numbers, side="left")
+        return np.where(np.isnan(numbers), self._missing, slots).astype(np.int64)
+
+    def _categorical_slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
+        """An empty text is a missing category, for models as for the profile; what has no slot of its own is the last but one."""
+        return np.fromiter(map(self._places.get, values, repeat(self._missing - 1)), dtype=np.int64, count=len(values))
+
+
+class RowCounter:
+    """Counts rows of all features of a profile, the prediction among them."""
+
+    def __init__(self, profile: Profile, task: Task) -> None:
+        self._task = task
+        self._counters = {feature.name: FeatureCounter(feature) for feature in profile.features}
+
+    def update(self, columns: Mapping[str, Sequence[Any]], predictions: NDArray[np.float64]) -> None:
+        """Count rows: all features of all rows, or nothing.
+
+        Args:
+            columns: by name, of the same length; a feature that is not there is missing in every row.
+            predictions: rows x classes, or rows x 1.
+
+        Raises:
+            ValueError, TypeError: a value is not of its feature's type, or columns differ in length.
+
+        """
+        scores = prediction_of(predictions, self._task)
+        columns = {**columns, PREDICTION: scores.tolist()}
+        counts = {name: counter.count(columns.get(name, [None] * len(scores))) for name, counter in self._counters.items()}
+        if any(int(count.sum()) != len(scores) for count in counts.values()):
+            raise ValueError("columns differ in length")
+        for name, count in counts.items():
+            self._counters[name].counts_ += count
+
+    @property
+    def counts(self) -> list[list[int]]:
+        """Rows by slot, for each feature in the profile's order."""
+        return [counter.counts_.tolist() for counter in self._counters.values()]
+
+    def add(self, counts: Sequence[Sequence[int]]) -> bool:
+        """Add counts of an earlier life; return whether they have this profile's slots, else nothing is added."""
+        own = list(self._counters.values())
+        if [len(feature) for feature in counts] != [len(counter.counts_) for counter in own]:
+            return False
+        for counter, feature in zip(own, counts, strict=True):
+            counter.counts_ += np.array(feature, dtype=np.int64)
+        return True
+
+
+def _places(categories: Sequence[str], missing: int) -> dict[Any, int]:
+    """Return the slot of each value that has one of its own; a boolean has that of the text which JSON writes for it."""
+    places: dict[Any, int] = {None: missing, "": missing}
+    for place, category in enumerate(categories):
+        places[category] = place
+        if category in ("true", "false"):
+            places[category == "true"] = place
+    return places
+
+
+def prediction_of(predictions: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
+    """Return the one number that a prediction is counted by: the positive class's or the highest probability, or the number."""
+    if task is Task.REGRESSION or predictions.shape[1] == 1:
+        return predictions[:, 0]
+    return predictions[:, 1] if predictions.shape[1] == 2 else predictions.max(axis=1)

@@ -1,0 +1,212 @@
+"""The sidecar process: open the books, listen, and do what is due, turn by turn, until SIGTERM.
+
+Not here: how any of these is done.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+
+import uvicorn
+from mlmodel_contract.base import duration
+from mlmodel_contract.bundle import PROFILE, SCHEMA, BundleSchema, Profile
+from mlmodel_contract.environment import (
+    ENV_POD,
+    ENV_POD_NAME,
+    PATH_BUNDLE,
+    PATH_SPOOL,
+    PATH_TERMINATION,
+    PATH_TOKEN,
+    PORT_METRICS_MONITOR,
+    SOCKET_FEEDBACK,
+    SOCKET_ROWS,
+)
+from mlmodel_contract.handover import Batch
+from mlmodel_contract.pod import PodDocument
+from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder
+from prometheus_client import start_http_server
+
+from ..bundle.errors import BundleRefused
+from ..bundle.read import read_manifest
+from ..listening import port
+from ..places import leave_message, place
+from .book import Book, Subject
+from .capture import Archive, Destination, RowBuffer
+from .feedback import create_app
+from .metrics import Reporting, Sources, registry
+from .publishing import ApiError, ApiServer, Publisher
+from .receiving import Receiver
+from .spool import Spool, SpoolError
+
+_log = logging.getLogger(__name__)
+_SAVE_SECONDS = 1.0
+_END_SECONDS = 15.0
+
+
+def run_monitor() -> int:
+    """Monitor the pod of ``$MLMODEL_POD`` until SIGTERM; return the exit code, 1 with the reason as termination message."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # pyarrow's own takes more at once than all files together need
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
+    document = PodDocument.model_validate_json(os.environ[ENV_POD])
+    pod = os.environ.get(ENV_POD_NAME) or socket.gethostname()
+    try:
+        schema, profile = _reference(document)
+        spool = Spool(place(PATH_SPOOL))
+        sidecar = Sidecar.open(document, pod, (schema, profile), spool)
+    except (BundleRefused, SpoolError) as error:
+        _log.error("not monitored: %s", error)
+        leave_message(PATH_TERMINATION, str(error), MESSAGE_LIMIT)
+        return 1
+    asyncio.run(sidecar.run())
+    spool.close()
+    return 0
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The parts of the process. ``period`` is the time between reports, in seconds."""
+
+    book: Book
+    buffer: RowBuffer
+    archive: Archive
+    publisher: Publisher
+    reporting: Reporting
+    period: float
+
+    @classmethod
+    def open(cls, document: PodDocument, pod: str, reference: tuple[BundleSchema, Profile], spool: Spool) -> "Sidecar":
+        """Put the parts together.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+
+        """
+        schema, profile = reference
+        book = Book(Subject(document.model, document.version, schema, profile, duration(document.label_delay).total_seconds()), spool)
+        destination = Destination(captured_folder(document.store), document.store_credentials, document.version, pod)
+        archive = Archive(destination, schema, spool, book.captured)
+        buffer = RowBuffer(schema, document.capture_fraction)
+        publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
+        reporting = Reporting()
+        sources = Sources(book, buffer, archive, reporting)
+        start_http_server(port(PORT_METRICS_MONITOR), registry=registry((document.namespace, document.model, document.version), sources))
+        return cls(book, buffer, archive, publisher, reporting, duration(document.report_every).total_seconds())
+
+    async def run(self) -> None:
+        """Receive, save and report until SIGTERM; then report a last time."""
+        receiver = Receiver(place(SOCKET_ROWS), self._take)
+        receiver.start()
+        config = uvicorn.Config(
+            create_app(self.book),
+            uds=str(place(SOCKET_FEEDBACK)),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve())
+        _log.info("monitoring, with a report every %g s", self.period)
+        turns = [asyncio.create_task(turn) for turn in (self._save_turns(server), self._report_turns(server), self._store_turns(server))]
+        await asyncio.wait([*turns, serving], return_when=asyncio.FIRST_COMPLETED)  # none ends before SIGTERM but by a failure
+        server.told_to_end.set()
+        failures = await asyncio.gather(*turns, return_exceptions=True)
+        await asyncio.to_thread(receiver.stop)
+        await self._finish()
+        server.should_exit = True
+        await serving
+        for failure in filter(None, failures):
+            raise failure
+        _log.info("ended")
+
+    def _take(self, batches: Sequence[Batch]) -> None:
+        self.book.take(batches)
+        self.buffer.take(batches)
+
+    async def _save_turns(self, server: "_Server") -> None:
+        while await server.runs_for(_SAVE_SECONDS):
+            await _in_thread(self.book.save)
+
+    async def _report_turns(self, server: "_Server") -> None:
+        while await server.runs_for(self.period * random.uniform(0.9, 1.1)):  # noqa: S311 (spreads the pods, guards no secret)
+            await self._report()
+
+    async def _store_turns(self, server: "_Server") -> None:
+        """Full files are made at once, others at the pace of the reports, as what failed is tried again."""
+        due = time.monotonic() + self.period
+        while await server.runs_for(_SAVE_SECONDS):
+            if time.monotonic() >= due:
+                due = time.monotonic() + self.period
+                await self._store(everything=False)
+            elif self.buffer.full() and not self.archive.pending:
+                await _in_thread(lambda: self.archive.store_rows(self.buffer))
+
+    async def _store(self, *, everything: bool) -> None:
+        if everything or self.archive.pending or self.buffer.due(self.period):
+            await _in_thread(lambda: self.archive.store_rows(self.buffer))
+        await _in_thread(self.archive.store_labels)
+
+    async def _report(self) -> None:
+        """Make a report and apply it; a failure is logged, and the next report says it all again."""
+        try:
+            if self.book.fresh:
+                self.book.resume(await self.publisher.read(), time.time())
+            report = await asyncio.to_thread(self.book.report, time.time())
+            await self.publisher.apply(report)
+        except (ApiError, SpoolError) as error:
+            self.reporting.failed += 1
+            _log.warning("not reported: %s", error)
+        else:
+            self.reporting.applied += 1
+            self.reporting.last = time.time()
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._store(everything=True)
+                await self._report()
+        except TimeoutError:
+            _log.warning("the last files or the last report took too long")
+        await _in_thread(self.book.save)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves it to the sidecar what SIGTERM means."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told_to_end = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def runs_for(self, seconds: float) -> bool:
+        """Wait; return False, at once, where the process has been told to end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.told_to_end.wait(), seconds)
+        return not self.told_to_end.is_set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the signature is uvicorn's)
+        """Tell the sidecar."""
+        self._loop.call_soon_threadsafe(self.told_to_end.set)
+
+
+def _reference(document: PodDocument) -> tuple[BundleSchema, Profile]:
+    folder = place(PATH_BUNDLE)
+    read_manifest(folder, document.artifact.digest)
+    schema = BundleSchema.model_validate_json((folder / SCHEMA).read_bytes())
+    return schema, Profile.model_validate_json((folder / PROFILE).read_bytes())
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do blocking work; the spool's failures are logged, since the next turn tries again."""
+    try:
+        await asyncio.to_thread(work)
+    except SpoolError as error:
+        _log.error("%s", error)

@@ -1,0 +1,135 @@
+"""The sidecar's memory that outlives its restarts: an SQLite file that a killed process cannot leave half written.
+
+It holds the row counts as they were last saved, the label counts, the ids whose label came, and the labels that are not in the store yet.
+Safe to be used by several threads. Not here: what is counted.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import orjson
+
+_OUTBOX_ROWS = 500_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_time ON seen (time);
+CREATE TABLE IF NOT EXISTS outbox (id TEXT NOT NULL, truth TEXT NOT NULL, time REAL NOT NULL, file INTEGER);
+CREATE INDEX IF NOT EXISTS outbox_file ON outbox (file);
+"""
+
+
+class SpoolError(Exception):
+    """The spool cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class KeptLabel:
+    """A label for the store. ``truth`` is JSON; ``time`` in seconds since the epoch."""
+
+    signature: bytes
+    id: str
+    truth: str
+    time: float
+
+
+class Transaction:
+    """What can be done to the spool at once; all of it becomes durable together, or nothing."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def first(self, label: KeptLabel) -> bool:
+        """Remember the id, and return whether this is its first label."""
+        cursor = self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (label.signature, label.time))
+        return cursor.rowcount == 1
+
+    def keep(self, labels: Sequence[KeptLabel]) -> int:
+        """Queue labels for the store, and return how many found no room."""
+        (queued,) = self._connection.execute("SELECT count(*) FROM outbox").fetchone()
+        kept = labels[: max(0, _OUTBOX_ROWS - queued)]
+        self._connection.executemany(
+            "INSERT INTO outbox (id, truth, time) VALUES (?, ?, ?)", [(label.id, label.truth, label.time) for label in kept]
+        )
+        return len(labels) - len(kept)
+
+    def put(self, name: str, value: Any) -> None:
+        """Set a named JSON value."""
+        self._connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, orjson.dumps(value)))
+
+    def get(self, name: str) -> Any:
+        """Return a named JSON value, None where it was never set."""
+        row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def next_file(self) -> int:
+        """Return a number that no file of this pod has yet."""
+        number = int(self.get("file") or 0) + 1
+        self.put("file", number)
+        return number
+
+    def next_labels(self) -> tuple[int, list[tuple[str, str, float]]] | None:
+        """Return the labels of the next file and its number; the same again until ``stored`` says that they are in the store."""
+        row = self._connection.execute("SELECT min(file) FROM outbox").fetchone()
+        number = row[0]
+        if number is None:
+            if self._connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None:
+                return None
+            number = self.next_file()
+            self._connection.execute("UPDATE outbox SET file = ? WHERE file IS NULL", (number,))
+        return number, self._connection.execute("SELECT id, truth, time FROM outbox WHERE file = ?", (number,)).fetchall()
+
+    def stored(self, number: int) -> None:
+        """Forget the labels of a file that is in the store."""
+        self._connection.execute("DELETE FROM outbox WHERE file = ?", (number,))
+
+    def forget_ids(self, before: float) -> None:
+        """Forget ids whose label came before a time, in seconds since the epoch."""
+        self._connection.execute("DELETE FROM seen WHERE time < ?", (before,))
+
+
+class Spool:
+    """An SQLite file in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(folder / "spool.db", check_same_thread=False, isolation_level=None)
+            self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;" + _SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolError(f"the spool in {folder} cannot be opened ({error}): give the sidecar a writable volume there") from error
+        self._lock = Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Do several things at once; on return they are on the disk.
+
+        Raises:
+            SpoolError: the disk is full or broken; nothing was changed.
+
+        """
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield Transaction(self._connection)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise SpoolError(f"the spool cannot be written ({error}): give its volume more room") from error
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

@@ -1,0 +1,128 @@
+"""Prediction ids: signed text that carries all that is needed to score a label which comes back for the prediction.
+
+An id holds the version, the time, the predicted value and a number that makes it unique, and is signed with the model's key: it is
+valid on every replica, after restarts, and for versions that are gone. It hides nothing. Not here: labels and losses.
+
+Layout before base64url: format (1 byte), milliseconds since the epoch (8), process (4), row (4), length of the version's name (1), the
+name, number of values (2), the values, signature (16: HMAC-SHA256, truncated). One value is a float64: the positive class's probability,
+or the number. Several are float32: the probabilities of more than two classes.
+"""
+
+import binascii
+import hmac
+import secrets
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+SIGNATURE_BYTES = 16
+_KEY_BYTES = 32
+_FORMAT = 1
+_LONGEST = 100_000
+_HEAD = struct.Struct(">BQIIB")
+_COUNT = struct.Struct(">H")
+
+
+class IdError(Exception):
+    """The id was not made with this key; the message is for the one who sent it."""
+
+
+@dataclass(frozen=True)
+class PredictionId:
+    """What an id says.
+
+    ``milliseconds`` since the epoch; ``values``: one (the positive class's probability, or the number) or a probability for each class.
+    """
+
+    version: str
+    milliseconds: int
+    values: tuple[float, ...]
+
+
+def read_key(path: Path) -> bytes:
+    """Read the model's key.
+
+    Raises:
+        IdError: there is no key, or it is too short.
+
+    """
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise IdError(f"the key of prediction ids cannot be read at {path}: mount the model's Secret there") from error
+    if len(key) < _KEY_BYTES:
+        raise IdError(f"the key of prediction ids at {path} has {len(key)} bytes: it needs {_KEY_BYTES} random ones")
+    return key
+
+
+class Signer:
+    """Makes the ids of one server process; safe to be used by several threads."""
+
+    def __init__(self, key: bytes, version: str) -> None:
+        self._key = key
+        self._version = version.encode()
+        self._process = secrets.randbits(32)
+        self._rows = count()
+
+    def sign(self, milliseconds: int, predictions: np.ndarray) -> list[str]:
+        """Make an id for each row of ``predictions``: rows x classes, or rows x 1."""
+        values, number = _packed(predictions)
+        width = len(values) // max(len(predictions), 1)
+        tail = self._version + _COUNT.pack(number)
+        return [self._one(milliseconds, tail, values[start : start + width]) for start in range(0, len(values), width)]
+
+    def _one(self, milliseconds: int, tail: bytes, values: bytes) -> str:
+        row = next(self._rows) & 0xFFFFFFFF
+        content = _HEAD.pack(_FORMAT, milliseconds, self._process, row, len(self._version)) + tail + values
+        return urlsafe_b64encode(content + _signature(self._key, content)).rstrip(b"=").decode()
+
+
+def verify(key: bytes, text: str) -> PredictionId:
+    """Read an id.
+
+    Raises:
+        IdError: the text is no id, or was not signed with this key.
+
+    """
+    raw = _decoded(text)
+    content, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
+    if not hmac.compare_digest(signature, _signature(key, content)):
+        raise IdError("the prediction id's signature is wrong: send the id as the model's response gave it")
+    version_at = _HEAD.size
+    form, milliseconds, _, _, length = _HEAD.unpack_from(content)
+    if form != _FORMAT:
+        raise IdError(f"the prediction id has the format {form}, which this server does not read")
+    (number,) = _COUNT.unpack_from(content, version_at + length)
+    values = np.frombuffer(content, dtype=">f8" if number == 1 else ">f4", offset=version_at + length + _COUNT.size)
+    return PredictionId(content[version_at : version_at + length].decode(), milliseconds, tuple(values.tolist()))
+
+
+def signature(text: str) -> bytes:
+    """Return the signature of a verified id: 16 bytes that no other id shares."""
+    return _decoded(text)[-SIGNATURE_BYTES:]
+
+
+def _packed(predictions: np.ndarray) -> tuple[bytes, int]:
+    if predictions.shape[1] == 2:
+        return predictions[:, 1].astype(">f8").tobytes(), 1
+    number = predictions.shape[1]
+    return predictions.astype(">f8" if number == 1 else ">f4").tobytes(), number
+
+
+def _signature(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")[:SIGNATURE_BYTES]
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 has several spellings of the same bytes; only the one that was given out is taken: rows and labels are joined by it."""
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4)) if len(text) <= _LONGEST else b""
+    except (binascii.Error, ValueError) as error:
+        raise IdError("the prediction id is no text that this model gave out") from error
+    if len(raw) < _HEAD.size + _COUNT.size + SIGNATURE_BYTES or urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise IdError("the prediction id is no text that this model gave out")
+    return raw

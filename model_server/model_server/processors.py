@@ -1,0 +1,29 @@
+"""How many processors this container may use, and the libraries' threads held to that.
+
+Numeric libraries start a thread for every processor of the machine, also where the container's CPU limit is far below it; the
+threads then wait for each other. Not here: anything that imports one of those libraries, since they read their settings when imported.
+"""
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup/cpu.max")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def processors() -> int:
+    """Return the CPU limit of the container rounded up, or the number of usable processors where it has none; at least 1."""
+    usable = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _CGROUP.read_text().split()
+        return max(1, min(usable, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or "max": no limit
+        return usable
+
+
+def pin_threads(count: int) -> None:
+    """Hold OpenMP and BLAS to ``count`` threads, unless the environment already says otherwise; call it before they are imported."""
+    for variable in _VARIABLES:
+        os.environ.setdefault(variable, str(count))
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # or idle threads spin, and take the processor from other pods

@@ -1,0 +1,134 @@
+"""The data plane: validate a request, compute its predictions, make the response and what the monitor is told.
+
+It knows no transport. It may be called by several threads at once. Not here: JSON, HTTP, sockets, and loading the model.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema, GoldenRows
+from mlmodel_contract.manifest import ColumnType
+
+from ..bundle.engine import Predictor
+from ..prediction_id import Signer
+from .columns import ColumnReader, Rows
+from .errors import InvalidRequest, StartRefused, UnknownModel
+from .outputs import OutputWriter
+from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
+
+_DATATYPES = {ColumnType.NUMBER: "FP64", ColumnType.BOOLEAN: "BOOL", ColumnType.CATEGORY: "BYTES", ColumnType.TIME: "BYTES"}
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The version that is served. ``estimator`` is for people."""
+
+    name: str
+    version: str
+    schema: BundleSchema
+    predictor: Predictor
+    estimator: str
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Rows that were predicted, as the monitor is told of them."""
+
+    seconds: float
+    ids: list[str]
+    columns: Mapping[str, Any]
+    predictions: np.ndarray
+    outside: Mapping[str, int]
+
+
+class DataPlane:
+    """Serves one version."""
+
+    def __init__(self, model: ServedModel, signer: Signer, max_rows: int, clock: Callable[[], float] = time.time) -> None:
+        self.model = model
+        self._signer = signer
+        self._clock = clock
+        self._reader = ColumnReader(model.schema, max_rows)
+        self._writer = OutputWriter(model.schema)
+
+    def find(self, name: str, version: str | None) -> None:
+        """Check that this server has the model.
+
+        Raises:
+            UnknownModel: it has not.
+
+        """
+        if name != self.model.name:
+            raise UnknownModel(f"there is no model '{name[:100]}' here: this server has '{self.model.name}'")
+        if version is not None and version != self.model.version:
+            raise UnknownModel(f"there is no version '{version[:100]}' of '{name}' here: this server has '{self.model.version}'")
+
+    def metadata(self) -> ModelMetadata:
+        """Describe the model's tensors."""
+        schema = self.model.schema
+        inputs = [TensorMetadata(column.name, _DATATYPES[column.type], (-1,)) for column in schema.features]
+        if schema.time:
+            inputs.append(TensorMetadata(schema.time, "BYTES", (-1,), {"optional": True}))
+        facts = {
+            "task": schema.task.value,
+            "target": schema.target,
+            "engine": self.model.predictor.engine,
+            "estimator": self.model.estimator,
+        }
+        return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
+
+    def infer(self, request: InferRequest) -> tuple[InferResponse, Predicted]:
+        """Answer a request.
+
+        Raises:
+            InvalidRequest: the request does not fit the schema, or no prediction can be computed for a row.
+            TooLarge: the request has too many rows.
+
+        """
+        wanted = self._writer.check(request.outputs)
+        rows = self._reader.read(request.inputs)
+        predictions = self._predict(rows)
+        seconds = self._clock()
+        ids = self._signer.sign(int(seconds * 1000), predictions)
+        outputs = self._writer.write(wanted, predictions, ids)
+        response = InferResponse(self.model.name, self.model.version, outputs, request.id)
+        return response, Predicted(seconds, ids, rows.sent, predictions, rows.outside)
+
+    def warm_up(self, golden: GoldenRows) -> None:
+        """Predict the golden rows as a request's rows are, and compare.
+
+        Raises:
+            StartRefused: a prediction differs from the bundle's own.
+
+        """
+        tensors = (
+            Tensor(column.name, _DATATYPES[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
+            for column in self.model.schema.features
+        )
+        try:
+            predictions = self._predict(self._reader.read(tuple(tensors)))
+        except InvalidRequest as error:
+            raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
+        expected = np.array(golden.predictions, dtype=np.float64)
+        if predictions.shape != expected.shape:
+            raise StartRefused(
+                f"the golden rows have predictions of the shape {predictions.shape}, not {expected.shape}: package the model again"
+            )
+        difference = float(np.abs(predictions - expected).max())
+        bound = golden.tolerance if self.model.schema.classes else golden.tolerance + 1e-6 * float(np.abs(expected).max())
+        if not difference <= bound:
+            raise StartRefused(
+                f"a golden row's prediction differs by {difference:.3g}, more than {bound:.3g}: "
+                "serve with the library versions that the bundle was made with, or package the model again"
+            )
+
+    def _predict(self, rows: Rows) -> np.ndarray:
+        predictions = self.model.predictor.predict(rows.features, rows.count)
+        finite = np.isfinite(predictions).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InvalidRequest(f"no prediction can be computed for row {row}: its numbers are too large for the model, check them")
+        return predictions

@@ -1,0 +1,169 @@
+"""The hand-over of predicted rows to the monitor: datagrams that are never waited for.
+
+A kernel queues few datagrams, so what does not fit at once waits in a bounded backlog and is sent when the monitor has room; what does
+not fit there, or finds no monitor, is dropped and counted. All of it runs on the event loop's thread. Not here: what the monitor makes of
+the rows.
+"""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from mlmodel_contract.handover import DATAGRAM_LIMIT
+
+from .dataplane import Predicted
+
+_BACKLOG_BYTES = 16 * 2**20
+
+
+class Handover:
+    """Sends what was predicted to the socket at ``path``; calls ``dropped`` with the number of rows that the monitor will miss."""
+
+    def __init__(self, path: Path, dropped: Callable[[int], None]) -> None:
+        self._path = str(path)
+        self._dropped = dropped
+        self._server = secrets.token_hex(8)
+        self._served = 0
+        self._told = 0
+        self._backlog: deque[_Message] = deque()
+        self._backlog_bytes = 0
+        self._socket: socket.socket | None = None
+        self._waiting = False
+
+    def offer(self, predicted: Predicted) -> None:
+        """Hand over rows without waiting."""
+        base, self._served = self._served, self._served + len(predicted.ids)
+        for message in _messages(self._server, base, predicted):
+            self._put(message)
+        self._send()
+
+    def tell_served(self) -> None:
+        """Tell the monitor the number of served rows where it has not heard the latest: it learns of dropped rows without more traffic."""
+        if self._told != self._served and not self._backlog:
+            nothing = Predicted(time.time(), [], {}, np.empty((0, 1)), {})
+            for message in _messages(self._server, self._served, nothing):
+                self._put(message)
+            self._send()
+
+    async def flush(self, seconds: float) -> None:
+        """Wait at most so long until the backlog is sent, then close."""
+        deadline = time.monotonic() + seconds
+        while self._backlog and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        self._disconnect()
+        self._drop_backlog()
+
+    def _put(self, message: "_Message") -> None:
+        size = len(message.datagram)
+        if size > DATAGRAM_LIMIT or self._backlog_bytes + size > _BACKLOG_BYTES:
+            self._dropped(message.rows)
+            return
+        self._backlog.append(message)
+        self._backlog_bytes += size
+
+    def _send(self) -> None:
+        if self._waiting:
+            return
+        while self._backlog:
+            message = self._backlog[0]
+            try:
+                self._transmit(message.datagram)
+            except BlockingIOError:
+                self._wait()
+                return
+            except OSError:  # no monitor there, or it went away
+                self._disconnect()
+                self._drop_backlog()
+                return
+            self._backlog.popleft()
+            self._backlog_bytes -= len(message.datagram)
+            self._told = message.served
+
+    def _transmit(self, datagram: bytes) -> None:
+        """Send; a monitor that was restarted listens at the same path with another socket."""
+        if self._socket is not None:
+            try:
+                self._socket.send(datagram)
+            except BlockingIOError:
+                raise
+            except OSError:
+                self._disconnect()
+            else:
+                return
+        self._connected().send(datagram)
+
+    def _wait(self) -> None:
+        self._waiting = True
+        asyncio.get_running_loop().add_writer(self._connected().fileno(), self._writable)
+
+    def _writable(self) -> None:
+        self._stop_waiting()
+        self._send()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting and self._socket is not None:
+            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+        self._waiting = False
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            candidate = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            try:
+                candidate.connect(self._path)
+            except OSError:
+                candidate.close()
+                raise
+            self._socket = candidate
+        return self._socket
+
+    def _disconnect(self) -> None:
+        self._stop_waiting()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _drop_backlog(self) -> None:
+        self._dropped(sum(message.rows for message in self._backlog))
+        self._backlog.clear()
+        self._backlog_bytes = 0
+
+
+@dataclass(frozen=True)
+class _Message:
+    datagram: bytes
+    rows: int
+    served: int  # rows up to this message's last
+
+
+def _messages(server: str, base: int, predicted: Predicted) -> Iterator[_Message]:
+    """Encode rows as one datagram, or as several where one would be too long."""
+    rows = len(predicted.ids)
+    document: dict[str, Any] = {
+        "server": server,
+        "served": base + rows,
+        "time": predicted.seconds,
+        "ids": predicted.ids,
+        "columns": dict(predicted.columns),
+        "predictions": predicted.predictions,
+    }
+    message = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    if len(message) <= DATAGRAM_LIMIT or rows == 1:
+        yield _Message(message, rows, base + rows)
+        return
+    part = max(1, rows * DATAGRAM_LIMIT // (len(message) + len(message) // 8))
+    for start in range(0, rows, part):
+        piece = _piece(predicted, slice(start, min(start + part, rows)))
+        yield from _messages(server, base + start, piece)
+
+
+def _piece(predicted: Predicted, rows: slice) -> Predicted:
+    columns = {name: values[rows] for name, values in predicted.columns.items()}
+    return Predicted(predicted.seconds, predicted.ids[rows], columns, predicted.predictions[rows], {})

@@ -1,0 +1,201 @@
+"""The Open Inference Protocol over HTTP, as a starlette application: it adapts the data plane and maps its errors to statuses.
+
+Not here: what a request means.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .admission import Admission
+from .dataplane import DataPlane, Predicted
+from .errors import InvalidRequest, Overloaded, ServeError, TooLarge, TooSlow, Unavailable, UnknownModel
+from .feedback import Feedback, FeedbackPlane, Forwarder
+from .handover import Handover
+from .metrics import ServerMetrics
+from .wire import decode_infer, encode_infer, encode_metadata, parse_object
+
+STATUSES: Mapping[type[ServeError], int] = {
+    InvalidRequest: 400,
+    UnknownModel: 404,
+    TooSlow: 408,
+    TooLarge: 413,
+    Overloaded: 429,
+    Unavailable: 503,
+}
+_RETRY_SECONDS = {429: "1", 503: "2"}
+_EXTENSIONS = ("prediction_id", "feedback")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the endpoints work with. ``ready`` is false while the server drains."""
+
+    plane: DataPlane
+    feedback: FeedbackPlane
+    forwarder: Forwarder
+    handover: Handover
+    admission: Admission
+    metrics: ServerMetrics
+    ready: Callable[[], bool]
+
+
+class Endpoints:
+    """A method for each endpoint."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def server(self, _request: Request) -> Response:
+        """Server metadata."""
+        return _json({"name": "mlmodel-server", "version": version("mlmodel-server"), "extensions": _EXTENSIONS})
+
+    async def live(self, _request: Request) -> Response:
+        """Whether the process answers."""
+        return _json({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether requests should come here."""
+        ready = self._parts.ready()
+        return _json({"ready": ready}, 200 if ready else 503)
+
+    async def models(self, _request: Request) -> Response:
+        """The one model."""
+        return _json({"models": [self._parts.plane.model.name]})
+
+    async def metadata(self, request: Request) -> Response:
+        """The model's tensors."""
+        self._find(request)
+        return _document(encode_metadata(self._parts.plane.metadata()))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether the model is ready."""
+        ready = self._parts.ready()
+        return _json({"name": self._find(request), "ready": ready}, 200 if ready else 503)
+
+    async def infer(self, request: Request) -> Response:
+        """Predict, and tell the monitor without waiting for it."""
+        self._find(request)
+        body = await self._body(request)
+        answer, predicted = await self._parts.admission.run(lambda: self._infer(body))
+        self._parts.handover.offer(predicted)
+        self._parts.metrics.predicted(len(predicted.ids), dict(predicted.outside))
+        return _document(answer)
+
+    async def feedback(self, request: Request) -> Response:
+        """Take labels; answered once they are durable."""
+        self._find(request)
+        body = await self._body(request)
+        feedback = await self._parts.admission.run(lambda: self._parts.feedback.read(parse_object(body)))
+        accepted = repeated = 0
+        if feedback.accepted:
+            acknowledgement = await self._parts.forwarder.forward(feedback.accepted)
+            accepted, repeated = acknowledgement["accepted"], acknowledgement["repeated"]
+        self._parts.metrics.labelled(accepted, repeated, len(feedback.rejected))
+        return _feedback_answer(feedback, accepted, repeated)
+
+    def _infer(self, body: bytes) -> tuple[bytes, Predicted]:
+        response, predicted = self._parts.plane.infer(decode_infer(body))
+        return encode_infer(response), predicted
+
+    def _find(self, request: Request) -> str:
+        name = str(request.path_params["model"])
+        self._parts.plane.find(name, request.path_params.get("version"))
+        return name
+
+    async def _body(self, request: Request) -> bytes:
+        if "inference-header-content-length" in request.headers:
+            raise InvalidRequest("binary tensor data are not taken: send the tensors as JSON")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise InvalidRequest("compressed bodies are not taken: send the body without Content-Encoding")
+        declared = request.headers.get("content-length", "")
+        return await self._parts.admission.receive(request.stream(), int(declared) if declared.isdecimal() else None)
+
+
+def create_app(parts: Parts) -> Starlette:
+    """Return the application with all endpoints."""
+    endpoints, metrics = Endpoints(parts), parts.metrics
+    table: list[tuple[str, str, Handler]] = [
+        ("POST", "/v2/models/{model}/infer", endpoints.infer),
+        ("POST", "/v2/models/{model}/versions/{version}/infer", endpoints.infer),
+        ("POST", "/v2/models/{model}/feedback", endpoints.feedback),
+        ("GET", "/v2/health/ready", endpoints.ready),
+        ("GET", "/v2/health/live", endpoints.live),
+        ("GET", "/v2/models/{model}/ready", endpoints.model_ready),
+        ("GET", "/v2/models/{model}/versions/{version}/ready", endpoints.model_ready),
+        ("GET", "/v2/models/{model}", endpoints.metadata),
+        ("GET", "/v2/models/{model}/versions/{version}", endpoints.metadata),
+        ("GET", "/v2/models", endpoints.models),
+        ("GET", "/v2", endpoints.server),
+    ]
+    routes = [Route(path, _measured(handler, metrics), methods=[method]) for method, path, handler in table]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, 500: _internal_error})
+
+
+def _measured(handler: Handler, metrics: ServerMetrics) -> Handler:
+    """Answer domain errors, and measure; around each endpoint, so that the endpoint's name is known."""
+    name = getattr(handler, "__name__", "unknown")
+
+    async def measured(request: Request) -> Response:
+        started = time.perf_counter()
+        code = 500
+        try:
+            response = await _answered(handler, request)
+            code = response.status_code
+        finally:
+            metrics.answered(name, code, time.perf_counter() - started)
+        return response
+
+    return measured
+
+
+async def _answered(handler: Handler, request: Request) -> Response:
+    try:
+        return await handler(request)
+    except ServeError as error:
+        return _error(STATUSES[type(error)], str(error))
+    except ClientDisconnect:
+        return _error(400, "the connection was closed before the body was complete")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    path = request.url.path[:200]
+    text = {404: f"there is nothing at {path}: see /v2", 405: f"{request.method} is not possible at {path}"}
+    return _error(error.status_code, text.get(error.status_code, error.detail), error.headers)
+
+
+async def _internal_error(_request: Request, _failure: Exception) -> Response:
+    return _error(500, "the server failed on this request, see its log")
+
+
+def _feedback_answer(feedback: Feedback, accepted: int, repeated: int) -> Response:
+    rejected = [{"id": item.id, "error": item.error} for item in feedback.rejected]
+    document: dict[str, Any] = {"accepted": accepted, "repeated": repeated, "rejected": rejected}
+    if not feedback.accepted:
+        return _json({"error": feedback.rejected[0].error, **document}, 400)
+    return _json(document)
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    extra = {"Retry-After": _RETRY_SECONDS[status]} if status in _RETRY_SECONDS else {}
+    return _json({"error": message}, status, {**(headers or {}), **extra})
+
+
+def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return _document(orjson.dumps(document), status, headers)
+
+
+def _document(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, headers, media_type="application/json")

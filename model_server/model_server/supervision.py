@@ -1,0 +1,95 @@
+"""Keeps a process alive within its container: as the container's first process, starts the real one as its child, and again when it dies.
+
+Kubernetes counts a sidecar that is being restarted against its pod's readiness: a monitor that crashes would take the server beside it
+out of the Service, for minutes when it crashes again and again. So the container lives on. Not here: what the child does; nothing
+heavy is imported, for this process lives as long as the pod.
+"""
+
+import logging
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+_log = logging.getLogger(__name__)
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: the life after which a child counts as settled, and the first and the longest pause before the next one is started."""
+
+    settled: float = 20.0
+    first: float = 1.0
+    longest: float = 30.0
+
+
+def supervise(work: Callable[[], int], patience: Patience | None = None) -> int:
+    """Do the work in a child process, and again whenever it dies, until SIGTERM; return the exit code.
+
+    Where no child has settled yet, a death ends this process, too: it is a refusal, which Kubernetes should show.
+
+    Args:
+        work: returns an exit code; it is forked, so it may import what this process should not carry.
+        patience: how long is waited for what.
+
+    """
+    return _Supervisor(work, patience or Patience()).run()
+
+
+class _Supervisor:
+    def __init__(self, work: Callable[[], int], patience: Patience) -> None:
+        self._work = work
+        self._patience = patience
+        self._told_to_end = threading.Event()
+        self._child: BaseProcess | None = None
+
+    def run(self) -> int:
+        for number in _ENDING:
+            signal.signal(number, self._end)
+        settled, pause = False, self._patience.first
+        while True:
+            code, seconds = self._live()
+            if seconds >= self._patience.settled:
+                settled, pause = True, self._patience.first
+            if self._told_to_end.is_set() or not settled:
+                return code
+            _log.error("the process ended with %d after %.0f s; it is started again in %g s", code, seconds, pause)
+            if self._told_to_end.wait(pause):
+                return 0
+            pause = min(2 * pause, self._patience.longest)
+
+    def _live(self) -> tuple[int, float]:
+        """Start a child and wait for its end; return its exit code, as a shell would, and how long it lived."""
+        started = time.monotonic()
+        child = self._start()
+        child.join()
+        code = child.exitcode or 0
+        return (128 - code if code < 0 else code), time.monotonic() - started
+
+    def _start(self) -> BaseProcess:
+        """Start a child; no signal comes between its start and its being known, or it would never be told to end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self._child = multiprocessing.get_context("fork").Process(target=_child, args=(self._work,))
+            self._child.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        return self._child
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self._told_to_end.set()
+        if self._child is not None and self._child.is_alive():
+            self._child.terminate()
+
+
+def _child(work: Callable[[], int]) -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    sys.exit(work())

@@ -1,0 +1,95 @@
+"""Live rows whose label came back, read as a source: the rows and labels that sidecars kept, joined by prediction id.
+
+Not here: keeping them, which is the sidecar's; the layout, which is the contract's.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from mlmodel_contract.capture import COLUMN_ID, COLUMN_TIME, LABEL_COLUMNS
+from mlmodel_contract.manifest import Column, ColumnType, Data
+from mlmodel_contract.run import Problem
+
+from ..storage import Location, StorageError, StorageUnreachableError, below, locate, opened
+from .convert import TIME, convert
+from .sources import Reading, schema_of
+
+_TRUTH = LABEL_COLUMNS[1]
+_LABELS = pa.schema([(COLUMN_ID, pa.string()), (_TRUTH, pa.string()), (COLUMN_TIME, TIME)])
+
+
+def read_captured(folder: str, credentials: str | None, data: Data) -> Reading:
+    """Read the labelled live rows below a folder; a folder that does not exist yet has none.
+
+    Raises:
+        StorageUnreachableError: the store does not answer.
+
+    """
+    try:
+        root = locate(folder, credentials)
+        labels = _labels(below(root.child("labels"), ".parquet"))
+        rows = [_rows(file, data, labels) for file in below(root.child("rows"), ".parquet")] if labels.num_rows else []
+    except StorageUnreachableError:
+        raise
+    except StorageError as error:
+        return Reading(schema_of(data.columns).empty_table(), [Problem(check=error.check, message=str(error)[:400])])
+    return Reading(pa.concat_tables([schema_of(data.columns).empty_table(), *rows]))
+
+
+def _labels(files: Sequence[Location]) -> Any:
+    """Return one label for each prediction: the first that came."""
+    tables = [_table(file, _LABELS.names) for file in files]
+    labels = pa.concat_tables([_LABELS.empty_table(), *(_as(table, _LABELS) for table in tables)])
+    labels = labels.sort_by([(COLUMN_TIME, "ascending")]).append_column("#", pa.array(range(labels.num_rows), pa.int64()))
+    first = labels.group_by(COLUMN_ID, use_threads=False).aggregate([("#", "min")])["#_min"]
+    return labels.take(pc.sort_indices(first) if len(first) == 0 else first).select([COLUMN_ID, _TRUTH])
+
+
+def _rows(file: Location, data: Data, labels: Any) -> Any:
+    """Return a file's labelled rows as the declared columns; a column that the row's version did not have yet is missing."""
+    names = [column.name for column in data.columns if column.name not in (data.target, data.time)]
+    joined = _table(file, [COLUMN_ID, COLUMN_TIME, *names]).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
+    joined = joined.sort_by([(COLUMN_TIME, "ascending"), (COLUMN_ID, "ascending")])  # a join keeps no order
+    arrays = [_column(joined, column, data) for column in data.columns]
+    return pa.table(arrays, schema=schema_of(data.columns))
+
+
+def _column(joined: Any, column: Column, data: Data) -> Any:
+    """Values that do not fit the declared type become missing: the type may have changed since the row was live."""
+    name = COLUMN_TIME if column.name == data.time else column.name
+    if column.name == data.target:
+        return convert(_truths(joined[_TRUTH].combine_chunks(), column.type), column.type).values
+    if name not in joined.column_names:
+        return pa.nulls(joined.num_rows, schema_of([column]).field(0).type)
+    return convert(joined[name].combine_chunks(), column.type).values
+
+
+def _truths(texts: Any, kind: ColumnType) -> Any:
+    """Decode truths that were kept as JSON; each distinct one once."""
+    distinct = pc.unique(texts)
+    decoded = [_text(json.loads(text.as_py()), kind) for text in distinct]
+    return pa.array(decoded, pa.string()).take(pc.index_in(texts, distinct))
+
+
+def _text(truth: Any, kind: ColumnType) -> str | None:
+    if truth is None:
+        return None
+    return json.dumps(truth) if kind is not ColumnType.CATEGORY or isinstance(truth, bool) else str(truth)
+
+
+def _table(file: Location, names: Sequence[str]) -> Any:
+    """Read those of the columns that the file has."""
+    try:
+        with opened(file) as stream:
+            parquet = pyarrow.parquet.ParquetFile(stream)
+            return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
+    except pa.ArrowInvalid as error:
+        raise StorageError("SourceUnreadable", f"'{file.uri}' is damaged: remove the file") from error
+
+
+def _as(table: Any, schema: Any) -> Any:
+    return table.select(schema.names).cast(schema)

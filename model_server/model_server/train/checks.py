@@ -1,0 +1,167 @@
+"""Clean the rows and hold them against ``data.checks``; split what is kept by time.
+
+Pure: tables in, tables and problems out. Not here: reading, and types, which were settled while reading.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from mlmodel_contract.base import duration
+from mlmodel_contract.manifest import Column, ColumnType, Data
+from mlmodel_contract.run import Problem
+
+CAPTURED = "#captured"
+"""A boolean column beside the declared ones: whether the row was a live one. No declared column can have this name."""
+
+_ORDER = "#order"
+
+
+@dataclass
+class Cleaning:
+    """The rows so far, how many were dropped by cause, and what was found."""
+
+    table: Any
+    dropped: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def keep(self, cause: str, mask: Any) -> None:
+        """Keep the rows where the mask holds, and count the others under the cause."""
+        kept = self.table.filter(mask)
+        lost = self.table.num_rows - kept.num_rows
+        if lost:
+            self.dropped[cause] = self.dropped.get(cause, 0) + lost
+            self.table = kept
+
+    def find(self, check: str, message: str) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(check=check, message=message[:400]))
+
+
+def clean(table: Any, data: Data) -> Cleaning:
+    """Drop rows that nothing can be learnt from, and note every bound of ``data.checks`` that does not hold; sort the rest by time.
+
+    Args:
+        table: the declared columns and ``CAPTURED``, in the order of the sources.
+        data: the declaration.
+
+    """
+    cleaning = Cleaning(table)
+    if data.time is not None:
+        cleaning.keep("timeMissing", pc.is_valid(cleaning.table[data.time]))
+        _hold_window(cleaning, data)
+    _check_missing(cleaning, data.columns)
+    cleaning.keep("targetMissing", pc.is_valid(cleaning.table[data.target]))
+    _check_ranges(cleaning, data)
+    _check_duplicates(cleaning, data)
+    if data.time is not None:
+        cleaning.table = cleaning.table.take(pc.sort_indices(cleaning.table, sort_keys=[(data.time, "ascending")]))
+    cleaning.table = cleaning.table.combine_chunks()
+    if cleaning.table.num_rows < data.checks.min_rows:
+        _too_few(cleaning, data)
+    return cleaning
+
+
+def split(table: Any, holdout: float) -> tuple[Any, Any]:
+    """Split rows in time order into those to learn from and the newest share, kept for judging."""
+    kept = max(1, round(table.num_rows * holdout)) if table.num_rows else 0
+    return table.slice(0, table.num_rows - kept), table.slice(table.num_rows - kept)
+
+
+def unseen_categories(train: Any, holdout: Any, data: Data) -> Problem | None:
+    """Hold the share of holdout rows with a category that no training row has against ``maxUnseenCategories``."""
+    new = None
+    for column in data.features:
+        if column.type is ColumnType.CATEGORY and holdout.num_rows:
+            unseen = pc.and_(pc.is_valid(holdout[column.name]), pc.invert(pc.is_in(holdout[column.name], pc.unique(train[column.name]))))
+            new = unseen if new is None else pc.or_(new, unseen)
+    share = pc.mean(new.cast(pa.float64())).as_py() if new is not None else 0.0
+    bound = data.checks.max_unseen_categories
+    if share <= bound:
+        return None
+    message = (
+        f"{share:.2%} of the holdout rows have a category that no training row has, more than data.checks.maxUnseenCategories {bound:.2%}: "
+    )
+    return Problem(check="UnseenCategories", message=message + "add older rows with it, or raise the bound")
+
+
+def _hold_window(cleaning: Cleaning, data: Data) -> None:
+    newest = pc.max(cleaning.table[data.time]).as_py()
+    if data.window is None or newest is None:
+        return
+    oldest: datetime = newest - duration(data.window)
+    cleaning.keep("beforeWindow", pc.greater_equal(cleaning.table[data.time], pa.scalar(oldest, cleaning.table[data.time].type)))
+
+
+def _check_missing(cleaning: Cleaning, columns: Sequence[Column]) -> None:
+    rows = max(1, cleaning.table.num_rows)
+    for column in columns:
+        share = cleaning.table[column.name].null_count / rows
+        if share > column.max_missing:
+            message = f"column '{column.name}' is missing in {share:.2%} of the rows, more than its maxMissing {column.max_missing:.2%}: "
+            cleaning.find("TooManyMissing", message + "complete the data or raise the bound")
+
+
+def _check_ranges(cleaning: Cleaning, data: Data) -> None:
+    """Infinite numbers are outside of every range."""
+    rows = max(1, cleaning.table.num_rows)
+    invalid, findings = None, []
+    for column in data.columns:
+        outside = _outside(cleaning.table[column.name], column)
+        if outside is not None and pc.any(outside).as_py():
+            example = cleaning.table[column.name].filter(outside)[0].as_py()
+            findings.append((column, pc.sum(outside).as_py(), example))
+            invalid = outside if invalid is None else pc.or_(invalid, outside)
+    if invalid is None:
+        return
+    share, bound = pc.sum(invalid).as_py() / rows, data.checks.max_invalid
+    if share > bound:
+        total = f"{share:.2%} of the rows are invalid, more than data.checks.maxInvalid {bound:.2%}"
+        for column, count, example in findings:
+            message = f"{_out_of_range(column, count, example)}; {total}: correct the data, or the column's min and max"
+            cleaning.find("OutOfRange", message)
+    cleaning.keep("outOfRange", pc.invert(invalid))
+
+
+def _out_of_range(column: Column, count: int, example: float) -> str:
+    low = "-inf" if column.min is None else f"{column.min:g}"
+    high = "inf" if column.max is None else f"{column.max:g}"
+    return f"column '{column.name}' has {count} values outside [{low}, {high}], such as {example:g}"
+
+
+def _outside(values: Any, column: Column) -> Any:
+    if column.type is not ColumnType.NUMBER:
+        return None
+    outside = pc.is_inf(values)
+    if column.min is not None:
+        outside = pc.or_(outside, pc.less(values, column.min))
+    if column.max is not None:
+        outside = pc.or_(outside, pc.greater(values, column.max))
+    return pc.fill_null(outside, False)
+
+
+def _check_duplicates(cleaning: Cleaning, data: Data) -> None:
+    """Keep the first of equal rows; a live row that another source has too is expected, and not held against the data."""
+    names = [*(column.name for column in data.features), data.target, *([data.time] if data.time else [])]
+    rows = cleaning.table.num_rows
+    ordered = cleaning.table.append_column(_ORDER, pa.array(range(rows), pa.int64()))
+    first = ordered.group_by(names, use_threads=False).aggregate([(_ORDER, "min")])[f"{_ORDER}_min"]
+    repeated = pc.invert(pc.is_in(ordered[_ORDER], first))
+    captured = cleaning.table[CAPTURED]
+    judged = pc.and_not(repeated, captured)
+    share, bound = (pc.sum(judged).as_py() or 0) / max(1, rows), data.checks.max_duplicates
+    if share > bound:
+        message = f"{share:.2%} of the rows equal another row, more than data.checks.maxDuplicates {bound:.2%}: "
+        cleaning.find("TooManyDuplicates", message + "remove the repetition or raise the bound")
+    live = pc.and_(repeated, captured)
+    cleaning.keep("capturedTwice", pc.invert(live))
+    cleaning.keep("duplicates", pc.invert(judged.filter(pc.invert(live))))
+
+
+def _too_few(cleaning: Cleaning, data: Data) -> None:
+    causes = ", ".join(f"{cause} {count}" for cause, count in cleaning.dropped.items())
+    message = f"{cleaning.table.num_rows} rows are left after cleaning, fewer than data.checks.minRows {data.checks.min_rows}"
+    cleaning.find("TooFewRows", f"{message} (dropped: {causes or 'none'}): add data, widen data.window, or lower the bound")

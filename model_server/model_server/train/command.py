@@ -1,0 +1,64 @@
+"""The command ``train``: do the stage that the run document names, and leave its result as termination message.
+
+A stage's own refusals are results with exit code 0; what is raised here is a crash, whose last log line the operator shows. Not here: the
+stages.
+"""
+
+import logging
+import os
+
+from mlmodel_contract import VERSION
+from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
+from mlmodel_contract.run import MESSAGE_LIMIT, RunDocument, Stage, StageResult
+
+from ..lean import without_pandas
+from ..places import leave_message
+from ..processors import pin_threads, processors
+from ..storage import StorageError
+from .message import message_of
+
+_log = logging.getLogger(__name__)
+
+
+def run_stage() -> int:
+    """Do the stage of ``$MLMODEL_RUN``; return the exit code."""
+    pin_threads(processors())
+    document = RunDocument.model_validate_json(os.environ[ENV_RUN])
+    if document.contract != VERSION:
+        _log.error(
+            "the run is of contract %d, this image speaks %d: install operator and model server of one release", document.contract, VERSION
+        )
+        return 1
+    try:
+        result = _stage(document)
+    except StorageError as error:
+        _log.error("%s: %s", error.check, error)
+        return 1
+    message = message_of(result)
+    _log.info("result: %s", message)
+    leave_message(PATH_TERMINATION, message, MESSAGE_LIMIT)
+    return 0
+
+
+def _stage(document: RunDocument) -> StageResult:
+    """Import only what the stage needs: the check of the data is over before scikit-learn would be loaded."""
+    from .context import context_of
+
+    match document.stage:
+        case Stage.PREPARE:
+            with without_pandas():
+                from .prepare import prepare
+
+                return prepare(context_of(document))
+        case Stage.TRAIN:
+            from .trial import try_candidate
+
+            return try_candidate(context_of(document), int(os.environ.get(ENV_INDEX, "0")))
+        case Stage.PACKAGE:
+            from .package import package
+
+            return package(context_of(document))
+        case Stage.VERIFY:
+            from .verify import verify
+
+            return verify(document)

@@ -1,0 +1,48 @@
+"""Which candidate a trial tries, and with which parameters.
+
+Pure: the same run and index give the same draw, so that a trial that is repeated after a crash tries the same. Not here: fitting.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mlmodel_contract.manifest import Candidate, Scalar, Search
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A candidate with the parameters to set; empty parameters are scikit-learn's defaults."""
+
+    candidate: Candidate
+    parameters: Mapping[str, Scalar]
+
+
+def draw(candidates: Sequence[Candidate], run: int, index: int) -> Draw | None:
+    """Return what trial ``index`` tries; None where every candidate without a search was tried already.
+
+    Candidates take turns: first each with its fixed parameters alone, then those with a search, each with newly drawn values.
+    """
+    if index < len(candidates):
+        return Draw(candidates[index], candidates[index].parameters)
+    searching = [candidate for candidate in candidates if candidate.search]
+    if not searching:
+        return None
+    candidate = searching[(index - len(candidates)) % len(searching)]
+    random = np.random.default_rng([run, index])
+    drawn = {name: value_of(search, random) for name, search in sorted(candidate.search.items())}
+    return Draw(candidate, {**candidate.parameters, **drawn})
+
+
+def value_of(search: Search, random: np.random.Generator) -> Scalar:
+    """Draw one value."""
+    if search.choice is not None:
+        return search.choice[int(random.integers(len(search.choice)))]
+    if search.uniform is not None:
+        return float(random.uniform(search.uniform[0], search.uniform[1]))
+    if search.log_uniform is not None:
+        low, high = search.log_uniform
+        return float(f"{math.exp(random.uniform(math.log(low), math.log(high))):.4g}")
+    low_number, high_number = search.integer or [0, 0]
+    return int(random.integers(low_number, high_number, endpoint=True))

@@ -1,0 +1,118 @@
+"""The proof that an ONNX graph predicts as the pipeline does, without which the pipeline itself is what serves.
+
+Not here: making the graph.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema
+from mlmodel_contract.manifest import ColumnType
+from numpy.typing import NDArray
+
+from ...bundle.engine import OnnxPredictor, Predictor
+from ..rows import Rows, RunRows
+from .columns import matrix
+from .graph import Graph
+from .linear import linear
+from .trees import thresholds, trees
+
+_log = logging.getLogger(__name__)
+
+_LARGEST_DIFFERENCE = 1e-4
+"""Of a probability, or of a number in standard deviations of the predictions."""
+
+_TIE = 1e-5
+"""Where the two highest probabilities lie closer than this, the label is decided by rounding in either engine."""
+
+_THRESHOLDS = 200
+"""Thresholds of each feature that rows are placed next to, spread over all of them."""
+
+_BASE_ROWS = 500
+
+
+def agreeing_onnx(pipeline: Any, rows: RunRows, truth: Predictor) -> bytes | None:
+    """Return the pipeline as ONNX if it agrees on every holdout row and on hostile rows; None, with the reason in the log, if not."""
+    content = convert(pipeline, rows.schema, rows.holdout)
+    if content is None:
+        _log.info("predictions will be computed by scikit-learn: %s has no ONNX form here", type(pipeline[-1]).__name__)
+        return None
+    found = OnnxPredictor(content, rows.schema.features)
+    for kind, part in _trials(pipeline, rows):
+        reason = _disagreement(truth.predict(part.columns, len(part)), found.predict(part.columns, len(part)), rows.schema)
+        if reason:
+            _log.info("predictions will be computed by scikit-learn: ONNX differs on %s: %s", kind, reason)
+            return None
+    _log.info("predictions will be computed by onnxruntime: it agreed on every row that was tried")
+    return content
+
+
+def convert(pipeline: Any, schema: BundleSchema, rows: Rows) -> bytes | None:
+    """Return the pipeline as ONNX, None for an estimator that has no such form here."""
+    graph = Graph()
+    transformer, model = pipeline[0], pipeline[-1]
+    values = matrix(graph, transformer, schema.features)
+    output = linear(graph, model, values)
+    if output is None:
+        example = transformer.transform(rows.take(slice(0, 1)).frame(schema.features))
+        dense = np.asarray(example.todense() if hasattr(example, "todense") else example, dtype=np.float64)
+        output = trees(graph, model, values, dense)
+    return None if output is None else graph.serialized(output)
+
+
+def _trials(pipeline: Any, rows: RunRows) -> Iterator[tuple[str, Rows]]:
+    yield "holdout rows", rows.holdout
+    yield "rows with missing values and unseen categories", _damaged(rows)
+    numbers = [column.name for column in rows.schema.features if column.type is not ColumnType.CATEGORY]
+    for place, known in thresholds(pipeline[-1]).items():
+        if place < len(numbers):  # the pipeline puts numbers first; what follows are codes and indicators
+            yield f"rows next to the thresholds of '{numbers[place]}'", _placed(rows.holdout, numbers[place], known)
+
+
+def _damaged(rows: RunRows) -> Rows:
+    """Return rows of the holdout, a quarter of whose values are missing or unseen."""
+    part = rows.holdout.take(slice(0, _BASE_ROWS))
+    random = np.random.default_rng(0)
+    columns: dict[str, NDArray[Any]] = {}
+    for column in rows.schema.features:
+        values, hit = part.columns[column.name].copy(), random.random(len(part)) < 0.25
+        if column.type is ColumnType.CATEGORY:
+            values[hit] = random.choice(np.array([None, "never seen"], dtype=object), int(hit.sum()))
+        else:
+            values[hit] = np.nan
+        columns[column.name] = values
+    return Rows(columns, part.target)
+
+
+def _placed(rows: Rows, name: str, known: NDArray[np.float64]) -> Rows:
+    """Return rows whose value of one feature is a threshold, a neighbour of it, or its float32 and the neighbours of that."""
+    chosen = known[np.linspace(0, len(known) - 1, min(_THRESHOLDS, len(known)), dtype=np.int64)]
+    near = chosen.astype(np.float32)
+    values = np.concatenate(
+        [
+            chosen,
+            *(np.nextafter(chosen, end) for end in (-np.inf, np.inf)),
+            near,
+            *(np.nextafter(near, np.float32(end)) for end in (-np.inf, np.inf)),
+        ]
+    )
+    base = np.arange(len(values)) * 7919 % len(rows)  # rows from everywhere
+    columns = {column: entries[base] for column, entries in rows.columns.items()}
+    return Rows({**columns, name: values.astype(np.float64)}, rows.target[base])
+
+
+def _disagreement(expected: NDArray[np.float64], found: NDArray[np.float64], schema: BundleSchema) -> str | None:
+    """Say how the predictions differ, if they do."""
+    if expected.shape != found.shape:
+        return f"shape {found.shape} in place of {expected.shape}"
+    scale = 1.0 if schema.classes else max(float(expected.std()), 1e-9)
+    largest = float(np.abs(expected - found).max(initial=0.0))
+    if not largest <= _LARGEST_DIFFERENCE * scale:
+        return f"by {largest:.2g}"
+    if not schema.classes:
+        return None
+    top = np.sort(expected, axis=1)
+    flips = (expected.argmax(axis=1) != found.argmax(axis=1)) & (top[:, -1] - top[:, -2] > _TIE)
+    return f"{int(flips.sum())} labels" if flips.any() else None

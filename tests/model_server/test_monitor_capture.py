@@ -1,0 +1,107 @@
+"""Live rows and labels that the sidecar keeps in the store."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from mlmodel_contract.environment import PATH_STORE
+
+from tests.model_server.bundles import late_flights
+from tests.model_server.pods import Pod, pod, poll
+from tests.model_server.requests import flights, ids, labels, tensor
+
+pytestmark = pytest.mark.slow
+
+
+def captured(made: Pod, kind: str) -> list[Path]:
+    return sorted((made.path(PATH_STORE) / "x-store/models/x/captured" / kind).glob("**/*.parquet"))
+
+
+def rows(files: list[Path]) -> list[dict[str, Any]]:
+    return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
+
+
+def test_rows_and_labels_can_be_joined_by_prediction_id() -> None:
+    with pod(late_flights()) as made:
+        made.start_both()
+        departure = tensor("departure", "BYTES", ["2013-07-01T08:15:00+02:00", None])
+        response = made.infer(flights(2, departure=departure))
+        one, two = ids(response)
+        made.label({"labels": [{"id": one, "truth": True}, {"id": two, "truth": False}]})
+        poll(lambda: captured(made, "rows") and captured(made, "labels"), "the files")
+        assert made.monitored("rows_captured_total") == 2
+        (file,) = captured(made, "rows")
+        assert file.parent.parent.name == "x-v1"
+        assert file.parent.name == datetime.now(UTC).date().isoformat()
+        first, second = rows([file])
+        probability = response.json()["outputs"][1]["data"][1]
+        assert first == {
+            "distance": 0.0,
+            "wind": 0.0,
+            "carrier": "AA",
+            "holiday": True,
+            "_prediction_id": one,
+            "_time": datetime(2013, 7, 1, 6, 15, tzinfo=UTC),
+            "_prediction": probability,
+        }
+        assert second["_prediction_id"] == two
+        assert abs((second["_time"] - datetime.now(UTC)).total_seconds()) < 60
+        kept = {row["_prediction_id"]: json.loads(row["truth"]) for row in rows(captured(made, "labels"))}
+        assert kept == {one: True, two: False}
+
+
+def test_missing_and_odd_values_survive() -> None:
+    with pod(late_flights()) as made:
+        made.start_both()
+        request = flights(
+            3,
+            distance=tensor("distance", "FP64", [None, -0.0, 1e38]),
+            wind=tensor("wind", "FP64", [1.5, None, 2.0]),
+            carrier=tensor("carrier", "BYTES", [None, "", 'naïve "☃"\n']),
+            holiday=tensor("holiday", "BOOL", [None, False, True]),
+        )
+        assert made.infer(request).status_code == 200
+        poll(lambda: captured(made, "rows"), "the file")
+        kept = rows(captured(made, "rows"))
+        assert [row["distance"] for row in kept] == [None, 0.0, 1e38]
+        assert [row["wind"] for row in kept] == [1.5, None, 2.0]
+        assert [row["carrier"] for row in kept] == [None, "", 'naïve "☃"\n']
+        assert [row["holiday"] for row in kept] == [None, False, True]
+
+
+def test_only_a_share_is_kept_where_the_manifest_says_so() -> None:
+    with pod(late_flights(), capture_fraction=0.5) as made:
+        made.start_both()
+        assert made.infer(flights(1000)).status_code == 200
+        poll(lambda: captured(made, "rows"), "the file")
+        assert 400 < len(rows(captured(made, "rows"))) < 600
+
+
+def test_a_store_that_cannot_be_written_is_tried_again() -> None:
+    with pod(late_flights()) as made:
+        obstacle = made.path(PATH_STORE) / "x-store/models"
+        obstacle.write_text("a file where a folder must be")
+        made.start_both()
+        identities = ids(made.infer(flights(10)))
+        made.label(labels(identities, True))
+        poll(lambda: made.monitored("store_failures_total") >= 2, "the failures")
+        assert "not in the store yet" in made.log("monitor")
+        obstacle.unlink()
+        poll(lambda: len(rows(captured(made, "rows"))) == 10, "the rows, with no more traffic")
+        poll(lambda: len(rows(captured(made, "labels"))) == 10, "the labels")
+        assert made.monitored("rows_captured_total") == 10
+
+
+def test_the_last_rows_are_kept_when_the_pod_ends() -> None:
+    with pod(late_flights(), report_every="1h") as made:
+        monitor, server = made.start_both()
+        identities = ids(made.infer(flights(10)))
+        made.label(labels(identities[:4], False))
+        for process in (server, monitor):
+            process.terminate()
+            assert process.wait(30) == 0
+        assert len(rows(captured(made, "rows"))) == 10
+        assert len(rows(captured(made, "labels"))) == 4
