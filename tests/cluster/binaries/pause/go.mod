@@ -1,0 +1,3 @@
+module mlmodel.dev/cluster/pause
+
+go 1.25.0

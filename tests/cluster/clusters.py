@@ -1,0 +1,56 @@
+"""What every kind of cluster can do, and which kind is chosen. The kinds themselves are in local, kind and current."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tests.cluster.current import CurrentCluster
+from tests.cluster.errors import ClusterError
+from tests.cluster.kind import KindCluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.local import LocalCluster
+from tests.cluster.progress import Steps
+
+
+class Cluster(Protocol):
+    """A Kubernetes that tests and the demo may use. Every method may raise `ClusterError`."""
+
+    @property
+    def name(self) -> str:
+        """As in `CLUSTER=name`."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig of its administrator; there once it is up."""
+
+    def is_up(self) -> bool:
+        """Whether it answers now."""
+
+    def up(self, steps: Steps) -> None:
+        """Make it run. What runs already stays as it is; calling it again is cheap."""
+
+    def down(self, steps: Steps) -> None:
+        """Remove it with everything it left on this machine; fine when there is nothing."""
+
+    def kubectl(self) -> Kubectl:
+        """Calls against it."""
+
+    def load_images(self, archives: Sequence[Path]) -> None:
+        """Make the images of these archives usable by pods; those which are there already are skipped."""
+
+
+def pick() -> Cluster:
+    """The cluster that `CLUSTER` names; by default kind when it can work here, else local, never the current one."""
+    chosen = os.environ.get("CLUSTER", "")
+    match chosen:
+        case "local":
+            return LocalCluster()
+        case "kind":
+            return KindCluster()
+        case "current":
+            return CurrentCluster()
+        case "":
+            return KindCluster() if KindCluster.can_work() else LocalCluster()
+        case _:
+            raise ClusterError(f"CLUSTER={chosen} is not known: use local, kind or current, or leave it out")

@@ -1,0 +1,68 @@
+"""The cluster of the user's own kube-context. It is named and asked for before anything touches it, and never removed."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError, CommandError
+from tests.cluster.files import write_atomically
+from tests.cluster.kind import installed_kubectl
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.progress import Steps
+from tests.cluster.settings import cache_folder
+
+
+def _ask(question: str) -> bool:
+    """Ask the person at the terminal; without one the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    try:
+        return typer.confirm(question, default=False, err=True)
+    except typer.Abort:
+        return False
+
+
+class CurrentCluster:
+    """Works on a copy of the context as it was when the user agreed, so that a later switch changes nothing."""
+
+    @property
+    def name(self) -> str:
+        return "current"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return cache_folder() / "cluster" / "current" / "kubeconfig"
+
+    def kubectl(self) -> Kubectl:
+        return Kubectl(installed_kubectl(), self.kubeconfig)
+
+    def is_up(self) -> bool:
+        return self.kubeconfig.exists() and self.kubectl().works("get", "--raw", "/readyz")
+
+    def up(self, steps: Steps) -> None:
+        program = installed_kubectl()
+        try:
+            context = run([program, "config", "current-context"]).strip()
+        except CommandError as error:
+            raise ClusterError(f"CLUSTER=current needs a current kube-context, and there is none: {error}") from error
+        view = [str(program), "config", "view", "--minify"]
+        server = run([*view, "--output", "jsonpath={.clusters[0].cluster.server}"]).strip()
+        question = f"Use the cluster of your kube-context {context!r} at {server}?"
+        if os.environ.get("YES") != "1" and not _ask(question):
+            raise ClusterError(f"the kube-context {context!r} was not touched: answer yes, or set YES=1 in scripts")
+        write_atomically(self.kubeconfig, run([*view, "--flatten", "--raw"]), mode=0o600)
+        if not self.is_up():
+            raise ClusterError(f"the cluster of the kube-context {context!r} at {server} does not answer")
+        steps.say(f"Using the kube-context {context!r} at {server}.")
+
+    def down(self, steps: Steps) -> None:
+        self.kubeconfig.unlink(missing_ok=True)
+        steps.say("Your own cluster stays as it is.")
+
+    def load_images(self, archives: Sequence[Path]) -> None:
+        if archives:
+            raise ClusterError("images cannot be loaded into a cluster of your own: push them to a registry that it can read")

@@ -1,0 +1,49 @@
+"""Installs the system programs that a node needs, where the system is a Debian and we may. Nothing is removed again."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
+
+CONTROL_PLANE = {"etcd": "etcd-server", "openssl": "openssl", "setpriv": "util-linux"}
+NODE = {
+    **CONTROL_PLANE,
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge:/opt/cni/bin/bridge": "containernetworking-plugins",
+    "iptables": "iptables",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "mount": "mount",
+}
+_SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def _is_there(program: str) -> bool:
+    """Whether the program is on the PATH, or one of several absolute places, divided by colons, is there."""
+    if program.startswith("/"):
+        return any(Path(place).exists() for place in program.split(":"))
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}") is not None
+
+
+def missing(programs: Mapping[str, str]) -> list[str]:
+    """The Debian packages of those programs that are not there."""
+    return sorted({package for program, package in programs.items() if not _is_there(program)})
+
+
+def ensure(programs: Mapping[str, str], report: Callable[[str], None] = lambda _: None) -> None:
+    """Install what is missing. Raises `ClusterError` saying what to install where we cannot do it ourselves."""
+    packages = missing(programs)
+    if not packages:
+        return
+    names = " ".join(packages)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise ClusterError(f"the local cluster needs the Debian packages {names} (or their like): install them first")
+    report(f"apt-get install {names}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-q"], env=quiet, seconds=600)
+    run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=quiet, seconds=1200)
