@@ -1,0 +1,20 @@
+"""Posts the second argument, a document, to the URL that is the first; prints status (0 without an answer) and answer as JSON."""
+
+import json
+import sys
+
+import httpx
+
+
+def main() -> None:
+    """Post and print."""
+    try:
+        answer = httpx.post(sys.argv[1], content=sys.argv[2], timeout=20, trust_env=False)
+        said = {"status": answer.status_code, "body": answer.json()}
+    except (httpx.HTTPError, ValueError) as error:
+        said = {"status": 0, "body": {"error": f"{type(error).__name__}: {error}"}}
+    print(json.dumps(said))  # noqa: T201 (its output)
+
+
+if __name__ == "__main__":
+    main()
