@@ -1,0 +1,145 @@
+"""All that was seen so far, and what can be told from it: weeks, totals, which day it was when something was decided.
+
+Pure: it holds values and computes from them. Not here: looking at the cluster, and showing anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus
+from mlmodel_contract.version import ModelVersionSpec
+
+from .replay_log import Day
+from .scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Version:
+    """A ModelVersion: what it is, and how it fares."""
+
+    spec: ModelVersionSpec
+    status: ModelVersionStatus
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one look at the cluster saw; ``replay`` is None where there is no replay, else whether it runs, ended well or failed."""
+
+    status: MLModelStatus
+    versions: Mapping[str, Version]
+    replay: str | None = None
+
+
+@dataclass(frozen=True)
+class Week:
+    """A replayed week. Losses are mean log losses; ``first`` is what the first version alone would have had on the same flights."""
+
+    start: date
+    rows: int
+    live: float
+    first: float | None
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the replay."""
+
+    requests: int
+    failed: int
+    rows: int
+    feedback_accepted: int
+    slowest_ms: float
+    behind_seconds: float
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision of the operator and the day of the replay that it fell on; None before the replay."""
+
+    entry: LoggedDecision
+    day: date | None
+
+
+@dataclass(frozen=True)
+class FirstLoss:
+    """What the first version alone would have had on a day: flights, and the sum of their log loss."""
+
+    rows: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything seen so far. ``seen`` returns the story with one more look."""
+
+    scenario: Scenario
+    status: MLModelStatus = field(default_factory=MLModelStatus)
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    replay: str | None = None
+    days: tuple[Day, ...] = ()
+    log: tuple[LoggedDecision, ...] = ()
+    first: Mapping[date, FirstLoss] = field(default_factory=dict)
+
+    def seen(self, sight: Sight, days: tuple[Day, ...]) -> "Story":
+        """Add a look; decisions that the status has dropped meanwhile stay."""
+        new = tuple(entry for entry in sight.status.decisions if entry not in self.log)
+        return replace(self, status=sight.status, versions=sight.versions, replay=sight.replay, days=days, log=self.log + new)
+
+    @property
+    def totals(self) -> Totals:
+        """Requests of both kinds, and the worst moments."""
+        return Totals(
+            requests=sum(day.requests + day.feedback_requests for day in self.days),
+            failed=sum(day.failed + day.feedback_failed for day in self.days),
+            rows=sum(day.rows for day in self.days),
+            feedback_accepted=sum(day.feedback_accepted for day in self.days),
+            slowest_ms=max((day.slowest_ms for day in self.days), default=0.0),
+            behind_seconds=max((day.behind_seconds for day in self.days), default=0.0),
+        )
+
+    @property
+    def weeks(self) -> list[Week]:
+        """The weeks replayed so far, in order; the last one may have just begun."""
+        by_week: dict[date, list[Day]] = {}
+        for day in self.days:
+            by_week.setdefault(self.scenario.week(day.day), []).append(day)
+        return [self._week(start, days) for start, days in sorted(by_week.items()) if any(day.rows for day in days)]
+
+    @property
+    def decisions(self) -> list[Decided]:
+        """All decisions in order."""
+        return [Decided(entry, self.day_at(_moment(entry.time))) for entry in self.log]
+
+    def day_at(self, moment: datetime) -> date | None:
+        """Return the day that was being replayed at a time of the wall clock; None before the replay."""
+        begun = [day for day in self.days if day.began <= moment]
+        if begun:
+            latest = max(begun, key=lambda day: day.began)
+            passed = (moment - latest.began).total_seconds() / self.scenario.seconds_per_day
+            return latest.day + timedelta(days=min(int(passed), (self.scenario.last - latest.day).days))
+        return None
+
+    def served_by(self, version: str) -> tuple[int, float, date | None, date | None]:
+        """Return a version's flights, its mean loss on them, and the first and last day that it answered on."""
+        days = [day for day in self.days if version in day.versions]
+        rows = sum(day.versions[version].rows for day in days)
+        loss = sum(day.versions[version].loss for day in days) / rows if rows else 0.0
+        return rows, loss, (days[0].day if days else None), (days[-1].day if days else None)
+
+    def _week(self, start: date, days: list[Day]) -> Week:
+        rows = sum(day.rows for day in days)
+        first = [self.first[day.day] for day in days if day.day in self.first]
+        first_rows = sum(part.rows for part in first)
+        return Week(
+            start,
+            rows,
+            sum(day.loss for day in days) / rows,
+            sum(part.loss for part in first) / first_rows if first_rows else None,
+            tuple(sorted({version for day in days for version in day.versions})),
+        )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

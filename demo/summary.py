@@ -1,0 +1,118 @@
+"""The end of the demonstration on the terminal: every version with its figures, the requirements, where the time went, what to try next.
+
+Not here: the verdict itself.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlmodel_contract.version import ModelVersionSpec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .scenario import MODEL, NAMESPACE
+from .story import Story, Version
+from .verdict import Requirement
+
+
+def print_versions(console: Console, story: Story) -> None:
+    """Print one row for each version: why it was made, how it was judged, how it served."""
+    table = Table(title="Versions, each made and judged by the operator alone", show_lines=True)
+    for name in ("", "made for", "learnt from", "on the holdout", "against the live one", "decided", "answered"):
+        table.add_column(name)
+    for name, version in sorted(story.versions.items(), key=lambda item: item[1].spec.run):
+        spec = version.spec
+        made = f"{spec.reason.value}\n{spec.candidate or ''}"
+        cells = [_short(name), made, _data(spec), _holdout(spec), _comparison(spec), _decision(version), _served(story, name)]
+        table.add_row(*cells)
+    console.print(table)
+
+
+def print_losses(console: Console, story: Story) -> None:
+    """Print what the operator's work was worth over the replay."""
+    weeks = [week for week in story.weeks if week.first is not None]
+    rows = sum(week.rows for week in weeks)
+    if not rows:
+        return
+    live = sum(week.live * week.rows for week in weeks) / rows
+    first = sum((week.first or 0.0) * week.rows for week in weeks) / rows
+    console.print(f"Mean log loss of {rows:,} live predictions: {live:.4f}; of the first version alone: {first:.4f}.", highlight=False)
+
+
+def print_requirements(console: Console, requirements: Sequence[Requirement]) -> None:
+    """Print what had to be shown, and whether it was."""
+    for requirement in requirements:
+        sign = "[bold green]yes[/bold green]" if requirement.met else "[bold red]NO [/bold red]"
+        console.print(f"{sign} {escape(requirement.wanted)}: {escape(requirement.found)}", highlight=False)
+
+
+def print_times(console: Console, spent: Sequence[tuple[str, float]]) -> None:
+    """Print where the time went."""
+    table = Table(title="Where the time went", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for text, seconds in spent:
+        table.add_row(escape(text), f"{seconds:.0f} s")
+    table.add_section()
+    table.add_row("in all", f"{sum(seconds for _, seconds in spent):.0f} s")
+    console.print(table)
+
+
+def print_next(console: Console, kubeconfig: Path, plot: Path) -> None:
+    """Print what to try next."""
+    for line in (
+        f"The picture is in {_near(plot)}. The cluster stays up. To look around:",
+        "",
+        f"export KUBECONFIG={kubeconfig}",
+        f"kubectl get mlmodels,modelversions -n {NAMESPACE}",
+        f"kubectl describe mlmodel {MODEL} -n {NAMESPACE}",
+        "kubectl explain mlmodel.spec.objective",
+        f"kubectl annotate mlmodel {MODEL} -n {NAMESPACE} --overwrite mlmodel.dev/retrain=now",
+        f"kubectl annotate mlmodel {MODEL} -n {NAMESPACE} --overwrite mlmodel.dev/rollback-to={MODEL}-v1",
+        f"kubectl scale mlmodel {MODEL} -n {NAMESPACE} --replicas=2",
+        "",
+        "make cluster-down    # removes the cluster and all that it left on this machine",
+    ):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(f"{MODEL}-")
+
+
+def _served(story: Story, name: str) -> str:
+    rows, loss, first, last = story.served_by(name)
+    return f"{first:%d %b} to {last:%d %b}\n{rows:,} flights\nloss {loss:.3f}" if first and last else "nothing yet"
+
+
+def _data(spec: ModelVersionSpec) -> str:
+    if spec.data is None:
+        return "-"
+    span = f"{spec.data.start[:10]} to\n{spec.data.end[:10]}" if spec.data.start and spec.data.end else ""
+    return f"{span}\n{spec.data.train_rows + spec.data.holdout_rows:,} rows"
+
+
+def _holdout(spec: ModelVersionSpec) -> str:
+    if spec.metrics is None:
+        return "-"
+    named = {"AUC": spec.metrics.roc_auc, "loss": spec.metrics.log_loss}
+    return "\n".join(f"{name} {estimate.value:.3f}" for name, estimate in named.items() if estimate)
+
+
+def _comparison(spec: ModelVersionSpec) -> str:
+    if spec.comparison is None:
+        return "-"
+    theirs, difference = spec.comparison.metrics.roc_auc, spec.comparison.difference
+    auc = f"{_short(spec.comparison.champion)} has AUC {theirs.value:.3f}\n" if theirs else ""
+    return f"{auc}loss {difference.value:+.3f}\n{difference.low:+.3f} to {difference.high:+.3f}"
+
+
+def _decision(version: Version) -> str:
+    phase = version.status.phase
+    return f"{version.spec.decision.verdict.value}:\n{version.spec.decision.reason}" + (f"\nnow {phase.value}" if phase else "")
+
+
+def _near(path: Path) -> Path:
+    """Return the path as seen from where the person is, where it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,91 @@
+"""What the person sees: the live view, the plain lines, the summary and the picture."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from mlmodel_contract.status import MLModelStatus, Phase
+from rich.console import Console
+
+from demo import plot, summary
+from demo.narrator import PlainNarrator
+from demo.screen import Moment, draw
+from demo.story import Sight, Story
+from demo.verdict import judge
+from tests.demo.stories import ACCEPTED, BEGAN, NOT_BETTER, day, decision, story, version
+
+STATUS = {
+    "live": {"version": "flight-delay-v1", "since": "2026-01-01T11:00:00Z", "readyReplicas": 2},
+    "run": {
+        "number": 2,
+        "reason": "Performance",
+        "stage": "Train",
+        "state": "Running",
+        "started": "2026-01-01T12:00:00Z",
+        "progress": "2 of 4 trials",
+    },
+    "objective": [{"metric": "roc_auc", "bound": ">= 0.65", "value": 0.61, "met": False, "summary": "roc_auc 0.61 >= 0.65"}],
+    "drift": {
+        "state": "Confirmed",
+        "harm": "Confirmed",
+        "message": "the loss rose",
+        "features": [{"name": "temp", "evidence": 41.0}, {"name": "dewp", "evidence": 7.0}],
+    },
+}
+
+
+def told() -> Story:
+    status = MLModelStatus.model_validate(STATUS).model_copy(update={"decisions": [decision("RunStarted", 3, "the loss rose to [0.7]")]})
+    versions = {"flight-delay-v1": version("Initial", ACCEPTED, Phase.LIVE), "flight-delay-v2": version("Drift", NOT_BETTER, None)}
+    days = tuple(day(number, v1=(100, 40.0)) for number in range(10))
+    return story(days).seen(Sight(status, versions, "Succeeded"), days)
+
+
+def printed(draw_on: Console) -> str:
+    assert isinstance(draw_on.file, io.StringIO)
+    return draw_on.file.getvalue()
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=160, force_terminal=False)
+
+
+@pytest.mark.parametrize("shown", [told(), Story(told().scenario)], ids=["in mid-replay", "before anything"])
+def test_view_can_be_drawn_at_any_time(shown: Story) -> None:
+    on = console()
+    on.print(draw(shown, Moment(datetime.now(UTC), "waiting", 75.0)))
+    assert "1:15" in printed(on)
+
+
+def test_view_shows_decisions_with_their_day_run_objective_drift_and_losses() -> None:
+    on = console()
+    on.print(draw(told(), Moment(BEGAN, "waiting", 0.0)))
+    for expected in ("RunStarted", "02 Apr", "the loss rose to [0.7]", "2 of 4 trials", "roc_auc 0.61", "temp", "0.400", "+0.600"):
+        assert expected in printed(on)
+
+
+def test_plain_lines_tell_everything_new_once() -> None:
+    on = console()
+    narrator = PlainNarrator(on)
+    narrator.tell(told(), "waiting", 1.0)
+    narrator.tell(told(), "waiting", 2.0)
+    lines = printed(on)
+    assert lines.count("RunStarted on 02 Apr: the loss rose to [0.7]") == 1
+    assert lines.count("week of 01 Apr: 700 flights, log loss 0.400, first version alone 1.000 (v1)") == 1
+    assert "week of 08 Apr" not in lines  # it is not over
+
+
+def test_summary_names_versions_losses_requirements_and_times() -> None:
+    on, shown = console(), told()
+    summary.print_versions(on, shown)
+    summary.print_losses(on, shown)
+    summary.print_times(on, [("cluster", 12.4), ("replay", 60.0)])
+    summary.print_requirements(on, judge(shown))
+    for expected in ("NotBetter", "1,000 live predictions: 0.4000; of the first version alone: 1.0000", "12 s", "72 s", "yes"):
+        assert expected in printed(on)
+
+
+def test_picture_is_a_png(tmp_path: Path) -> None:
+    plot.save(told(), tmp_path / "new" / "flights.png")
+    assert (tmp_path / "new" / "flights.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,54 @@
+import pytest
+from mlmodel_contract.status import Phase
+
+from demo.story import Version
+from demo.verdict import judge
+from tests.demo.stories import ACCEPTED, NOT_BETTER, day, story, version
+
+LIVE = version("Initial", ACCEPTED, Phase.LIVE)
+MISSED = {"verdict": "Rejected", "reason": "CriterionMissed", "message": "roc_auc"}
+
+
+def met(*days_failed: int, replay: str = "Succeeded", **versions: Version) -> list[bool]:
+    days = tuple(day(number, failed=failed) for number, failed in enumerate(days_failed))
+    return [requirement.met for requirement in judge(story(days, replay, **versions))]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(version("Performance", ACCEPTED, Phase.LIVE), id="promoted"),
+        pytest.param(version("Drift", NOT_BETTER, Phase.REJECTED), id="refused as not better"),
+        pytest.param(version("Drift", MISSED, Phase.REJECTED), id="refused for a criterion"),
+    ],
+)
+def test_version_that_monitoring_asked_for_and_figures_decided_on_is_what_must_be_shown(second: Version) -> None:
+    assert met(0, 0, v1=LIVE, v2=second) == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(version("Schedule", ACCEPTED, Phase.LIVE), id="asked for by the clock"),
+        pytest.param(version("Manual", ACCEPTED, Phase.LIVE), id="asked for by a person"),
+        pytest.param(version("Drift", ACCEPTED, Phase.FAILED), id="accepted, but its pods never came up"),
+        pytest.param(version("Drift", {**NOT_BETTER, "reason": "ForbiddenType"}, Phase.REJECTED), id="refused, but not on figures"),
+    ],
+)
+def test_other_versions_do_not_show_it(second: Version) -> None:
+    assert met(0, v1=LIVE, v2=second) == [True, False, True]
+
+
+def test_version_that_never_answered_did_not_go_live() -> None:
+    assert met(v1=LIVE) == [False, False, False]
+
+
+def test_one_failed_request_is_too_many() -> None:
+    requirement = judge(story((day(0), day(1, failed=1)), v1=LIVE))[2]
+    assert not requirement.met
+    assert "1 of 30" in requirement.found
+    assert "503" in requirement.found
+
+
+def test_replay_that_broke_off_shows_nothing_about_requests() -> None:
+    assert met(0, 0, replay="Failed", v1=LIVE)[2] is False
