@@ -11,6 +11,7 @@ from tests.cluster import binaries
 from tests.cluster.clusters import Cluster
 from tests.cluster.commands import run
 from tests.cluster.images import write_single_program
+from tests.cluster.progress import Step
 from tests.cluster.settings import cache_folder
 from tests.images.build import build, name_in
 
@@ -42,7 +43,12 @@ def build_images(timed: Timed) -> dict[str, Image]:
     return found
 
 
-def install_operator(cluster: Cluster, images: Mapping[str, Image]) -> None:
+def helm(step: Step) -> Path:
+    """Build helm where it is not cached."""
+    return binaries.executable("helm", report=step.note)
+
+
+def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, Image]) -> None:
     """Install or upgrade the chart and wait until the operator is ready."""
     values = {
         "operator.image.name": images["operator"].name,
@@ -50,7 +56,6 @@ def install_operator(cluster: Cluster, images: Mapping[str, Image]) -> None:
         "store.uri": STORE,
         "store.credentials": STORAGE,
     }
-    helm = binaries.executable("helm")
     words: list[str | Path] = [helm, "upgrade", RELEASE, CHART, "--install", "--wait", f"--timeout={_WAIT_SECONDS}s"]
     words += [f"--kubeconfig={cluster.kubeconfig}", f"--namespace={SYSTEM_NAMESPACE}", "--create-namespace"]
     words += ["--force-conflicts"]  # CRDs that somebody applied from crds/ become the release's again

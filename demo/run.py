@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from tests.cluster.clusters import Cluster, pick
+from tests.cluster.clusters import Cluster, pick, shell_lines
 from tests.cluster.errors import CommandError
 from tests.cluster.progress import Steps
 
@@ -93,8 +93,10 @@ def _prepare(stage: Stage) -> dict[str, Image]:
     images = install.build_images(timed)
     with timed.step("images into the cluster"):
         cluster.load_images([image.archive for image in images.values()])
+    with timed.step("program helm") as step:
+        helm = install.helm(step)
     with timed.step("operator (helm upgrade --install)"):
-        install.install_operator(cluster, images)
+        install.install_operator(cluster, helm, images)
     with timed.step("end of an earlier demonstration's namespace"):
         install.await_removal(cluster)
     return images
@@ -180,4 +182,4 @@ def _conclude(stage: Stage, outcome: Outcome) -> None:
     summary.print_losses(stage.console, outcome.story)
     summary.print_times(stage.console, stage.timed.spent)
     summary.print_requirements(stage.console, outcome.requirements)
-    summary.print_next(stage.console, stage.cluster.kubeconfig, picture)
+    summary.print_next(stage.console, shell_lines(stage.cluster), picture)

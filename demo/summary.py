@@ -59,18 +59,18 @@ def print_times(console: Console, spent: Sequence[tuple[str, float]]) -> None:
     console.print(table)
 
 
-def print_next(console: Console, kubeconfig: Path, plot: Path) -> None:
+def print_next(console: Console, shell_lines: Sequence[str], plot: Path) -> None:
     """Print what to try next."""
     for line in (
         f"The picture is in {_near(plot)}. The cluster stays up. To look around:",
         "",
-        f"export KUBECONFIG={kubeconfig}",
+        *shell_lines,
         f"kubectl get mlmodels,modelversions -n {NAMESPACE}",
         f"kubectl describe mlmodel {MODEL} -n {NAMESPACE}",
         "kubectl explain mlmodel.spec.objective",
         f"kubectl annotate mlmodel {MODEL} -n {NAMESPACE} --overwrite mlmodel.dev/retrain=now",
         f"kubectl annotate mlmodel {MODEL} -n {NAMESPACE} --overwrite mlmodel.dev/rollback-to={MODEL}-v1",
-        f"kubectl scale mlmodel {MODEL} -n {NAMESPACE} --replicas=2",
+        f"kubectl scale mlmodel {MODEL} -n {NAMESPACE} --replicas=3",
         "",
         "make cluster-down    # removes the cluster and all that it left on this machine",
     ):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tests.cluster import processes
-from tests.cluster.clusters import pick
+from tests.cluster.clusters import pick, shell_lines
 from tests.cluster.errors import ClusterError, ComponentError
 from tests.cluster.local import LocalCluster
 from tests.cluster.progress import Steps
@@ -26,7 +26,7 @@ def up() -> None:
     """Start the cluster, or what is missing of it, and print the KUBECONFIG to use."""
     cluster = pick()
     cluster.up(Steps())
-    typer.echo(f"export KUBECONFIG={cluster.kubeconfig}")
+    typer.echo("\n".join(shell_lines(cluster)))
 
 
 @app.command()
@@ -64,7 +64,7 @@ def status() -> None:
         console.print(table)
     if is_up:
         console.print(cluster.kubectl()("get", "nodes", "-o", "wide").strip(), highlight=False, soft_wrap=True)
-        console.print(f"export KUBECONFIG={cluster.kubeconfig}", highlight=False, soft_wrap=True)
+        console.print("\n".join(shell_lines(cluster)), highlight=False, soft_wrap=True)
     raise typer.Exit(0 if is_up else 1)
 
 

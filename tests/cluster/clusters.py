@@ -1,6 +1,7 @@
 """What every kind of cluster can do, and which kind is chosen. The kinds themselves are in local, kind and current."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -54,3 +55,11 @@ def pick() -> Cluster:
             return KindCluster() if KindCluster.can_work() else LocalCluster()
         case _:
             raise ClusterError(f"CLUSTER={chosen} is not known: use local, kind or current, or leave it out")
+
+
+def shell_lines(cluster: Cluster) -> list[str]:
+    """What a person types to use the cluster: its kubeconfig, and our kubectl where there is no other."""
+    lines = [f"export KUBECONFIG={cluster.kubeconfig}"]
+    if shutil.which("kubectl") is None:
+        lines.append(f"export PATH=$PATH:{cluster.kubectl().program.parent}")
+    return lines
