@@ -60,7 +60,7 @@ class FeatureProfile(Document):
 
 
 class Profile(Document):
-    """The reference for live rows: training rows by slot, the prediction (out of fold) as the last feature, the holdout's loss."""
+    """The reference for live rows: training rows by slot, the prediction (on the holdout) as the last feature, the holdout's loss."""
 
     rows: int
     features: list[FeatureProfile]

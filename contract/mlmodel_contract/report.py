@@ -13,6 +13,9 @@ from .base import Document
 MICRO = 1_000_000
 """Sums of real numbers are kept in whole millionths."""
 
+MOST_UNITS = 100.0
+"""A regression's error counts as so many of its unit at most: one wild label is harm, but must not fill a sum of 64 bits."""
+
 PREDICTION = "prediction"
 """Name of the prediction among the counted features; no column may have it (the sidecar counts it after the columns)."""
 
@@ -44,10 +47,16 @@ class LossReference(Document):
         ge=1,
         description="How many times larger dependence makes the variance of the mean than independent rows would.",
     )
+    unit: float = Field(
+        1.0,
+        gt=0,
+        description="Regression: errors and true numbers are counted in this unit, a power of ten about the holdout's rmse.",
+    )
+    center: float = Field(0.0, description="Regression: true numbers are counted from here, the holdout's mean.")
 
 
 class LabelCounts(Document):
-    """Labelled predictions of this version that came back to this pod."""
+    """Labelled predictions of this version that came back to this pod; a regression's sums are in the unit of its ``LossReference``."""
 
     rows: int = Field(0, ge=0, description="Labels counted; each prediction once.")
     repeated: int = Field(0, ge=0, description="Labels for a prediction that already had one; not counted.")
@@ -57,7 +66,7 @@ class LabelCounts(Document):
     correct: int = Field(0, ge=0, description="Right labels (classification).")
     squared_error: int = Field(0, ge=0, description="Sum of squared errors, millionths: of the probability, or of the number.")
     absolute_error: int = Field(0, ge=0, description="Sum of absolute errors, millionths (regression).")
-    truth: int = Field(0, description="Sum of the true numbers, millionths (regression).")
+    truth: int = Field(0, description="Sum of the true numbers, from the reference's center, millionths (regression).")
     truth_squared: int = Field(0, ge=0, description="Sum of their squares, millionths (regression).")
     scores_of_negatives: list[int] = Field(
         default_factory=list,

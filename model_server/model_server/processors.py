@@ -12,14 +12,19 @@ _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def processors() -> int:
-    """Return the CPU limit of the container rounded up, or the number of usable processors where it has none; at least 1."""
+def processors(without_limit: int | None = None) -> int:
+    """Return the CPU limit of the container rounded up, at least 1; where it has none, the number of usable processors.
+
+    Args:
+        without_limit: the most that is returned where there is no limit; a whole machine is seldom meant.
+
+    """
     usable = len(os.sched_getaffinity(0))
     try:
         quota, period = _CGROUP.read_text().split()
         return max(1, min(usable, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no cgroup v2, or "max": no limit
-        return usable
+        return usable if without_limit is None else min(usable, without_limit)
 
 
 def pin_threads(count: int) -> None:

@@ -18,7 +18,7 @@ from mlmodel_contract.version import Artifact
 from model_server.bundle.command import run_fetch
 from model_server.bundle.errors import BundleRefused
 from model_server.bundle.read import open_bundle
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 FEATURES = {"features": [{"name": "a", "type": "number"}], "target": "y", "targetType": "boolean", "classes": [False, True]}
@@ -132,6 +132,24 @@ def _golden(**values: Any) -> Callable[[Folder], None]:
     return lambda folder: folder.change(GOLDEN, **values)
 
 
+def _regression(**golden: Any) -> Callable[[Folder], None]:
+    """A good bundle that predicts numbers 2 apart, but for what is changed in its golden rows."""
+
+    def spoil(folder: Folder) -> None:
+        pipeline = LinearRegression().fit(pd.DataFrame({"a": [-1.0, 1.0]}), [-2.0, 2.0])
+        folder.write(MODEL, skops.io.dumps(pipeline))
+        folder.change(SCHEMA, task="Regression", targetType="number", classes=[])
+        folder.change(GOLDEN, predictions=pipeline.predict(pd.DataFrame({"a": [0.5, -0.5]})).reshape(-1, 1).tolist())
+        folder.change(GOLDEN, **golden)
+
+    return spoil
+
+
+def test_a_good_bundle_of_numbers_is_opened(folder: Folder) -> None:
+    _regression(tolerance=0.0019)(folder)
+    assert open_bundle(folder.path, folder.seal()).schema.classes == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "check", "words"),
     [
@@ -146,7 +164,13 @@ def _golden(**values: Any) -> Callable[[Folder], None]:
         pytest.param(_deep, "ForbiddenType", "no skops file", id="nested too deep"),
         pytest.param(_other_sklearn, "LibraryVersion", "scikit-learn 0.24.2", id="another scikit-learn"),
         pytest.param(_golden(predictions=[[0.5, 0.5], [0.5, 0.5]]), "GoldenRowsDiffer", "golden row", id="golden rows differ"),
-        pytest.param(_golden(predictions=[[0.5], [0.5]]), "GoldenRowsDiffer", "shape", id="golden rows of another shape"),
+        pytest.param(
+            _golden(predictions=[[0.5], [0.5]]), "GoldenRowsDiffer", "a prediction of 2 numbers", id="golden rows of another shape"
+        ),
+        pytest.param(_golden(predictions=[[0.5, 0.5], [0.5]]), "GoldenRowsDiffer", "a prediction of 2 numbers", id="ragged golden rows"),
+        pytest.param(_golden(predictions=[[0.5, 0.5]]), "GoldenRowsDiffer", "for each of them", id="a golden row without prediction"),
+        pytest.param(_golden(tolerance=float("nan")), "GoldenRowsDiffer", "allows differences of nan", id="a tolerance that is no number"),
+        pytest.param(_regression(tolerance=0.1), "GoldenRowsDiffer", "more than 0.002", id="any number is golden"),
         pytest.param(_golden(rows=[], predictions=[]), "GoldenRowsDiffer", "golden rows", id="no golden rows"),
         pytest.param(_golden(tolerance=1.0), "GoldenRowsDiffer", "allows differences of 1", id="any prediction is golden"),
         pytest.param(lambda f: f.write(GOLDEN, b"{"), "FileInvalid", "golden.json is invalid", id="damaged document"),

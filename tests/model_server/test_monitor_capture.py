@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def test_rows_and_labels_can_be_joined_by_prediction_id() -> None:
             "_prediction_id": one,
             "_time": datetime(2013, 7, 1, 6, 15, tzinfo=UTC),
             "_prediction": probability,
+            "_target": "late",
         }
         assert second["_prediction_id"] == two
         assert abs((second["_time"] - datetime.now(UTC)).total_seconds()) < 60
@@ -105,3 +107,25 @@ def test_the_last_rows_are_kept_when_the_pod_ends() -> None:
             assert process.wait(30) == 0
         assert len(rows(captured(made, "rows"))) == 10
         assert len(rows(captured(made, "labels"))) == 4
+
+
+def test_all_that_waits_is_kept_when_the_pod_ends_and_the_store_comes_back() -> None:
+    with pod(late_flights()) as made:
+        obstacle = made.path(PATH_STORE) / "x-store/models"
+        obstacle.write_text("a file where a folder must be")
+        monitor, server = made.start_both()
+        for rows_more in (10, 20):
+            identities = ids(made.infer(flights(rows_more)))
+            made.label(labels(identities, True))
+            poll(partial(_failed_again, made, made.monitored("store_failures_total")), "the failures")
+        server.terminate()
+        assert server.wait(30) == 0
+        monitor.terminate()
+        obstacle.unlink()
+        assert monitor.wait(30) == 0
+        assert len(rows(captured(made, "rows"))) == 30
+        assert len(rows(captured(made, "labels"))) == 30
+
+
+def _failed_again(made: Pod, before: float) -> bool:
+    return made.monitored("store_failures_total") >= before + 2

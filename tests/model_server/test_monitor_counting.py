@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import MICRO, PREDICTION, FeatureKind, LabelCounts, LossReference
+from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, LabelCounts, LossReference
 from model_server.monitor.accounting import RowAccount
 from model_server.monitor.counting import FeatureCounter, RowCounter, prediction_of
 from model_server.monitor.scoring import Scorer
 
 from tests.model_server.bundles import late_flights, minutes, species
+
+LOSS = LossReference(rows=100, mean=0.5, variance=0.2)
 
 DAY = 86_400.0
 
@@ -126,7 +128,7 @@ def test_rows_become_due_when_the_label_delay_is_over() -> None:
 
 
 def test_binary_labels_are_scored() -> None:
-    scorer = Scorer(late_flights().schema)
+    scorer = Scorer(late_flights().schema, LOSS)
     counts = scorer.blank()
     for probability, truth in ((0.75, True), (0.75, False), (1.0, False), (0.0, False)):
         counts = scorer.add(counts, [probability], truth) or counts
@@ -141,7 +143,7 @@ def test_binary_labels_are_scored() -> None:
 
 
 def test_labels_of_many_classes_are_scored_also_one_never_seen() -> None:
-    scorer = Scorer(species().schema)
+    scorer = Scorer(species().schema, LOSS)
     counts = scorer.add(scorer.blank(), [0.1, 0.7, 0.2], "versicolor")
     assert counts is not None
     assert (counts.rows, counts.correct, counts.loss) == (1, 1, round(-math.log(0.7) * MICRO))
@@ -159,13 +161,13 @@ def test_classes_that_are_whole_numbers() -> None:
         target_type=ColumnType.NUMBER,
         classes=[0, 1],
     )
-    counts = Scorer(schema).add(Scorer(schema).blank(), [0.9], 1)
+    counts = Scorer(schema, LOSS).add(Scorer(schema, LOSS).blank(), [0.9], 1)
     assert counts is not None
     assert counts.correct == 1
 
 
 def test_numbers_are_scored() -> None:
-    scorer = Scorer(minutes().schema)
+    scorer = Scorer(minutes().schema, LOSS)
     counts = scorer.add(scorer.blank(), [3.0], 5)
     assert counts == LabelCounts(
         rows=1,
@@ -178,12 +180,38 @@ def test_numbers_are_scored() -> None:
     )
 
 
-@pytest.mark.parametrize("truth", [1e9, 1e38, -1e9])
-def test_labels_beyond_what_the_api_can_hold_are_not_scored(truth: float) -> None:
-    scorer = Scorer(minutes().schema)
-    assert scorer.add(scorer.blank(), [0.0], truth) is None
+def test_prices_are_scored_in_the_unit_of_their_holdout() -> None:
+    """Each is counted, also one that is far off, and the sums of a hundred thousand such fit into what the API can hold."""
+    scorer = Scorer(minutes().schema, LOSS.model_copy(update={"unit": 1e5, "center": 3e5}))
+    counts = scorer.blank()
+    for error in (2e4, -5e4, 3e6):
+        counts = scorer.add(counts, [4e5 + error], 4e5) or counts
+    assert counts == LabelCounts(
+        rows=3,
+        loss=round((0.04 + 0.25 + 900) * MICRO),
+        loss_squared=round((0.0016 + 0.0625 + 810_000) * MICRO),
+        squared_error=round((0.04 + 0.25 + 900) * MICRO),
+        absolute_error=round((0.2 + 0.5 + 30) * MICRO),
+        truth=3 * MICRO,
+        truth_squared=3 * MICRO,
+    )
+    assert counts.loss_squared * 100_000 < 2**63
+
+
+@pytest.mark.parametrize("truth", [1e9, 1e38, 1e308, -1e9])
+def test_a_wild_label_counts_as_a_large_error_and_leaves_room_for_others(truth: float) -> None:
+    scorer = Scorer(minutes().schema, LOSS)
+    counts = scorer.blank()
+    for _ in range(1_000):
+        counts = scorer.add(counts, [0.0], truth) or counts
+    assert (counts.rows, counts.absolute_error) == (1_000, 1_000 * round(MOST_UNITS) * MICRO)
+
+
+def test_a_label_that_is_no_number_of_this_machine_is_not_scored() -> None:
+    scorer = Scorer(minutes().schema, LOSS)
+    assert scorer.add(scorer.blank(), [0.0], 10**400) is None
 
 
 def test_an_id_of_another_number_of_classes_is_not_scored() -> None:
-    scorer = Scorer(species().schema)
+    scorer = Scorer(species().schema, LOSS)
     assert scorer.add(scorer.blank(), [0.5], "setosa") is None

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ESTIMATORS = {
     "onnxruntime": "sklearn.linear_model.LogisticRegression",
-    "scikit-learn": "sklearn.ensemble.HistGradientBoostingClassifier",
+    "scikit-learn": "sklearn.naive_bayes.GaussianNB",
 }
 
 
@@ -31,6 +31,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[Pod, Run, str]]:
         packaged = run.package()
         assert packaged.problems == []
         assert packaged.artifact
+        assert packaged.engine == request.param
         made.document = made.document.model_copy(update={"artifact": packaged.artifact})
         assert made.start("fetch").wait(60) == 0, made.log("fetch")
         made.start_both()

@@ -14,6 +14,7 @@ FITTING: list[Any] = [
     pytest.param(ColumnType.NUMBER, pa.array([1, 2, None]), [1.0, 2.0, None], id="whole numbers"),
     pytest.param(ColumnType.NUMBER, pa.array([1.5, float("nan")]), [1.5, None], id="NaN is missing"),
     pytest.param(ColumnType.NUMBER, pa.array([" 1.5", "-2e3", "", "NA", "nan"]), [1.5, -2000.0, None, None, None], id="texts of numbers"),
+    pytest.param(ColumnType.NUMBER, pa.array(["-nan", "NAN", "+Nan", "2"]), [None, None, None, 2.0], id="texts of NaN"),
     pytest.param(ColumnType.NUMBER, pa.array([True, False]), [1.0, 0.0], id="booleans as numbers"),
     pytest.param(ColumnType.CATEGORY, pa.array(["x", "", "NA", None]), ["x", None, "NA", None], id="NA is a category"),
     pytest.param(ColumnType.CATEGORY, pa.array([7, None]), ["7", None], id="whole numbers as categories"),

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import orjson
 import pytest
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType, Estimator
@@ -84,6 +86,8 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
     truth = SklearnPredictor(for_serving(pipeline), FEATURES)
     expected = truth.predict(rows.holdout.columns, len(rows.holdout))
 
+    assert orjson.loads(orjson.dumps(expected, option=orjson.OPT_SERIALIZE_NUMPY)) == expected.tolist()  # as the monitor is told
+
     file = tmp_path / "model.skops"
     file.write_bytes(pipeline_bytes(pipeline))
     check_types(file)
@@ -95,6 +99,27 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
         found, bound = OnnxPredictor(onnx, FEATURES), 1e-5 * max(1.0, float(expected.std()))
         assert found.predict(rows.holdout.columns, len(rows.holdout)) == pytest.approx(expected, abs=bound)
         assert found.predict(rows.holdout.take(slice(0, 1)).columns, 1) == pytest.approx(expected[:1], abs=bound)
+
+
+def test_many_rows_are_computed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_for(Task.CLASSIFICATION, 2)
+    pipeline = build(Estimator.HIST_GRADIENT_BOOSTING_CLASSIFIER, {"max_iter": 5}, FEATURES, 0)
+    fit(pipeline, rows.train, rows)
+    many = {name: np.tile(values, 30) for name, values in rows.holdout.columns.items()}
+    truth = SklearnPredictor(pipeline, FEATURES)
+    onnx = agreeing_onnx(pipeline, rows, truth)
+    assert onnx is not None
+    sizes, run = [], onnxruntime.InferenceSession.run
+
+    def counted(session: onnxruntime.InferenceSession, outputs: list[str], feed: dict[str, Floats]) -> list[Floats]:
+        sizes.append(len(feed["a"]))
+        found: list[Floats] = run(session, outputs, feed)
+        return found
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", counted)
+    assert OnnxPredictor(onnx, FEATURES).predict(many, 6000) == pytest.approx(truth.predict(many, 6000), abs=1e-5)
+    assert sum(sizes) == 6000
+    assert max(sizes) <= 2048
 
 
 def test_a_loss_without_onnx_form_is_served_by_scikit_learn(caplog: pytest.LogCaptureFixture) -> None:

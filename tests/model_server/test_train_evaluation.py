@@ -1,5 +1,6 @@
 """Metrics are scikit-learn's; intervals and the design effect follow dependence; draws and folds are what they say."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -74,6 +75,27 @@ def test_an_interval_of_few_rows_is_an_interval() -> None:
     found = metrics(binary(30))
     assert found.roc_auc is not None
     assert found.roc_auc.low <= found.roc_auc.value <= found.roc_auc.high
+
+
+@pytest.mark.parametrize(("error", "unit"), [(0.02, 0.1), (3.0, 10.0), (20_000.0, 100_000.0), (0.0, 1.0)])
+def test_a_regressions_live_errors_are_counted_in_a_unit_of_their_own_size(error: float, unit: float) -> None:
+    truth = np.array([1e5, 3e5])
+    reference = loss_reference(Judged(Task.REGRESSION, (truth + error)[:, None], truth))
+    assert reference.unit == pytest.approx(unit)
+    assert reference.center == 2e5
+
+
+@pytest.mark.parametrize("task", Task)
+def test_intervals_of_many_rows_need_memory_for_the_rows_alone(task: Task) -> None:
+    rows = 100_000
+    target = (RANDOM.random(rows) < 0.5).astype(float)
+    predictions = np.full((rows, 2), 0.5) if task is Task.CLASSIFICATION else np.full((rows, 1), 0.5)
+    tracemalloc.start()
+    metrics(Judged(task, predictions, target))
+    difference(target, predictions[:, 0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 * rows  # bytes; the 200 replicates of each row as floats are 1,600
 
 
 def test_the_design_effect_is_one_for_independent_rows_and_the_length_of_runs_of_equal_ones() -> None:

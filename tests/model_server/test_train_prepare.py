@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME
+from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME
 from mlmodel_contract.run import Stage
 from model_server.train.command import run_stage
 
@@ -143,13 +143,16 @@ class TestCaptured:
         run.data = {"sources": [{"uri": "pvc://data/*.parquet"}, {"captured": {}}]}
         return run
 
-    def capture(self, run: Run, live: pa.Table, labels: list[tuple[str, Any]], name: str = "pod-0") -> None:
+    def capture(self, run: Run, live: pa.Table, labels: list[tuple[str, Any]], name: str = "pod-0", target: str = "late") -> None:
         """Keep rows with the ids 0, 1, ... as the sidecar does, and labels as (id, truth) in the order they came."""
-        ids = pa.array([str(index) for index in range(live.num_rows)])
+        ids = pa.array([f"{name}/{index}" for index in range(live.num_rows)])
         rows = live.drop_columns(["at", "late"])
         rows = rows.append_column(COLUMN_ID, ids).append_column(COLUMN_TIME, live["at"])
         rows = rows.append_column(COLUMN_PREDICTION, pa.array([0.5] * live.num_rows))
-        truths = pa.table({COLUMN_ID: [identity for identity, _ in labels], "truth": [json.dumps(truth) for _, truth in labels]})
+        rows = rows.append_column(COLUMN_TARGET, pa.array([target] * live.num_rows))
+        truths = pa.table(
+            {COLUMN_ID: [f"{name}/{identity}" for identity, _ in labels], "truth": [json.dumps(truth) for _, truth in labels]}
+        )
         times = pa.array(range(len(labels)), pa.int64()).cast(pa.timestamp("us", tz="UTC"))
         self.keep(run.store / f"captured/rows/flights-v1/2024-01-13/{name}.parquet", rows)
         self.keep(run.store / f"captured/labels/2024-01-13/{name}.parquet", truths.append_column(COLUMN_TIME, times))
@@ -185,6 +188,32 @@ class TestCaptured:
         assert result.dropped == {"capturedTwice": 10}
         assert result.lineage is not None
         assert result.lineage.captured_rows == 0
+
+    def test_labels_of_another_target_are_not_learnt_from(self, run: Run) -> None:
+        self.capture(run, flights(5, hours=300), [("1", True), ("2", False)], name="pod-0", target="holiday")
+        self.capture(run, flights(5, hours=400), [("3", True)], name="pod-1")
+        result = run.prepare()
+        assert result.lineage is not None
+        assert result.lineage.captured_rows == 1
+
+    def test_rows_of_several_pods_are_in_the_order_of_their_times_without_a_time_column(self, run: Run) -> None:
+        run.data |= {"time": None, "columns": COLUMNS[1:]}
+        later, earlier = flights(3, hours=500), flights(3, seed=1, hours=400)
+        for name, live in (("pod-0", later), ("pod-1", earlier)):
+            self.capture(run, live, [(str(index), True) for index in range(3)], name=name)
+        assert run.prepare().problems == []
+        newest = pq.read_table(run.store / "runs/1/holdout.parquet")["wind"].to_pylist()[-6:]
+        assert newest == [*earlier["wind"].to_pylist(), *later["wind"].to_pylist()]
+
+    def test_a_damaged_page_is_a_fault_of_the_data(self, run: Run) -> None:
+        self.capture(run, flights(5, hours=300), [("1", True)])
+        (file,) = (run.store / "captured/rows").glob("**/*.parquet")
+        content = bytearray(file.read_bytes())
+        content[10:60] = bytes(50)
+        file.write_bytes(content)
+        (problem,) = run.prepare().problems
+        assert problem.check == "SourceUnreadable"
+        assert file.name in problem.message
 
     def test_a_column_that_live_rows_did_not_have_is_missing_in_them(self, run: Run) -> None:
         live = flights(5, hours=300).drop_columns("temp")

@@ -41,6 +41,15 @@ def test_the_same_rows_are_read_from_every_format(claim: Path) -> None:
     assert readings[0].table.column_names == [column.name for column in SCHEMA]
 
 
+def torn(table: pa.Table) -> bytes:
+    """A Parquet file whose footer is whole and whose pages are not."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content = bytearray(sink.getvalue())
+    content[20:200] = bytes(180)
+    return bytes(content)
+
+
 def test_a_star_reads_all_files_in_order(claim: Path) -> None:
     for number in (2, 1):
         pq.write_table(flights(10, hours=100 * number), claim / f"{number}.parquet")
@@ -62,6 +71,7 @@ def test_quoted_lines_and_a_byte_order_mark_are_read(claim: Path) -> None:
     [
         pytest.param("a.json", b"{}", "UnknownFormat", "use .parquet, .csv or .csv.gz", id="format"),
         pytest.param("a.parquet", b"no parquet at all", "SourceUnreadable", "damaged", id="damaged Parquet"),
+        pytest.param("a.parquet", torn(flights(5000)), "SourceUnreadable", "damaged", id="damaged page"),
         pytest.param("a.csv.gz", b"no gzip at all", "SourceUnreadable", "damaged", id="damaged gzip"),
         pytest.param("a.csv.gz", gzip.compress(csv_of(flights(5000)))[:-2000], "SourceUnreadable", "damaged", id="cut gzip"),
         pytest.param("a.csv", b"", "MissingColumn", "no column 'at'", id="file of nothing"),

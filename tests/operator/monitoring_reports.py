@@ -78,9 +78,9 @@ def scored(truth: NDArray[np.bool_], probability: NDArray[np.float64]) -> LabelC
     )
 
 
-def numbers(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> LabelCounts:
+def numbers(truth: NDArray[np.float64], predicted: NDArray[np.float64], unit: float = 1.0, center: float = 0.0) -> LabelCounts:
     """Label counts of a regression as a sidecar makes them."""
-    error = predicted - truth
+    error, truth = (predicted - truth) / unit, (truth - center) / unit
     return labels(error**2).model_copy(
         update={
             "squared_error": millionths(error**2),

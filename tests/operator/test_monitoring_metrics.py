@@ -18,8 +18,8 @@ PREDICTED = NUMBERS + RANDOM.normal(0.5, 2, 5_000)
 PREDICTED_COUNTS = numbers(NUMBERS, PREDICTED)
 
 
-def value(metric: Metric, counts: LabelCounts) -> LiveMetric:
-    live = live_metric(metric, counts)
+def value(metric: Metric, counts: LabelCounts, unit: float = 1.0) -> LiveMetric:
+    live = live_metric(metric, counts, unit)
     assert live is not None
     return live
 
@@ -47,6 +47,25 @@ def test_classification_metrics_are_those_of_scikit_learn(metric: Metric, expect
 )
 def test_regression_metrics_are_those_of_scikit_learn_even_for_large_numbers(metric: Metric, expected: float) -> None:
     assert value(metric, PREDICTED_COUNTS).value == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("metric", [Metric.RMSE, Metric.MAE, Metric.R2])
+@pytest.mark.parametrize("unit", [1e-6, 1e5])
+def test_sums_in_another_unit_give_the_same_metric_and_the_same_test(metric: Metric, unit: float) -> None:
+    truth, predicted = NUMBERS * unit, PREDICTED * unit
+    expected, found = value(metric, PREDICTED_COUNTS), value(metric, numbers(truth, predicted, unit, truth.mean()), unit)
+    assert found.value == pytest.approx(expected.value * (1 if metric is Metric.R2 else unit), rel=1e-5)
+    assert (found.tested is None) == (expected.tested is None)
+    if found.tested and expected.tested:
+        power = 4 if metric is Metric.RMSE else 2
+        assert found.tested.variance == pytest.approx(expected.tested.variance * unit**power, rel=1e-4)
+
+
+def test_an_area_of_few_positives_is_shown_and_not_tested() -> None:
+    truth = np.zeros(400, bool)
+    truth[:19] = True
+    live = value(Metric.ROC_AUC, scored(truth, RANDOM.random(400)))
+    assert live.tested is None
 
 
 def test_variances_are_those_of_single_rows() -> None:

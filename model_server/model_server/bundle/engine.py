@@ -17,11 +17,14 @@ Columns = Mapping[str, NDArray[Any]]
 """By name: float64 for numbers and booleans (1.0, 0.0, NaN where missing), objects (str, or None where missing) for categories."""
 
 Probabilities = NDArray[np.float64]
-"""Rows x classes, in the order of the schema's classes; or rows x 1, the predicted numbers."""
+"""Rows x classes, in the order of the schema's classes; or rows x 1, the predicted numbers. Row after row in memory."""
 
 ONNXRUNTIME = "onnxruntime"
 SKLEARN = "scikit-learn"
 MISSING_CATEGORY = ""
+
+_SLICE_ROWS = 2_048
+"""Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
 
 
 class Predictor(Protocol):
@@ -55,7 +58,12 @@ class OnnxPredictor:
 
     def predict(self, columns: Columns, rows: int) -> Probabilities:
         """Predict; see ``Predictor``."""
-        feed = {name: convert(columns[name]).reshape(rows, 1) for name, convert in self._inputs}
+        starts = range(0, rows, _SLICE_ROWS)
+        return np.concatenate([self._predict(columns, slice(start, min(start + _SLICE_ROWS, rows))) for start in starts])
+
+    def _predict(self, columns: Columns, part: slice) -> Probabilities:
+        rows = part.stop - part.start
+        feed = {name: convert(columns[name][part]).reshape(rows, 1) for name, convert in self._inputs}
         (result,) = self._session.run([self._output], feed)
         return np.asarray(result, dtype=np.float64).reshape(rows, -1)
 
@@ -72,7 +80,7 @@ class SklearnPredictor:
     def predict(self, columns: Columns, rows: int) -> Probabilities:
         """Predict; see ``Predictor``."""
         result = self._method(frame(columns, self._features))
-        return np.asarray(result, dtype=np.float64).reshape(rows, -1)
+        return np.ascontiguousarray(result, dtype=np.float64).reshape(rows, -1)  # GaussianNB's lie column after column
 
 
 def load_pipeline(file: Path, features: Sequence[SchemaColumn]) -> SklearnPredictor:

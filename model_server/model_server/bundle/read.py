@@ -16,7 +16,7 @@ from mlmodel_contract.base import Document
 from mlmodel_contract.bundle import GOLDEN, MANIFEST, MODEL, MODEL_ONNX, PROFILE, SCHEMA, BundleManifest, BundleSchema, GoldenRows, Profile
 from pydantic import ValidationError
 
-from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, load_pipeline
+from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, Probabilities, load_pipeline
 from .errors import BundleRefused
 from .libraries import check_libraries
 from .rows import to_columns
@@ -25,7 +25,10 @@ from .trusted import check_types
 _D = TypeVar("_D", bound=Document)
 
 _LARGEST_TOLERANCE = 1e-3
-"""Of a probability; a bundle that allows itself more is refused."""
+"""Of a probability, or of the range of the golden predictions; a bundle that allows itself more is refused."""
+
+_ROUNDING = 1e-6
+"""Of the largest number among them: what float32 needs where all are about the same."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +115,17 @@ def compare_golden(predictor: Predictor, schema: BundleSchema, golden: GoldenRow
         BundleRefused: a prediction differs by more than the bundle's tolerance, or cannot be computed.
 
     """
-    expected = np.array(golden.predictions, dtype=np.float64)
-    if schema.classes and golden.tolerance > _LARGEST_TOLERANCE:
-        raise BundleRefused("GoldenRowsDiffer", f"golden.json allows differences of {golden.tolerance:g}, more than {_LARGEST_TOLERANCE:g}")
+    expected = _expected(schema, golden)
+    bound = _bound(schema, expected)
+    if not golden.tolerance <= bound:
+        raise BundleRefused(
+            "GoldenRowsDiffer", f"golden.json allows differences of {golden.tolerance:g}, more than {bound:g}: package the bundle anew"
+        )
     try:
         found = predictor.predict(to_columns(golden.rows, schema.features), len(golden.rows))
     except Exception as error:  # whatever an engine raises on rows that it must be able to predict is a verdict about the bundle
         raise BundleRefused("GoldenRowsDiffer", f"the golden rows cannot be predicted: {_first_line(error)}") from error
-    if not golden.rows or found.shape != expected.shape:
+    if found.shape != expected.shape:
         raise BundleRefused(
             "GoldenRowsDiffer", f"the golden rows have predictions of shape {list(expected.shape)}, the model {list(found.shape)}"
         )
@@ -128,6 +134,22 @@ def compare_golden(predictor: Predictor, schema: BundleSchema, golden: GoldenRow
         row = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf)))
         message = f"the model's prediction of golden row {row} differs by {difference[row]:.2g}, which exceeds {golden.tolerance:.2g}"
         raise BundleRefused("GoldenRowsDiffer", message)
+
+
+def _expected(schema: BundleSchema, golden: GoldenRows) -> Probabilities:
+    """Return the golden predictions as a matrix, one row for each golden row."""
+    width = max(1, len(schema.classes))
+    if not golden.rows or len(golden.predictions) != len(golden.rows) or any(len(row) != width for row in golden.predictions):
+        message = f"golden.json must have golden rows, and a prediction of {width} numbers for each of them: package the bundle anew"
+        raise BundleRefused("GoldenRowsDiffer", message)
+    return np.array(golden.predictions, dtype=np.float64)
+
+
+def _bound(schema: BundleSchema, expected: Probabilities) -> float:
+    """Return the largest tolerance that still tells another model's predictions from these."""
+    if schema.classes:
+        return _LARGEST_TOLERANCE
+    return max(_LARGEST_TOLERANCE * float(np.ptp(expected)), _ROUNDING * float(np.abs(expected).max()))
 
 
 def _load(folder: Path, manifest: BundleManifest, schema: BundleSchema) -> Predictor:

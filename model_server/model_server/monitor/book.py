@@ -60,7 +60,7 @@ class Book:
         self._lock = Lock()
         self._counter = RowCounter(subject.profile, subject.schema.task)
         self._account = RowAccount(subject.label_delay)
-        self._scorer = Scorer(subject.schema)
+        self._scorer = Scorer(subject.schema, subject.profile.loss)
         self._labels = self._scorer.blank()
         self._sequence = 0
         self._changed = False

@@ -68,8 +68,12 @@ class RowBuffer:
 
     def full(self) -> bool:
         """Tell whether the rows are enough for a file."""
+        return len(self) >= _FILE_ROWS
+
+    def __len__(self) -> int:
+        """Return how many rows wait."""
         with self._lock:
-            return len(self._columns[COLUMN_ID]) >= _FILE_ROWS
+            return len(self._columns[COLUMN_ID])
 
     def due(self, seconds: float) -> bool:
         """Tell whether the oldest row waits for that many seconds or longer."""
@@ -124,6 +128,16 @@ class Archive:
     def pending(self) -> bool:
         """Whether a file of rows failed and has to be tried again."""
         return self._pending is not None
+
+    def waiting(self, buffer: RowBuffer) -> bool:
+        """Tell whether any rows or labels are not in the store yet.
+
+        Raises:
+            SpoolError: the spool cannot be read.
+
+        """
+        with self._spool.transaction() as transaction:
+            return self.pending or len(buffer) > 0 or transaction.holds_labels()
 
     def store_rows(self, buffer: RowBuffer) -> None:
         """Write the rows of the buffer, after those of a file that failed before.

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import MICRO, LabelCounts
+from mlmodel_contract.report import MICRO, MOST_UNITS, LabelCounts, LossReference
 
 BINS = 100
 _LARGEST_LOSS = 15.0  # nats
@@ -19,9 +19,10 @@ _SUMS = ("rows", "loss", "loss_squared", "correct", "squared_error", "absolute_e
 
 
 class Scorer:
-    """Scores labels of one version."""
+    """Scores labels of one version; a regression's in units of the reference."""
 
-    def __init__(self, schema: BundleSchema) -> None:
+    def __init__(self, schema: BundleSchema, reference: LossReference) -> None:
+        self._reference = reference
         self._regression = schema.task is Task.REGRESSION
         self._classes = {_key(label): place for place, label in enumerate(schema.classes)}
         self._binary = len(schema.classes) == 2
@@ -53,7 +54,9 @@ class Scorer:
         return counts.model_copy(update={**changed, **self._histograms(counts, values, truth)})
 
     def _number(self, prediction: float, truth: float) -> Mapping[str, int]:
-        error = prediction - truth
+        """Errors beyond the most are cut: a mean loss can only become smaller by it, so harm is never found that is not there."""
+        error = _cut((prediction - truth) / self._reference.unit, MOST_UNITS)
+        truth = _cut((truth - self._reference.center) / self._reference.unit, MOST_UNITS**2)
         return {
             "rows": 1,
             "loss": _micro(error**2),
@@ -83,6 +86,10 @@ class Scorer:
         bins = list(getattr(counts, name))
         bins[min(BINS - 1, max(0, int(values[0] * BINS)))] += 1
         return {name: bins}
+
+
+def _cut(value: float, most: float) -> float:
+    return min(most, max(-most, value))
 
 
 def _micro(value: float) -> int:

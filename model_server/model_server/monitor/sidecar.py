@@ -47,7 +47,9 @@ from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)
 _SAVE_SECONDS = 1.0
+_STORE_SECONDS = 12.0
 _END_SECONDS = 15.0
+_AGAIN_SECONDS = 0.5
 
 
 def run_monitor() -> int:
@@ -118,11 +120,10 @@ class Sidecar:
         turns = [asyncio.create_task(turn) for turn in (self._save_turns(server), self._report_turns(server), self._store_turns(server))]
         await asyncio.wait([*turns, serving], return_when=asyncio.FIRST_COMPLETED)  # none ends before SIGTERM but by a failure
         server.told_to_end.set()
-        failures = await asyncio.gather(*turns, return_exceptions=True)
+        server.should_exit = True
+        failures = await asyncio.gather(*turns, serving, return_exceptions=True)  # after which no label is acknowledged any more
         await asyncio.to_thread(receiver.stop)
         await self._finish()
-        server.should_exit = True
-        await serving
         for failure in filter(None, failures):
             raise failure
         _log.info("ended")
@@ -169,13 +170,25 @@ class Sidecar:
             self.reporting.last = time.time()
 
     async def _finish(self) -> None:
+        """Store what waits and report; a store that takes nothing leaves the report its time."""
         try:
             async with asyncio.timeout(_END_SECONDS):
-                await self._store(everything=True)
+                await self._store_rest()
                 await self._report()
         except TimeoutError:
-            _log.warning("the last files or the last report took too long")
+            _log.warning("the last report took too long")
         await _in_thread(self.book.save)
+
+    async def _store_rest(self) -> None:
+        """Store until nothing waits: a file that failed before is not all, and the store may come back."""
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                await self._store(everything=True)
+                while await asyncio.to_thread(self.archive.waiting, self.buffer):
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                    await self._store(everything=True)
+        except (TimeoutError, SpoolError) as error:
+            _log.warning("rows or labels are left that could not be stored: %s", error or "the store takes none in time")
 
 
 class _Server(uvicorn.Server):

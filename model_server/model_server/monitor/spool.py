@@ -78,11 +78,15 @@ class Transaction:
         row = self._connection.execute("SELECT min(file) FROM outbox").fetchone()
         number = row[0]
         if number is None:
-            if self._connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None:
+            if not self.holds_labels():
                 return None
             number = self.next_file()
             self._connection.execute("UPDATE outbox SET file = ? WHERE file IS NULL", (number,))
         return number, self._connection.execute("SELECT id, truth, time FROM outbox WHERE file = ?", (number,)).fetchall()
+
+    def holds_labels(self) -> bool:
+        """Tell whether labels are queued."""
+        return self._connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
 
     def stored(self, number: int) -> None:
         """Forget the labels of a file that is in the store."""

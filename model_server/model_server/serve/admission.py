@@ -6,7 +6,7 @@ Used on the event loop's thread alone. Not here: HTTP.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from .errors import Overloaded, TooLarge, TooSlow
@@ -24,34 +24,23 @@ class Admission:
         self._buffered = 0
         self._running = 0
 
-    async def receive(self, chunks: AsyncIterator[bytes], declared: int | None) -> bytes:
-        """Collect a body of the declared length, if it has one.
+    @asynccontextmanager
+    async def received(self, chunks: AsyncIterator[bytes], declared: int | None) -> AsyncIterator[bytes]:
+        """Collect a body of the declared length, if it has one; it counts until the block ends, since what is made of it lives as long.
 
         Raises:
             TooLarge: the body is longer than the limit; no more than the limit was kept of it.
             TooSlow: the body did not arrive in time.
-            Overloaded: too much is being received at once.
+            Overloaded: the bodies of the requests under way are too much.
 
         """
         if declared is not None and declared > self._limits.body_bytes:
             raise self._too_large()
-        parts: list[bytes] = []
-        size = 0
+        body = await self._collect(chunks)
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                async for chunk in chunks:
-                    parts.append(chunk)
-                    size += len(chunk)
-                    self._buffered += len(chunk)
-                    if size > self._limits.body_bytes:
-                        raise self._too_large()
-                    if self._buffered > self._limits.buffered_bytes:
-                        raise Overloaded("too many large requests are under way: try again in a second")
-        except TimeoutError as error:
-            raise TooSlow(f"the body did not arrive within {self._limits.body_seconds:g} s: send it faster, or less of it") from error
+            yield body
         finally:
-            self._buffered -= size
-        return b"".join(parts)
+            self._buffered -= len(body)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run work in a thread.
@@ -62,6 +51,32 @@ class Admission:
         """
         with self._slot():
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _collect(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """Count and return a body; one that is given up no longer counts."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in chunks:
+                    parts.append(chunk)
+                    size += len(chunk)
+                    self._take(len(chunk), size)
+        except TimeoutError as error:
+            self._buffered -= size
+            raise TooSlow(f"the body did not arrive within {self._limits.body_seconds:g} s: send it faster, or less of it") from error
+        except BaseException:
+            self._buffered -= size
+            raise
+        return b"".join(parts)
+
+    def _take(self, more: int, size: int) -> None:
+        """Count more bytes of a body, which has that size by now."""
+        self._buffered += more
+        if size > self._limits.body_bytes:
+            raise self._too_large()
+        if self._buffered > self._limits.buffered_bytes:
+            raise Overloaded("too many large requests are under way: try again in a second")
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

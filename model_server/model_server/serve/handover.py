@@ -6,6 +6,7 @@ the rows.
 """
 
 import asyncio
+import logging
 import secrets
 import socket
 import time
@@ -21,6 +22,7 @@ from mlmodel_contract.handover import DATAGRAM_LIMIT
 
 from .dataplane import Predicted
 
+_log = logging.getLogger(__name__)
 _BACKLOG_BYTES = 16 * 2**20
 
 
@@ -41,7 +43,13 @@ class Handover:
     def offer(self, predicted: Predicted) -> None:
         """Hand over rows without waiting."""
         base, self._served = self._served, self._served + len(predicted.ids)
-        for message in _messages(self._server, base, predicted):
+        try:
+            messages = list(_messages(self._server, base, predicted))
+        except orjson.JSONEncodeError as error:  # the caller has its predictions, and must get them
+            _log.error("%d rows cannot be handed to the monitor: %s", len(predicted.ids), error)
+            self._dropped(len(predicted.ids))
+            return
+        for message in messages:
             self._put(message)
         self._send()
 

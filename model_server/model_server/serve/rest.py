@@ -5,6 +5,7 @@ Not here: what a request means.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -86,8 +87,8 @@ class Endpoints:
     async def infer(self, request: Request) -> Response:
         """Predict, and tell the monitor without waiting for it."""
         self._find(request)
-        body = await self._body(request)
-        answer, predicted = await self._parts.admission.run(lambda: self._infer(body))
+        async with self._body(request) as body:
+            answer, predicted = await self._parts.admission.run(lambda: self._infer(body))
         self._parts.handover.offer(predicted)
         self._parts.metrics.predicted(len(predicted.ids), dict(predicted.outside))
         return _document(answer)
@@ -95,12 +96,12 @@ class Endpoints:
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
         self._find(request)
-        body = await self._body(request)
-        feedback = await self._parts.admission.run(lambda: self._parts.feedback.read(parse_object(body)))
         accepted = repeated = 0
-        if feedback.accepted:
-            acknowledgement = await self._parts.forwarder.forward(feedback.accepted)
-            accepted, repeated = acknowledgement["accepted"], acknowledgement["repeated"]
+        async with self._body(request) as body:
+            feedback = await self._parts.admission.run(lambda: self._parts.feedback.read(parse_object(body)))
+            if feedback.accepted:
+                acknowledgement = await self._parts.forwarder.forward(feedback.accepted)
+                accepted, repeated = acknowledgement["accepted"], acknowledgement["repeated"]
         self._parts.metrics.labelled(accepted, repeated, len(feedback.rejected))
         return _feedback_answer(feedback, accepted, repeated)
 
@@ -113,13 +114,13 @@ class Endpoints:
         self._parts.plane.find(name, request.path_params.get("version"))
         return name
 
-    async def _body(self, request: Request) -> bytes:
+    def _body(self, request: Request) -> AbstractAsyncContextManager[bytes]:
         if "inference-header-content-length" in request.headers:
             raise InvalidRequest("binary tensor data are not taken: send the tensors as JSON")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not taken: send the body without Content-Encoding")
         declared = request.headers.get("content-length", "")
-        return await self._parts.admission.receive(request.stream(), int(declared) if declared.isdecimal() else None)
+        return self._parts.admission.received(request.stream(), int(declared) if declared.isdecimal() else None)
 
 
 def create_app(parts: Parts) -> Starlette:

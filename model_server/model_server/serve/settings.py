@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from ..processors import processors
 from .errors import StartRefused
 
+_THREADS_WITHOUT_LIMIT = 8
+
 
 @dataclass(frozen=True)
 class Limits:
     """What one server takes at once.
 
-    ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of all bodies
-    that are being received; ``body_seconds`` until a body must have arrived; ``threads`` that compute.
+    ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of the bodies
+    of all requests that are received, wait or are computed; ``body_seconds`` until a body must have arrived; ``threads`` that compute.
     """
 
     body_bytes: int = 8 * 2**20
@@ -27,14 +29,16 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> "Limits":
-        """Read ``MLMODEL_MAX_BODY_BYTES``, ``MLMODEL_MAX_ROWS``, ``MLMODEL_MAX_REQUESTS`` and ``MLMODEL_THREADS`` (else the CPU limit).
+        """Read ``MLMODEL_MAX_BODY_BYTES``, ``MLMODEL_MAX_ROWS``, ``MLMODEL_MAX_REQUESTS`` and ``MLMODEL_THREADS``.
+
+        Without the last, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
 
         Raises:
             StartRefused: a variable is no whole number above zero.
 
         """
         body = _positive("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
-        threads = _positive("MLMODEL_THREADS", processors())
+        threads = _positive("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
         return cls(
             body_bytes=body,
             rows=_positive("MLMODEL_MAX_ROWS", cls.rows),

@@ -1,4 +1,4 @@
-"""Live rows whose label came back, read as a source: the rows and labels that sidecars kept, joined by prediction id.
+"""Live rows whose label came back, read as a source in time order: the rows and labels that sidecars kept, joined by prediction id.
 
 Not here: keeping them, which is the sidecar's; the layout, which is the contract's.
 """
@@ -10,16 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_TIME, LABEL_COLUMNS
+from mlmodel_contract.capture import COLUMN_ID, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
 from mlmodel_contract.manifest import Column, ColumnType, Data
 from mlmodel_contract.run import Problem
 
 from ..storage import Location, StorageError, StorageUnreachableError, below, locate, opened
 from .convert import TIME, convert
-from .sources import Reading, schema_of
+from .sources import Reading, intact, schema_of
 
 _TRUTH = LABEL_COLUMNS[1]
 _LABELS = pa.schema([(COLUMN_ID, pa.string()), (_TRUTH, pa.string()), (COLUMN_TIME, TIME)])
+_ORDER = [pa.field(COLUMN_TIME, TIME), pa.field(COLUMN_ID, pa.string())]
 
 
 def read_captured(folder: str, credentials: str | None, data: Data) -> Reading:
@@ -37,7 +38,9 @@ def read_captured(folder: str, credentials: str | None, data: Data) -> Reading:
         raise
     except StorageError as error:
         return Reading(schema_of(data.columns).empty_table(), [Problem(check=error.check, message=str(error)[:400])])
-    return Reading(pa.concat_tables([schema_of(data.columns).empty_table(), *rows]))
+    schema = schema_of(data.columns)
+    table = pa.concat_tables([pa.schema([*schema, *_ORDER]).empty_table(), *rows])
+    return Reading(table.sort_by([(field.name, "ascending") for field in _ORDER]).select(schema.names))
 
 
 def _labels(files: Sequence[Location]) -> Any:
@@ -50,12 +53,20 @@ def _labels(files: Sequence[Location]) -> Any:
 
 
 def _rows(file: Location, data: Data, labels: Any) -> Any:
-    """Return a file's labelled rows as the declared columns; a column that the row's version did not have yet is missing."""
+    """Return a file's labelled rows as the declared columns and ``_ORDER``; a column that the row's version did not have yet is missing."""
     names = [column.name for column in data.columns if column.name not in (data.target, data.time)]
-    joined = _table(file, [COLUMN_ID, COLUMN_TIME, *names]).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
-    joined = joined.sort_by([(COLUMN_TIME, "ascending"), (COLUMN_ID, "ascending")])  # a join keeps no order
+    table = _table(file, [COLUMN_ID, COLUMN_TIME, COLUMN_TARGET, *names])
+    joined = _of_target(table, data.target).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
     arrays = [_column(joined, column, data) for column in data.columns]
-    return pa.table(arrays, schema=schema_of(data.columns))
+    order = [joined[field.name].combine_chunks().cast(field.type) for field in _ORDER]
+    return pa.table([*arrays, *order], schema=pa.schema([*schema_of(data.columns), *_ORDER]))
+
+
+def _of_target(table: Any, target: str) -> Any:
+    """Return the rows whose label is a truth of this target; none of a file that does not say."""
+    if COLUMN_TARGET not in table.column_names:
+        return table.slice(0, 0)
+    return table.filter(pc.equal(table[COLUMN_TARGET], target)).drop_columns(COLUMN_TARGET)
 
 
 def _column(joined: Any, column: Column, data: Data) -> Any:
@@ -83,12 +94,9 @@ def _text(truth: Any, kind: ColumnType) -> str | None:
 
 def _table(file: Location, names: Sequence[str]) -> Any:
     """Read those of the columns that the file has."""
-    try:
-        with opened(file) as stream:
-            parquet = pyarrow.parquet.ParquetFile(stream)
-            return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
-    except pa.ArrowInvalid as error:
-        raise StorageError("SourceUnreadable", f"'{file.uri}' is damaged: remove the file") from error
+    with opened(file) as stream, intact(file.uri):
+        parquet = pyarrow.parquet.ParquetFile(stream)
+        return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
 
 
 def _as(table: Any, schema: Any) -> Any:

@@ -3,6 +3,7 @@
 Not here: which of the two is to serve, which the operator decides.
 """
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -20,11 +21,15 @@ from .evaluation import Judged, difference, metrics
 from .losses import Floats, loss
 from .rows import RunRows
 
+_log = logging.getLogger(__name__)
 _CHECK = "ChampionUnreadable"
 
 
 def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
-    """Judge the champion on the holdout; None where no version is live, a problem where the live one cannot be judged on these rows."""
+    """Judge the champion on the holdout; None where no version is live that predicts the same from these columns.
+
+    A problem where the champion cannot be read: a version must not get by without the comparison because of a lost file.
+    """
     document = context.document
     if document.champion is None:
         return None
@@ -34,7 +39,8 @@ def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Compariso
             bundle = _open(document.champion, Path(folder), Store(document.store, document.store_credentials))
             unfit = _unfit(bundle.schema, rows.schema)
             if unfit:
-                return _problem(name, unfit)
+                _log.warning("%s is of an earlier spec and is not compared with: %s", name, unfit)
+                return None
             predictions = bundle.predictor.predict(rows.holdout.columns, len(rows.holdout))
     except StorageUnreachableError:
         raise

@@ -5,7 +5,7 @@ Pure: tables in, tables and problems out. Not here: reading, and types, which we
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,9 @@ CAPTURED = "#captured"
 """A boolean column beside the declared ones: whether the row was a live one. No declared column can have this name."""
 
 _ORDER = "#order"
+
+_AHEAD = timedelta(days=1)
+"""How far after now a row's time may lie: clocks differ, and times without a zone are taken as UTC."""
 
 
 @dataclass
@@ -41,21 +44,34 @@ class Cleaning:
         self.problems.append(Problem(check=check, message=message[:400]))
 
 
-def clean(table: Any, data: Data) -> Cleaning:
+@dataclass(frozen=True)
+class _Invalid:
+    """Rows that one cause makes invalid, what is wrong with them, and what to do where there are too many."""
+
+    check: str
+    rows: int
+    what: str
+    remedy: str
+
+
+def clean(table: Any, data: Data, now: datetime) -> Cleaning:
     """Drop rows that nothing can be learnt from, and note every bound of ``data.checks`` that does not hold; sort the rest by time.
 
     Args:
         table: the declared columns and ``CAPTURED``, in the order of the sources.
         data: the declaration.
+        now: no row can have happened later.
 
     """
     cleaning = Cleaning(table)
+    future: list[_Invalid] = []
     if data.time is not None:
         cleaning.keep("timeMissing", pc.is_valid(cleaning.table[data.time]))
+        future = _drop_future(cleaning, data.time, now + _AHEAD)
         _hold_window(cleaning, data)
     _check_missing(cleaning, data.columns)
     cleaning.keep("targetMissing", pc.is_valid(cleaning.table[data.target]))
-    _check_ranges(cleaning, data)
+    _check_invalid(cleaning, data, future)
     _check_duplicates(cleaning, data)
     if data.time is not None:
         cleaning.table = cleaning.table.take(pc.sort_indices(cleaning.table, sort_keys=[(data.time, "ascending")]))
@@ -88,6 +104,18 @@ def unseen_categories(train: Any, holdout: Any, data: Data) -> Problem | None:
     return Problem(check="UnseenCategories", message=message + "add older rows with it, or raise the bound")
 
 
+def _drop_future(cleaning: Cleaning, time: str, latest: datetime) -> list[_Invalid]:
+    """Drop rows that lie ahead, or the window would count back from them; live ones, which a client sent, are not held against the data."""
+    times = cleaning.table[time]
+    ahead = pc.greater(times, pa.scalar(latest, times.type))
+    judged = times.filter(pc.and_not(ahead, cleaning.table[CAPTURED]))
+    cleaning.keep("timeInFuture", pc.invert(ahead))
+    if len(judged) == 0:
+        return []
+    what = f"column '{time}' has {len(judged)} times that lie ahead, such as {judged[0].as_py().isoformat()}"
+    return [_Invalid("TimeInFuture", len(judged), what, "correct the data, or raise the bound")]
+
+
 def _hold_window(cleaning: Cleaning, data: Data) -> None:
     newest = pc.max(cleaning.table[data.time]).as_py()
     if data.window is None or newest is None:
@@ -105,34 +133,33 @@ def _check_missing(cleaning: Cleaning, columns: Sequence[Column]) -> None:
             cleaning.find("TooManyMissing", message + "complete the data or raise the bound")
 
 
-def _check_ranges(cleaning: Cleaning, data: Data) -> None:
-    """Infinite numbers are outside of every range."""
-    rows = max(1, cleaning.table.num_rows)
-    invalid, findings = None, []
+def _check_invalid(cleaning: Cleaning, data: Data, future: Sequence[_Invalid]) -> None:
+    """Hold values out of range, together with the rows that were dropped for their time, against ``maxInvalid``."""
+    found, invalid = [*future], None
     for column in data.columns:
         outside = _outside(cleaning.table[column.name], column)
         if outside is not None and pc.any(outside).as_py():
-            example = cleaning.table[column.name].filter(outside)[0].as_py()
-            findings.append((column, pc.sum(outside).as_py(), example))
+            found.append(_out_of_range(column, cleaning.table[column.name].filter(outside)))
             invalid = outside if invalid is None else pc.or_(invalid, outside)
-    if invalid is None:
-        return
-    share, bound = pc.sum(invalid).as_py() / rows, data.checks.max_invalid
+    ahead, rows = sum(cause.rows for cause in future), cleaning.table.num_rows
+    share, bound = (ahead + (pc.sum(invalid).as_py() if invalid is not None else 0)) / max(1, ahead + rows), data.checks.max_invalid
     if share > bound:
         total = f"{share:.2%} of the rows are invalid, more than data.checks.maxInvalid {bound:.2%}"
-        for column, count, example in findings:
-            message = f"{_out_of_range(column, count, example)}; {total}: correct the data, or the column's min and max"
-            cleaning.find("OutOfRange", message)
-    cleaning.keep("outOfRange", pc.invert(invalid))
+        for cause in found:
+            cleaning.find(cause.check, f"{cause.what}; {total}: {cause.remedy}")
+    if invalid is not None:
+        cleaning.keep("outOfRange", pc.invert(invalid))
 
 
-def _out_of_range(column: Column, count: int, example: float) -> str:
+def _out_of_range(column: Column, values: Any) -> _Invalid:
     low = "-inf" if column.min is None else f"{column.min:g}"
     high = "inf" if column.max is None else f"{column.max:g}"
-    return f"column '{column.name}' has {count} values outside [{low}, {high}], such as {example:g}"
+    what = f"column '{column.name}' has {len(values)} values outside [{low}, {high}], such as {values[0].as_py():g}"
+    return _Invalid("OutOfRange", len(values), what, "correct the data, or the column's min and max")
 
 
 def _outside(values: Any, column: Column) -> Any:
+    """Infinite numbers are outside of every range."""
     if column.type is not ColumnType.NUMBER:
         return None
     outside = pc.is_inf(values)
@@ -144,21 +171,28 @@ def _outside(values: Any, column: Column) -> Any:
 
 
 def _check_duplicates(cleaning: Cleaning, data: Data) -> None:
-    """Keep the first of equal rows; a live row that another source has too is expected, and not held against the data."""
-    names = [*(column.name for column in data.features), data.target, *([data.time] if data.time else [])]
-    rows = cleaning.table.num_rows
-    ordered = cleaning.table.append_column(_ORDER, pa.array(range(rows), pa.int64()))
-    first = ordered.group_by(names, use_threads=False).aggregate([(_ORDER, "min")])[f"{_ORDER}_min"]
-    repeated = pc.invert(pc.is_in(ordered[_ORDER], first))
+    """Keep the first of rows that are equal at the same time, and hold repeats against the data; those of live rows are expected.
+
+    Without a time nothing tells a repeat from another row with the same values, without which the share of a class would be another.
+    """
+    repeated = _repeated(cleaning.table, [*(column.name for column in data.features), data.target, *([data.time] if data.time else [])])
     captured = cleaning.table[CAPTURED]
     judged = pc.and_not(repeated, captured)
-    share, bound = (pc.sum(judged).as_py() or 0) / max(1, rows), data.checks.max_duplicates
+    share, bound = (pc.sum(judged).as_py() or 0) / max(1, cleaning.table.num_rows), data.checks.max_duplicates
     if share > bound:
         message = f"{share:.2%} of the rows equal another row, more than data.checks.maxDuplicates {bound:.2%}: "
         cleaning.find("TooManyDuplicates", message + "remove the repetition or raise the bound")
-    live = pc.and_(repeated, captured)
-    cleaning.keep("capturedTwice", pc.invert(live))
-    cleaning.keep("duplicates", pc.invert(judged.filter(pc.invert(live))))
+    if data.time is not None:
+        live = pc.and_(repeated, captured)
+        cleaning.keep("capturedTwice", pc.invert(live))
+        cleaning.keep("duplicates", pc.invert(judged.filter(pc.invert(live))))
+
+
+def _repeated(table: Any, names: Sequence[str]) -> Any:
+    """Return which rows equal an earlier one in the columns of these names."""
+    ordered = table.append_column(_ORDER, pa.array(range(table.num_rows), pa.int64()))
+    first = ordered.group_by(names, use_threads=False).aggregate([(_ORDER, "min")])[f"{_ORDER}_min"]
+    return pc.invert(pc.is_in(ordered[_ORDER], first))
 
 
 def _too_few(cleaning: Cleaning, data: Data) -> None:

@@ -29,6 +29,7 @@ def run_stage() -> int:
             "the run is of contract %d, this image speaks %d: install operator and model server of one release", document.contract, VERSION
         )
         return 1
+    _log.info("%s of run %d of %s", document.stage, document.run, document.model)
     try:
         result = _stage(document)
     except StorageError as error:

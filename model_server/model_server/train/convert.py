@@ -20,7 +20,7 @@ _NOTHING = pa.array(["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "non
 """What CSV files write for a missing number, boolean or time; for a category only the empty text is missing, since NA may be Namibia."""
 
 _TRUE, _FALSE = pa.array(["true", "t", "yes", "1", "1.0"]), pa.array(["false", "f", "no", "0", "0.0"])
-_NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|Inf|infinity|Infinity)$"
+_NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|Inf|infinity|Infinity|(?i:nan))$"
 _STAMP = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
 _ZONED = r"(Z|[T ].*[+-]\d{2}(:?\d{2})?)$"
 
@@ -45,11 +45,10 @@ def convert(values: Any, kind: ColumnType) -> Converted:
 
 def _number(values: Any) -> Converted:
     if _is_text(values):
-        return _parsed(_present(values), _NUMBER, lambda texts: texts.cast(pa.float64()))
+        return _parsed(_present(values), _NUMBER, lambda texts: _without_nan(texts.cast(pa.float64())))
     if not (_is_numeric(values) or pa.types.is_boolean(values.type)):
         return _all_wrong(values, ColumnType.NUMBER)
-    numbers = values.cast(pa.float64(), safe=False)
-    return Converted(pc.if_else(pc.is_nan(numbers), None, numbers))
+    return Converted(_without_nan(values.cast(pa.float64(), safe=False)))
 
 
 def _category(values: Any) -> Converted:
@@ -68,8 +67,7 @@ def _boolean(values: Any) -> Converted:
     if pa.types.is_boolean(values.type):
         return Converted(values)
     if _is_numeric(values):
-        numbers = values.cast(pa.float64(), safe=False)
-        numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+        numbers = _without_nan(values.cast(pa.float64(), safe=False))
         fits = pc.is_in(numbers, pa.array([0.0, 1.0, None]))
         return _wrong(values, pc.invert(fits), pc.if_else(fits, pc.equal(numbers, 1.0), None))
     if not _is_text(values):
@@ -147,6 +145,10 @@ def _present(texts: Any) -> Any:
     """Trimmed texts, null where they say that the value is missing."""
     trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
     return pc.if_else(pc.is_in(trimmed, _NOTHING), None, trimmed)
+
+
+def _without_nan(numbers: Any) -> Any:
+    return pc.if_else(pc.is_nan(numbers), None, numbers)
 
 
 def _is_text(values: Any) -> bool:

@@ -4,6 +4,7 @@ Blocks are drawn as wholes, so that dependence between neighbours is not mistake
 give the same figures. Not here: how predictions are made.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,28 +44,37 @@ def score(judged: Judged, metric: Metric) -> float:
 
 def figures(judged: Judged) -> dict[Metric, float]:
     """Return every metric of the task on all rows."""
-    whole = np.ones((1, len(judged.target)))
-    return {metric: float(values[0]) for metric, values in _weighted(judged, whole).items()}
+    whole = _Draws(np.ones((1, 1)), np.zeros(len(judged.target), dtype=np.int64))
+    return {metric: float(values[0]) for metric, values in _drawn(judged, whole).items()}
 
 
 def metrics(judged: Judged) -> Metrics:
     """Return every metric of the task that is defined on these rows, with its interval."""
     values = figures(judged)
-    draws = _weighted(judged, _weights(len(judged.target)))
+    draws = _drawn(judged, _draws(len(judged.target)))
     return Metrics.model_validate({metric.value: estimate(value, draws[metric]) for metric, value in values.items() if np.isfinite(value)})
 
 
 def difference(challenger: Floats, champion: Floats) -> Estimate:
     """Return the mean of the paired difference of two models' losses on the same rows, challenger minus champion."""
     paired = challenger - champion
-    weights = _weights(len(paired))
-    return estimate(float(paired.mean()), weights @ paired / weights.sum(axis=1))
+    return estimate(float(paired.mean()), _draws(len(paired)).means(paired))
 
 
 def loss_reference(judged: Judged) -> LossReference:
     """Return what live loss is held against."""
     losses = loss(judged.task, judged.predictions, judged.target)
-    return LossReference(rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=design_effect(losses))
+    reference = LossReference(
+        rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=design_effect(losses)
+    )
+    if judged.task is not Task.REGRESSION:
+        return reference
+    return reference.model_copy(update={"unit": _unit(reference.mean), "center": float(judged.target.mean())})
+
+
+def _unit(squared_error: float) -> float:
+    """Return the power of ten that is next above the error; 1 for a model that made none."""
+    return 10.0 ** min(30, max(-30, math.ceil(math.log10(squared_error) / 2))) if squared_error > 0 else 1.0
 
 
 def design_effect(values: Floats) -> float:
@@ -93,39 +103,52 @@ def estimate(value: float, draws: Floats) -> Estimate:
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def _weights(rows: int) -> Floats:
-    """Return replicates x rows: how often each row is drawn when blocks are drawn with replacement."""
+@dataclass(frozen=True)
+class _Draws:
+    """How often each block is drawn (replicates x blocks), and the block of each row: rows are never multiplied by replicates."""
+
+    counts: Floats
+    block: NDArray[np.int64]
+
+    def means(self, values: Floats) -> Floats:
+        """Return the mean of the drawn rows' values under each replicate; blocks are added up first."""
+        blocks = self.counts.shape[1]
+        sums, sizes = np.bincount(self.block, values, blocks), np.bincount(self.block, minlength=blocks)
+        return np.asarray(self.counts @ sums / (self.counts @ sizes), dtype=np.float64)
+
+
+def _draws(rows: int) -> _Draws:
+    """Draw blocks with replacement."""
     blocks = min(_BLOCKS, rows)
-    block = np.arange(rows) * blocks // rows
-    draws = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)
-    return draws[:, block].astype(np.float64)
+    counts = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)
+    return _Draws(counts.astype(np.float64), np.arange(rows) * blocks // rows)
 
 
-def _weighted(judged: Judged, weights: Floats) -> dict[Metric, Floats]:
-    """Return each metric under each row of weights."""
-    totals = weights.sum(axis=1)
-    means = {metric: weights @ rows / totals for metric, rows in by_row(judged.task, judged.predictions, judged.target).items()}
+def _drawn(judged: Judged, draws: _Draws) -> dict[Metric, Floats]:
+    """Return each metric under each replicate."""
+    means = {metric: draws.means(rows) for metric, rows in by_row(judged.task, judged.predictions, judged.target).items()}
     if judged.task is Task.REGRESSION:
-        return _regression(means, judged.target, weights / totals[:, None])
+        return _regression(means, judged.target, draws)
     if judged.binary:
-        means[Metric.ROC_AUC] = _areas(judged.predictions[:, 1], judged.target, weights)
+        means[Metric.ROC_AUC] = _areas(judged.predictions[:, 1], judged.target, draws)
     return means
 
 
-def _regression(means: Mapping[Metric, Floats], target: Floats, shares: Floats) -> dict[Metric, Floats]:
+def _regression(means: Mapping[Metric, Floats], target: Floats, draws: _Draws) -> dict[Metric, Floats]:
     centred = target - target.mean()  # or the variance would drown in rounding
-    variance = shares @ np.square(centred) - np.square(shares @ centred)
+    variance = draws.means(np.square(centred)) - np.square(draws.means(centred))
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(variance > 0, 1.0 - means[Metric.RMSE] / variance, np.nan)
     return {Metric.RMSE: np.sqrt(means[Metric.RMSE]), Metric.MAE: means[Metric.MAE], Metric.R2: explained}
 
 
-def _areas(scores: Floats, target: Floats, weights: Floats) -> Floats:
-    """Return the area under the ROC curve for each row of weights; ties count half."""
+def _areas(scores: Floats, target: Floats, draws: _Draws) -> Floats:
+    """Return the area under the ROC curve for each replicate; ties count half."""
     order = np.argsort(scores, kind="stable")
     starts: NDArray[np.int64] = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
-    positive = target[order] == 1
-    return np.array([_area(starts, np.where(positive, row, 0.0), np.where(positive, 0.0, row)) for row in weights[:, order]])
+    positive, block = target[order] == 1, draws.block[order]
+    weights = (counts[block] for counts in draws.counts)
+    return np.array([_area(starts, np.where(positive, row, 0.0), np.where(positive, 0.0, row)) for row in weights])
 
 
 def _area(starts: NDArray[np.int64], positives: Floats, negatives: Floats) -> float:

@@ -27,7 +27,7 @@ from .profile import profile
 from .rows import RunRows, read_rows
 from .selection import all_failed, trial_results, winner
 from .slices import slice_metrics
-from .trial import fit, out_of_fold
+from .trial import fit
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
 
 
 def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) -> Parts:
-    reference = profile(rows.schema, rows.train, out_of_fold(context, won.trial.index), loss_reference(figures.judged))
+    reference = profile(rows.schema, rows.train, figures.judged.predictions, loss_reference(figures.judged))
     return Parts(
         version=context.document.version,
         estimator=won.candidate.estimator,

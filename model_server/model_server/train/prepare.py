@@ -6,6 +6,7 @@ Must not import scikit-learn or pandas, which would take longer than the work. N
 import io
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ def prepare(context: RunContext) -> PrepareResult:
     table, problems = _read(context)
     if problems:
         return PrepareResult(problems=problems)
-    cleaning = clean(table, context.data)
+    cleaning = clean(table, context.data, datetime.now(UTC))
     train, holdout = split(cleaning.table, context.training.validation.holdout)
     problems = [*cleaning.problems, *_learnable(cleaning, train, holdout, context)]
     if problems:

@@ -22,7 +22,7 @@ _BOOLEANS = ["false", "true"]
 
 
 def profile(schema: BundleSchema, train: Rows, predictions: Floats, loss: LossReference) -> Profile:
-    """Return the profile of the training rows, their out-of-fold predictions (rows x classes, or rows x 1), and the holdout's loss."""
+    """Return the profile of the training rows, and of the predictions (rows x classes, or rows x 1) and the loss on the holdout."""
     features = [_feature(column, train) for column in schema.features]
     return Profile(rows=len(train), features=[*features, _numeric(PREDICTION, watched(predictions))], loss=loss)
 

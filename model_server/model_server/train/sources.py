@@ -96,6 +96,24 @@ def read_file(file: Location, columns: Sequence[Column]) -> Reading:
     raise StorageError("UnknownFormat", f"'{file.uri}' has no known format: use .parquet, .csv or .csv.gz")
 
 
+@contextmanager
+def intact(uri: str) -> Iterator[None]:
+    """Tell a damaged file, which is a fault of the data, from a store that does not answer.
+
+    Raises:
+        StorageError: the file is damaged.
+
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise _damaged(uri, error) from error
+    except OSError as error:
+        if type(error) is not OSError or error.errno is not None:
+            raise
+        raise _damaged(uri, error) from error  # arrow's own, such as for a page that cannot be unpacked: a store's has a number or a type
+
+
 def _collect(uri: str, columns: Sequence[Column], names: Sequence[str], batches: Iterator[Any]) -> Reading:
     """Convert a file's batches; a declared column that is not there is a problem, and nothing is read."""
     missing = [column.name for column in columns if column.name not in names]
@@ -118,12 +136,12 @@ def _converted(batch: Any, columns: Sequence[Column], wrong: dict[str, _Wrong]) 
 
 
 def _parquet(file: Location, columns: Sequence[Column]) -> tuple[list[str], Iterator[Any]]:
-    with opened(file) as stream:
+    with opened(file) as stream, intact(file.uri):
         names = list(pyarrow.parquet.read_schema(stream).names)
     wanted = [column.name for column in columns if column.name in names]
 
     def batches() -> Iterator[Any]:
-        with opened(file) as stream:
+        with opened(file) as stream, intact(file.uri):
             yield from pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=_BATCH_ROWS, columns=wanted, use_threads=False)
 
     return names, batches()
@@ -180,7 +198,7 @@ def _local_where_remote(file: Location) -> Iterator[Location]:
 
 def _damaged(uri: str, error: Exception) -> StorageError:
     detail = (str(error) or type(error).__name__).splitlines()[0][:120]
-    return StorageError("SourceUnreadable", f"'{uri}' is damaged or not of the format that its name says: {detail}")
+    return StorageError("SourceUnreadable", f"'{uri}' is damaged or not of the format that its name says ({detail}): restore or remove it")
 
 
 def _missing(uri: str, name: str) -> Problem:

@@ -1,9 +1,8 @@
-"""The second stage: fit one candidate on the folds, score it, and leave the score and the out-of-fold predictions in the run's folder.
+"""The second stage: fit one candidate on the folds, score it, and leave the score in the run's folder.
 
 An estimator that cannot be fitted is a result, not a crash: the run goes on with the other trials. Not here: which trial wins.
 """
 
-import io
 import json
 import logging
 import warnings
@@ -14,7 +13,7 @@ from mlmodel_contract.metrics import Metric
 from mlmodel_contract.run import TrialResult
 
 from ..processors import processors
-from ..storage import read_bytes, write_atomic
+from ..storage import write_atomic
 from .context import RunContext
 from .draw import Draw, draw
 from .evaluation import Judged, score
@@ -42,34 +41,22 @@ def try_candidate(context: RunContext, index: int) -> TrialResult:
     return result
 
 
-def out_of_fold(context: RunContext, index: int) -> Floats:
-    """Return the out-of-fold predictions of a trial that was scored: those of the last rows to learn from.
-
-    Raises:
-        StorageError: the file cannot be read.
-
-    """
-    return np.asarray(np.load(io.BytesIO(read_bytes(context.folder.child(f"trials/{index}.npy")))), dtype=np.float64)
-
-
 def _try(context: RunContext, index: int, drawn: Draw) -> TrialResult:
     rows = read_rows(context, holdout=False)
     fold_scores: list[float] = []
-    predictions: list[Floats] = []
     parameters = {name: json.dumps(value) for name, value in drawn.parameters.items()}
     title = " ".join([f"trial {index + 1}/{context.training.trials} {drawn.candidate.name}", *(f"{k}={v}" for k, v in parameters.items())])
     try:
         folds = list(expanding(len(rows.train), context.training.validation.folds))
+        _log.info("%s: %d rows in %d folds", title, len(rows.train), len(folds))
         for number, fold in enumerate(folds, 1):
-            predictions.append(_predict(context, drawn, rows, fold))
-            judged = Judged(rows.schema.task, predictions[-1], rows.train.target[fold.start : fold.stop])
+            judged = Judged(rows.schema.task, _predict(context, drawn, rows, fold), rows.train.target[fold.start : fold.stop])
             fold_scores.append(score(judged, context.select_by))
             _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), context.select_by, fold_scores[-1])
     except _FITTING_FAILED as error:
         return _failed(index, drawn, parameters, error)
     if not np.isfinite(fold_scores).any():
         return _failed(index, drawn, parameters, ValueError(_undefined(context.select_by)))
-    _keep(context, index, np.concatenate(predictions))
     mean, deviation = float(np.nanmean(fold_scores)), float(np.nanstd(fold_scores))
     return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, score=mean, deviation=deviation)
 
@@ -101,12 +88,6 @@ def predict(pipeline: Any, part: Rows, rows: RunRows) -> Floats:
     found = np.zeros((len(part), len(rows.schema.classes)))
     found[:, pipeline.classes_] = pipeline.predict_proba(frame)
     return found
-
-
-def _keep(context: RunContext, index: int, predictions: Floats) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, predictions.astype(np.float32))
-    write_atomic(context.folder, f"trials/{index}.npy", buffer.getvalue())
 
 
 def _failed(index: int, drawn: Draw, parameters: dict[str, str], error: Exception) -> TrialResult:

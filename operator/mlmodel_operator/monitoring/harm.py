@@ -50,7 +50,7 @@ class LossSums:
 
     def mean(self, reference: LossReference) -> Mean:
         """Return the mean loss; without change its variance is the holdout's, so a smaller one is not believed. There must be a label."""
-        mean = loss_mean(LabelCounts(rows=self.rows, loss=self.loss, loss_squared=self.loss_squared))
+        mean = loss_mean(LabelCounts(rows=self.rows, loss=self.loss, loss_squared=self.loss_squared), reference.unit)
         return Mean(mean.value, max(mean.variance, reference.variance), self.rows / reference.design_effect)
 
 
@@ -133,11 +133,14 @@ class HarmDetector:
         broken = tuple(name for name in self.memory.broken if name in declared)
         rose = limit is not None and self.memory.bound is not None and self.memory.bound > limit
         state: HarmState = "Confirmed" if rose or broken else "Unknown" if shortage else "None"
-        loss = loss_mean(labelled.labels).value if labelled.labels.rows else None
+        loss = loss_mean(labelled.labels, self._unit()).value if labelled.labels.rows else None
         return HarmVerdict(state, loss, self.memory.bound, limit, broken, shortage)
 
     def _design_effect(self) -> float:
         return self.reference.design_effect if self.reference else 1.0
+
+    def _unit(self) -> float:
+        return self.reference.unit if self.reference else 1.0
 
     def _shortage(self, labelled: Labelled) -> str:
         """Say what keeps the labels from telling anything; empty where they suffice."""
@@ -147,7 +150,7 @@ class HarmDetector:
             return f"{count:,} labels came back and {needed:,} are needed"
         if count < LEAST_COVERAGE * due:
             return f"labels came back for {count:,} of {due:,} due rows and {LEAST_COVERAGE:.0%} are needed"
-        if self._limit() is None and not any(live_metric(criterion.metric, labelled.labels) for criterion in self.criteria):
+        if self._limit() is None and not any(live_metric(criterion.metric, labelled.labels, self._unit()) for criterion in self.criteria):
             return "the version states no holdout loss, and its labels give no criterion's metric"
         return ""
 
@@ -189,7 +192,7 @@ class HarmDetector:
         level = self.false_alarm_probability * _SHARE_CRITERIA / max(len(self.criteria), 1)
         broken = []
         for criterion in self.criteria:
-            metric = live_metric(criterion.metric, labels)
+            metric = live_metric(criterion.metric, labels, self._unit())
             if metric is None:
                 continue
             known = str(criterion) in self.memory.broken and not criterion.met_by(metric.value)

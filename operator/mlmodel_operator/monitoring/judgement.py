@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mlmodel_contract.manifest import Criterion
-from mlmodel_contract.report import LabelCounts, MonitorReportSpec
+from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus
 from mlmodel_contract.version import Metrics
 
@@ -64,7 +64,7 @@ def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings
     counted, harm = _harm(counted, increment, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
         counted = replace(counted, drift_since=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
-    criteria = [_criterion(criterion, counted.total.labels, settings.holdout) for criterion in settings.criteria]
+    criteria = [_criterion(criterion, counted, settings.holdout) for criterion in settings.criteria]
     return Judgement(counted, _status(counted, drift, harm), criteria, counted != evidence, increment.refused)
 
 
@@ -100,9 +100,10 @@ def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> Drift
     )
 
 
-def _criterion(criterion: Criterion, labels: LabelCounts, holdout: Metrics | None) -> CriterionStatus:
+def _criterion(criterion: Criterion, evidence: Evidence, holdout: Metrics | None) -> CriterionStatus:
+    labels, unit = evidence.total.labels, evidence.loss_reference.unit if evidence.loss_reference else 1.0
     estimate = holdout.get(criterion.metric) if holdout else None
-    live = live_metric(criterion.metric, labels) if labels.rows >= LEAST_LABELS else None
+    live = live_metric(criterion.metric, labels, unit) if labels.rows >= LEAST_LABELS else None
     bound = str(criterion).removeprefix(criterion.metric).strip()
     value = live.value if live else None
     at_hand = value if value is not None else estimate.value if estimate else None

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from .confidence import Mean
 
+LEAST_OF_CLASS = 20
+"""Labels of each class below which the variance of the area under the ROC curve is not to be relied on."""
+
 COARSE = 0.1
 """The share of pairs of a positive and a negative in one of the 100 bins above which they do not tell the area under the ROC curve."""
 
@@ -30,8 +33,8 @@ class LiveMetric:
     squared: bool = False
 
 
-def live_metric(metric: Metric, labels: LabelCounts) -> LiveMetric | None:
-    """Return the metric on all labels counted, or None where the counts do not give it."""
+def live_metric(metric: Metric, labels: LabelCounts, unit: float = 1.0) -> LiveMetric | None:
+    """Return the metric on all labels counted, or None where the counts do not give it; ``unit`` is what a regression's sums are in."""
     if labels.rows == 0:
         return None
     match metric:
@@ -45,23 +48,24 @@ def live_metric(metric: Metric, labels: LabelCounts) -> LiveMetric | None:
         case Metric.ROC_AUC:
             return _roc_auc(labels)
         case Metric.RMSE:
-            mean = loss_mean(labels)
+            mean = loss_mean(labels, unit)
             return LiveMetric(math.sqrt(mean.value), mean, squared=True)
         case Metric.MAE:
-            return _mae(labels)
+            mean = _mean(labels.absolute_error, labels.squared_error, labels.rows, unit)
+            return LiveMetric(mean.value, mean)
         case Metric.R2:
             return _r2(labels)
 
 
-def loss_mean(labels: LabelCounts) -> Mean:
-    """Return the mean loss with the variance of one row's loss; there must be a label."""
-    return _mean(labels.loss, labels.loss_squared, labels.rows)
+def loss_mean(labels: LabelCounts, unit: float = 1.0) -> Mean:
+    """Return the mean loss with the variance of one row's loss; there must be a label, and a regression's loss is a square."""
+    return _mean(labels.loss, labels.loss_squared, labels.rows, unit**2)
 
 
-def _mean(total: int, total_of_squares: int, rows: int) -> Mean:
-    """Mean of ``rows`` values from sums in millionths; whole numbers until the division, so that nothing cancels."""
+def _mean(total: int, total_of_squares: int, rows: int, unit: float = 1.0) -> Mean:
+    """Mean of ``rows`` values from sums in millionths of a unit; whole numbers until the division, so that nothing cancels."""
     variance = (total_of_squares * MICRO * rows - total**2) / (MICRO * rows) ** 2
-    return Mean(total / (MICRO * rows), _unbiased(variance, rows), rows)
+    return Mean(total / (MICRO * rows) * unit, _unbiased(variance, rows) * unit**2, rows)
 
 
 def _unbiased(variance: float, rows: float) -> float:
@@ -103,12 +107,9 @@ def _roc_auc(labels: LabelCounts) -> LiveMetric | None:
         return None
     of_positives = _unbiased(float(positives @ (below / n - value) ** 2) / p, p) / p
     of_negatives = _unbiased(float(negatives @ (above / p - value) ** 2) / n, n) / n
+    if min(n, p) < LEAST_OF_CLASS:
+        return LiveMetric(value, None)
     return LiveMetric(value, Mean(min(value + ties / 2, 1.0), (of_positives + of_negatives) * labels.rows, labels.rows))
-
-
-def _mae(labels: LabelCounts) -> LiveMetric:
-    mean = _mean(labels.absolute_error, labels.squared_error, labels.rows)
-    return LiveMetric(mean.value, mean)
 
 
 def _r2(labels: LabelCounts) -> LiveMetric | None:

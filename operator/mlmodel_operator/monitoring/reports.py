@@ -19,6 +19,7 @@ MOST_SUM = 2**126
 """More millionths than any sum of a pod's labels can have."""
 
 _MOST_LOG_LOSS = 15  # nats of one row, where the sidecar clips it
+_MOST_UNIT = 1e30
 _ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
 
 
@@ -81,7 +82,11 @@ def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
 
 
 def _finite(reference: LossReference | None) -> bool:
-    return reference is None or all(math.isfinite(number) for number in (reference.mean, reference.variance, reference.design_effect))
+    """Tell whether the reference's numbers can be reckoned with: none so large that its powers overflow."""
+    if reference is None:
+        return True
+    numbers = (reference.mean, reference.variance, reference.center)
+    return all(map(math.isfinite, numbers)) and 1 <= reference.design_effect <= MOST_ROWS and 1 / _MOST_UNIT <= reference.unit <= _MOST_UNIT
 
 
 def _adds_up(report: MonitorReportSpec) -> bool:
