@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = r"^([0-9]+(\.[0-9]+)?[smhd])+$"
+_DURATION = r"^([0-9]{1,5}(\.[0-9]{1,5})?[smhd])+$"  # at most centuries, which calendars can be reckoned with
 
 
 class Document(BaseModel):

@@ -120,7 +120,7 @@ class LoggedDecision(Document):
     time: str = Field(max_length=40, description="When.")
     decision: str = Field(
         max_length=64,
-        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Promoted, RolloutFailed, "
+        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Superseded, Promoted, RolloutFailed, "
         "RollbackStarted, RollbackRefused.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")

@@ -109,6 +109,11 @@ class ModelVersionSpec(Document):
     model: str = Field(max_length=253, description="Name of the MLModel.")
     run: int = Field(ge=1, description="Number of the run that made it.")
     reason: Reason = Field(description="Why the run was started.")
+    spec_digest: str | None = Field(
+        None,
+        max_length=64,
+        description="Digest of the parts of the MLModel's spec that it learnt from; a version of other parts is no champion.",
+    )
     artifact: Artifact = Field(description="The bundle.")
     data: DataLineage | None = Field(None, description="The rows it was made from; absent for a model trained elsewhere.")
     candidate: str | None = Field(None, max_length=63, description="Name of the winning candidate.")
@@ -124,5 +129,5 @@ class ModelVersionSpec(Document):
     )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     slices: list[SliceMetrics] = Field(default_factory=list, max_length=40, description="Metrics by the objective's slices.")
-    comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live.")
+    comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")
     decision: Decision = Field(description="What was decided, and on which figures.")

@@ -1,26 +1,34 @@
 """Carries a decision out: nothing is written that is there already, and nothing is written on an outdated view.
 
-Before anything else the MLModel's status is applied to the very resource version that was looked at; a conflict ends the turn, and the next
-one sees the newer object. Not here: deciding.
+Before any child the statuses are applied, the versions' and then the MLModel's, each to the very resource version that was looked at; a
+conflict ends the turn, and the next one sees the newer object. A child that is refused stops no other, and is told in the status.
+Not here: deciding.
 """
 
 import base64
 import logging
 import secrets
+from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
-from mlmodel_contract.status import LoggedDecision
+from kubernetes.utils.quantity import parse_quantity
+from mlmodel_contract.status import LoggedDecision, MLModelStatus
 
-from .cluster.cache import Body, Cache, Ref
+from .cluster.cache import Body, Cache, Ref, ref_of
 from .cluster.client import Client
-from .cluster.kinds import kind_of
+from .cluster.kinds import SECRET, SERVICE, kind_of
 from .config import Config
+from .decide.conditions import refusal_of, with_refusal
 from .decide.outcome import Decision
-from .errors import ConflictError
+from .errors import ConflictError, RefusedError
 from .metrics import WRITES
 from .resources import access, event, names
 from .resources import version as version_builder
-from .snapshot import Snapshot
+from .snapshot import Model, Snapshot
+
+_AMOUNTS = ("requests", "limits")
+_LONGEST_REFUSAL = 2000  # characters; a condition has room for them
 
 logger = logging.getLogger(__name__)
 
@@ -30,35 +38,80 @@ async def act(decision: Decision, snapshot: Snapshot, client: Client, cache: Cac
 
     Raises:
         ConflictError: the model has changed since it was looked at; look again.
-        ClusterError: the API refused something or cannot be reached; try again later.
+        RefusedError: all is done but for children that the API server refuses; they are told in the status.
+        ClusterError: the API refused a status or cannot be reached; try again later.
     """
     model = snapshot.model
     for name, status in decision.versions.items():
         await _apply(version_builder.version_status(snapshot, name, status), client, cache, "status")
     differing = [body for body in decision.apply if not _in_place(snapshot, body)]
-    if decision.status != model.status or decision.create or decision.delete or differing:
-        await _apply(version_builder.model_status(model, decision.status), client, cache, "status")
+    writes = bool(decision.create or decision.delete or differing)
+    known = refusal_of(model.status.conditions) if writes else ""  # what was refused stays told until it is taken
+    told = with_refusal(model, decision.status, known, decision.time)
+    if told != model.status or writes:
+        model = await _apply_status(model, told, client, cache)
     for entry in decision.log:
         logger.info("%s/%s: %s: %s", model.key.namespace, model.key.name, entry.decision, entry.message)
         await _tell(snapshot, entry, client, config)
+    refused = await _write_children(decision, differing, snapshot, client, cache)
+    if refused != known:
+        await _apply_status(model, with_refusal(snapshot.model, decision.status, refused, decision.time), client, cache)
+    if refused:
+        raise RefusedError(refused)
+
+
+async def _apply_status(model: Model, status: MLModelStatus, client: Client, cache: Cache) -> Model:
+    """Apply the MLModel's status and return the model at its new resource version."""
+    applied = await _apply(version_builder.model_status(model, status), client, cache, "status")
+    return replace(model, resource_version=applied["metadata"]["resourceVersion"]) if applied else model
+
+
+async def _write_children(decision: Decision, differing: list[Body], snapshot: Snapshot, client: Client, cache: Cache) -> str:
+    """Write all children and return what the API server said of those that it refused."""
+    refused: dict[Ref, str] = {}
     if decision.needs_prediction_key:
-        await _create_key(snapshot, client)
+        await _tried(Ref(SECRET, names.prediction_key(snapshot.model)), _create_key(snapshot, client), refused)
     for body in differing:  # before what is created: a Job's pods need their ServiceAccount
-        await _apply(body, client, cache)
+        await _tried(ref_of(body), _keep(body, snapshot, client, cache), refused)
     for body in decision.create:
-        await _create(body, client, cache)
-    for ref in decision.delete:
-        await _delete(snapshot, ref, client)
+        await _tried(ref_of(body), _create(body, snapshot, client, cache), refused)
+    if not any(ref.kind is SERVICE for ref in refused):  # it may still send to the pods that would go
+        for ref in decision.delete:
+            await _tried(ref, _delete(snapshot, ref, client), refused)
+    return "; ".join(refused.values())[:_LONGEST_REFUSAL]
 
 
-async def _apply(body: Body, client: Client, cache: Cache, subresource: str | None = None) -> None:
+async def _tried(ref: Ref, write: Awaitable[None], refused: dict[Ref, str]) -> None:
+    try:
+        await write
+    except RefusedError as error:
+        refused[ref] = str(error)
+
+
+async def _apply(body: Body, client: Client, cache: Cache, subresource: str | None = None) -> Body | None:
     applied = await client.apply(body, subresource)
     WRITES.labels("apply", body["kind"]).inc()
     if applied is not None:
         cache.put(kind_of(body), applied)
+    return applied
 
 
-async def _create(body: Body, client: Client, cache: Cache) -> None:
+async def _keep(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
+    """Apply a child. One that has not been seen may be there all the same, and somebody else's: an apply would take it over."""
+    ref = ref_of(body)
+    if ref not in snapshot.objects:
+        _demand_ours(snapshot.model, ref, await client.get(ref.kind, snapshot.model.key.namespace, ref.name))
+    await _apply(body, client, cache)
+
+
+def _demand_ours(model: Model, ref: Ref, found: Body | None) -> None:
+    if found is not None and not names.owns(model, found):
+        raise RefusedError(
+            f"{ref.kind.name} {ref.name} is there already and is not of MLModel {model.key.name}: delete it, or give the model another name"
+        )
+
+
+async def _create(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
     """Create a fact; where it exists already, take it into the cache, which has missed it, with its labels and owner put right."""
     kind, metadata = kind_of(body), body["metadata"]
     try:
@@ -66,12 +119,13 @@ async def _create(body: Body, client: Client, cache: Cache) -> None:
         WRITES.labels("create", body["kind"]).inc()
     except ConflictError:
         made = await client.get(kind, metadata["namespace"], metadata["name"])
+        _demand_ours(snapshot.model, ref_of(body), made)
         if made is not None and not contains(made["metadata"], metadata):
             uid = made["metadata"]["uid"]
-            return await _apply(names.head(kind) | {"metadata": metadata | {"uid": uid}}, client, cache)
+            await _apply(names.head(kind) | {"metadata": metadata | {"uid": uid}}, client, cache)
+            return
     if made is not None:
         cache.put(kind, made)
-    return None
 
 
 async def _create_key(snapshot: Snapshot, client: Client) -> None:
@@ -96,18 +150,29 @@ async def _tell(snapshot: Snapshot, entry: LoggedDecision, client: Client, confi
 
 def _in_place(snapshot: Snapshot, body: Body) -> bool:
     """Tell whether the cached object contains everything that is desired of it."""
-    known = snapshot.objects.get(Ref(kind_of(body), body["metadata"]["name"]))
+    known = snapshot.objects.get(ref_of(body))
     return known is not None and contains(known, body)
 
 
 def contains(known: Any, desired: Any) -> bool:
     """Tell whether every field of the desired value is in the known one; lists have to be of the same length, item by item.
 
+    The API drops what is empty, and writes amounts of resources in its own way.
+
     >>> contains({"a": 1, "b": [{"c": 2, "d": 3}]}, {"b": [{"c": 2}]})
     True
     """
+    if desired in ({}, []) and known is None:
+        return True
     if isinstance(desired, dict):
-        return isinstance(known, dict) and all(name in known and contains(known[name], value) for name, value in desired.items())
+        return isinstance(known, dict) and all(
+            (_same_amounts if name in _AMOUNTS else contains)(known.get(name), value) for name, value in desired.items()
+        )
     if isinstance(desired, list):
         return isinstance(known, list) and len(known) == len(desired) and all(map(contains, known, desired))
     return bool(known == desired)
+
+
+def _same_amounts(known: Any, desired: dict[str, str]) -> bool:
+    found = known or {}
+    return all(name in found and parse_quantity(found[name]) == parse_quantity(value) for name, value in desired.items())

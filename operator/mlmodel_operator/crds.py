@@ -66,6 +66,10 @@ _SHORT_NAME = Rule(
     "metadata.name must have at most 40 characters of a to z, 0 to 9 and -, a letter first and no - last: "
     "the names of the Service, the versions and the Jobs are made from it",
 )
+_NO_VERSIONS_NAME = Rule(
+    "!self.metadata.name.matches('-v[0-9]+$')",
+    "metadata.name must not end in -v and a number: so are the versions of a model named, and their Services",
+)
 _IMMUTABLE = Rule(
     "self == oldSelf", "the spec of a ModelVersion never changes: what a run made is a fact; start another run to make another version"
 )
@@ -79,7 +83,7 @@ DEFINITIONS = (
         spec=MLModelSpec,
         status=MLModelStatus,
         defaults=True,
-        rules=(_SHORT_NAME,),
+        rules=(_SHORT_NAME, _NO_VERSIONS_NAME),
         scale={
             "specReplicasPath": ".spec.serving.replicas",
             "statusReplicasPath": ".status.replicas",

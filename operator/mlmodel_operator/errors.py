@@ -16,5 +16,9 @@ class ClusterError(OperatorError):
         self.status = status
 
 
+class RefusedError(ClusterError):
+    """The API server does not take this very object (HTTP 400, 403, 422), or somebody else's has its name; others may still be taken."""
+
+
 class ConflictError(ClusterError):
     """The object has changed since it was read, or exists already (HTTP 409)."""

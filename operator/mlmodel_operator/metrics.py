@@ -40,7 +40,7 @@ _HARM_STATES = {"None": 0, "Unknown": 1, "Confirmed": 2}
 
 def show(key: Key, status: MLModelStatus) -> None:
     """Set a model's gauges to its status."""
-    forget(key)
+    _clear(key, *_PER_MODEL)
     READY.labels(*key).set(any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions))
     if status.live:
         LIVE.labels(*key, status.live.version).set(1)
@@ -62,6 +62,10 @@ def show(key: Key, status: MLModelStatus) -> None:
 
 
 def forget(key: Key) -> None:
-    """Take a model's gauges away."""
-    for gauge in _PER_MODEL:
-        gauge.remove_by_labels({"namespace": key.namespace, "name": key.name})
+    """Take away everything about a model that is gone."""
+    _clear(key, *_PER_MODEL, DECISIONS, REPORTS_REFUSED)
+
+
+def _clear(key: Key, *metrics: Gauge | Counter) -> None:
+    for metric in metrics:
+        metric.remove_by_labels({"namespace": key.namespace, "name": key.name})

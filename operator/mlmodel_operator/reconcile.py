@@ -4,11 +4,8 @@ Not here: any of the three.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from mlmodel_contract.status import LoggedDecision
 
 from . import metrics
 from .act import act
@@ -17,7 +14,8 @@ from .cluster.client import Client
 from .config import Config
 from .decide import decide
 from .decide.conditions import broken_spec
-from .errors import ClusterError, ConflictError
+from .decide.outcome import Decision
+from .errors import ClusterError, ConflictError, RefusedError
 from .snapshot import UnreadableModelError, gather
 
 logger = logging.getLogger(__name__)
@@ -43,9 +41,12 @@ class Reconciler:
                 metrics.forget(key)
                 return None
             decision = decide(snapshot, self.config, datetime.now(UTC))
-            await act(decision, snapshot, self.client, self.cache, self.config)
-        metrics.show(key, decision.status)
-        _count(key, decision.log, decision.refused_reports)
+            try:
+                await act(decision, snapshot, self.client, self.cache, self.config)
+            except RefusedError:  # the rest is done
+                _show(key, decision)
+                raise
+        _show(key, decision)
         metrics.RECONCILES.labels("done").inc()
         return decision.look_again
 
@@ -69,10 +70,11 @@ class Reconciler:
             logger.error("%s/%s: unexpected error, trying again", key.namespace, key.name, exc_info=error)
 
 
-def _count(key: Key, log: tuple[LoggedDecision, ...], refused: Mapping[str, int]) -> None:
-    for entry in log:
+def _show(key: Key, decision: Decision) -> None:
+    metrics.show(key, decision.status)
+    for entry in decision.log:
         metrics.DECISIONS.labels(*key, entry.decision).inc()
-    for reason, number in refused.items():
+    for reason, number in decision.refused_reports.items():
         metrics.REPORTS_REFUSED.labels(*key, reason).inc(number)
 
 

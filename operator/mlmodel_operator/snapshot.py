@@ -20,6 +20,7 @@ from .cluster.kinds import DEPLOYMENT, JOB, ML_MODEL, MODEL_VERSION, MONITOR_REP
 
 ANNOTATION_RETRAIN = "mlmodel.dev/retrain"
 ANNOTATION_ROLLBACK = "mlmodel.dev/rollback-to"
+_LONGEST_WISH = 253
 _ORDINARY_WAITS = ("ContainerCreating", "PodInitializing")
 
 
@@ -162,11 +163,16 @@ def _model(key: Key, body: Body) -> Model:
         generation=metadata.get("generation", 0),
         resource_version=metadata["resourceVersion"],
         created=metadata["creationTimestamp"],
-        retrain=annotations.get(ANNOTATION_RETRAIN),
-        rollback=annotations.get(ANNOTATION_ROLLBACK),
+        retrain=_wish(annotations.get(ANNOTATION_RETRAIN)),
+        rollback=_wish(annotations.get(ANNOTATION_ROLLBACK)),
         spec=spec,
         status=status,
     )
+
+
+def _wish(text: str | None) -> str | None:
+    """Return what an annotation asks for, cut to what the status can remember; an empty text asks for nothing."""
+    return text[:_LONGEST_WISH] if text else None
 
 
 def _first_problem(error: ValidationError) -> str:

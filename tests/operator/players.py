@@ -26,6 +26,7 @@ class Ended:
     message: str
     exit_code: int = 0
     reason: str = "Completed"
+    pod_reason: str = ""
 
     @property
     def phase(self) -> str:
@@ -37,6 +38,7 @@ def killed(message: str = "boom", *, reason: str = "Error", exit_code: int = 1) 
     return Ended(message, exit_code, reason)
 
 
+TIMED_OUT = Ended("reading rows\nfold 1/3", 137, "Error", "DeadlineExceeded")
 OUT_OF_MEMORY = killed("reading rows\nfitting boosted", reason="OOMKilled", exit_code=137)
 
 
@@ -63,6 +65,7 @@ def add_pod(world: World, job: Body, ended: Ended | None, index: int | None = No
     if index is not None:
         metadata["annotations"] = {"batch.kubernetes.io/job-completion-index": str(index)}
     status = {"phase": ended.phase if ended else "Running", "containerStatuses": [{"name": "trainer", "state": state}]}
+    status |= {"reason": ended.pod_reason} if ended and ended.pod_reason else {}
     world.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}, "status": status})
     return name
 

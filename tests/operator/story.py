@@ -188,9 +188,9 @@ class Story:
 
     @property
     def traffic(self) -> str | None:
-        """The version that the model's Service sends to."""
+        """The version that the model's Service sends to; None where it is not there or somebody else's."""
         service = self.world.objects.get(Ref(SERVICE, NAME))
-        return service["spec"]["selector"][LABEL_VERSION] if service else None
+        return service["spec"]["selector"].get(LABEL_VERSION) if service else None
 
     # What must always hold.
 

@@ -7,7 +7,7 @@ from mlmodel_operator.cluster.kinds import JOB, POD
 
 from tests.operator import players
 from tests.operator.manifests import Body, fine, spec
-from tests.operator.players import OUT_OF_MEMORY, Ended, killed
+from tests.operator.players import OUT_OF_MEMORY, TIMED_OUT, Ended, killed
 from tests.operator.story import Story
 
 
@@ -37,10 +37,11 @@ def test_while_a_pod_is_tried_again_the_status_says_what_happened() -> None:
         ),
         ([killed("a\nb\n\n")], {}, "Error: ended with exit code 1; last line of its log: b"),
         ([killed("")], {}, "Error: ended with exit code 1"),
+        ([TIMED_OUT], {}, "DeadlineExceeded: timed out; raise training.timeout; last line of its log: fold 1/3"),
         (
             [],
             {"reason": "DeadlineExceeded"},
-            "DeadlineExceeded: timed out after 3600 seconds; raise training.timeout or lower training.trials",
+            "DeadlineExceeded: timed out after 10845 seconds; raise training.timeout or lower training.trials",
         ),
         ([], {"message": "it has reached the limit"}, "BackoffLimitExceeded: it has reached the limit"),
     ],
@@ -66,7 +67,9 @@ def test_retries_and_timeout_are_the_jobs() -> None:
     story.ends(Stage.PREPARE)
     train = players.job_of(story.world, 1, Stage.TRAIN)["spec"]
     assert (train["completionMode"], train["completions"], train["parallelism"], train["backoffLimitPerIndex"]) == ("Indexed", 3, 2, 4)
-    assert train["activeDeadlineSeconds"] == 1200
+    assert train["template"]["spec"]["activeDeadlineSeconds"] == 1200
+    every_attempt_of_two_rounds = 2 * (5 * (1200 + 5) + 10 + 20 + 40 + 80)
+    assert train["activeDeadlineSeconds"] == every_attempt_of_two_rounds
     assert "backoffLimit" not in train
 
 
@@ -155,7 +158,7 @@ def test_what_keeps_a_pod_from_starting_is_told_also_after_the_deadline(status: 
     story.settle()
     players.end_job(story.world, job, "Failed", story.now, reason="DeadlineExceeded")
     story.settle()
-    assert story.progress.startswith("Prepare: DeadlineExceeded: timed out after 3600 seconds")
+    assert story.progress.startswith("Prepare: DeadlineExceeded: timed out after 10845 seconds")
     assert story.progress.endswith(told)
 
 

@@ -102,6 +102,11 @@ SPECS_REFUSED = [
         id="a window that is no duration",
     ),
     pytest.param({"data": data(sources=[{"uri": "ftp://host/x.csv"}])}, "should match '^(s3|https|pvc)://", id="bad URI scheme"),
+    pytest.param(
+        {"data": data(sources=[{"uri": "pvc:///x.csv"}])},
+        "write pvc://claim/path with the name of a PersistentVolumeClaim",
+        id="a claim without a name",
+    ),
     pytest.param({"data": data(sources=[{}])}, "a source needs exactly one of uri and captured", id="an empty source"),
     pytest.param(
         {"data": data(columns=columns({"name": "origin", "type": "category", "min": 1}))},
@@ -154,6 +159,27 @@ SPECS_REFUSED = [
         id="memory that is no quantity",
     ),
     pytest.param(
+        {"serving": {"resources": {"requests": {"cpu": "1500m"}, "limits": {"cpu": "1"}}}},
+        "requests.cpu must not exceed limits.cpu",
+        id="more cpu requested than allowed",
+    ),
+    pytest.param(
+        {"training": {"task": "Classification", "resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1500M"}}}},
+        "requests.memory must not exceed limits.memory",
+        id="more memory requested than allowed",
+    ),
+    pytest.param(
+        {"serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}},
+        "autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
+        id="fewest pods above most",
+    ),
+    pytest.param({"retraining": {"cooldown": "9999999999d"}}, "spec.retraining.cooldown in body should match", id="an endless duration"),
+    pytest.param(
+        {"model": {"uri": "pvc://models/x", "digest": "sha256:" + "0" * 64}, "training": None},
+        "spec.data is what spec.training learns from: leave it out beside spec.model",
+        id="data beside a model trained elsewhere",
+    ),
+    pytest.param(
         {"retraining": {"schedule": "0 3 * * 0"}}, "retraining.schedule and the trigger Schedule need each other", id="schedule alone"
     ),
     pytest.param({"retraining": {"triggers": ["Moon"]}}, 'Unsupported value: "Moon"', id="unknown trigger"),
@@ -174,6 +200,13 @@ def test_a_name_that_children_cannot_be_named_after_is_refused(anywhere: Kubectl
     manifest = model()
     manifest["metadata"]["name"] = name
     with pytest.raises(CommandError, match=r"metadata.name must have at most 40 characters"):
+        create(anywhere, manifest, "--dry-run=server")
+
+
+def test_a_name_that_another_models_version_may_have_is_refused(anywhere: Kubectl) -> None:
+    manifest = model()
+    manifest["metadata"]["name"] = "churn-v2"
+    with pytest.raises(CommandError, match=r"metadata.name must not end in -v and a number"):
         create(anywhere, manifest, "--dry-run=server")
 
 
@@ -204,6 +237,10 @@ SPECS_ACCEPTED = [
             "serving": {"autoscaling": {"maxReplicas": 3, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
         },
         id="window, schedule and autoscaling",
+    ),
+    pytest.param(
+        {"serving": {"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "0.5", "memory": "1024Mi"}}}},
+        id="as much requested as allowed",
     ),
 ]
 

@@ -188,3 +188,12 @@ async def worked(queue: WorkQueue, handle: Handle, done: Callable[[], bool], tol
     for worker in workers:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
+
+
+def test_turns_that_earlier_ones_replaced_do_not_pile_up(queue: WorkQueue) -> None:
+    for _ in range(1_000):
+        queue.add(A, 604_800)
+        queue.add(A)
+        assert taken(queue) == [A]
+        queue.done(A, failed=False, after=604_800)
+    assert len(queue._heap) < 100  # memory has no public face

@@ -9,7 +9,7 @@ from mlmodel_operator import metrics
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.client import Client
 from mlmodel_operator.cluster.kinds import JOB, ML_MODEL, MODEL_VERSION, POD
-from mlmodel_operator.errors import ClusterError, ConflictError
+from mlmodel_operator.errors import ClusterError, ConflictError, RefusedError
 from mlmodel_operator.reconcile import Reconciler
 from prometheus_client import REGISTRY
 
@@ -73,6 +73,15 @@ def test_a_model_that_is_gone_or_going_is_left_to_the_garbage_collector() -> Non
     assert [ref for ref in story.world.objects if ref.kind is not POD] == []
 
 
+def test_counters_of_a_model_go_with_it() -> None:
+    story = Story()
+    turn(story)
+    assert value("mlmodel_decisions_total", decision="RunStarted")
+    story.world.remove(ML_MODEL, NAME)
+    turn(story)
+    assert value("mlmodel_decisions_total", decision="RunStarted") is None
+
+
 def test_on_an_outdated_view_nothing_is_written() -> None:
     story = Story()
     story.settle()
@@ -91,7 +100,7 @@ def test_a_refused_write_ends_the_turn_and_the_next_one_goes_on() -> None:
 
     def refuse(what: str) -> None:
         if what.startswith("create Job"):
-            raise ClusterError("exceeded quota", 403)
+            raise RefusedError("exceeded quota", 403)
 
     story.world.before = refuse
     for _ in range(3):

@@ -92,6 +92,19 @@ def test_a_changed_service_sends_to_the_live_version_again() -> None:
     assert story.traffic == "late-v1"
 
 
+def test_what_the_api_server_writes_in_its_own_way_is_in_place() -> None:
+    story = Story(manifests.spec(serving={"resources": {"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {}}}))
+    story.go_live()
+
+    def rewrite(body: Body) -> None:
+        body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "500m", "memory": "1Gi"}}
+
+    story.world.change(DEPLOYMENT, "late-v1", rewrite)
+    writes = story.world.writes["apply Deployment late-v1"]
+    story.settle()
+    assert story.world.writes["apply Deployment late-v1"] == writes
+
+
 def test_a_deleted_version_does_not_stop_the_pods_that_serve_it() -> None:
     story = Story()
     story.go_live()

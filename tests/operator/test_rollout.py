@@ -1,8 +1,10 @@
 """Who has the traffic: candidates, promotion, draining, rollback, scaling."""
 
+from datetime import timedelta
+
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
-from mlmodel_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, MODEL_VERSION, POD, SERVICE
+from mlmodel_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, JOB, MODEL_VERSION, POD, SERVICE
 
 from tests.operator import players
 from tests.operator.manifests import packaged, spec
@@ -199,7 +201,7 @@ def test_an_upgrade_of_the_operator_restarts_no_live_version() -> None:
     assert {container["image"] for container in (*pod["initContainers"], *pod["containers"])} == {"registry/model-server:2"}
 
 
-def test_a_run_that_ends_during_a_rollback_takes_its_place() -> None:
+def test_a_run_that_ends_during_a_rollback_does_not_take_its_place() -> None:
     story = Story()
     story.go_live()
     second_version(story)
@@ -212,8 +214,25 @@ def test_a_run_that_ends_during_a_rollback_takes_its_place() -> None:
     story.ends(Stage.PACKAGE)
     story.ends(Stage.VERIFY)
     assert story.status.candidate is not None
-    assert story.status.candidate.version == "late-v3"
-    assert "late-v1" not in story.world.names(DEPLOYMENT)
+    assert story.status.candidate.version == "late-v1"
+    assert story.decisions[-2:] == ["Accepted", "Superseded"]
+    assert story.version_status(3).phase == "Retired"
+    story.ready("late-v1")
+    assert story.live == "late-v1"
+
+
+def test_a_run_whose_champion_was_rolled_back_begins_anew_against_the_live_version() -> None:
+    story = Story()
+    story.go_live()
+    second_version(story)
+    story.ready("late-v2")
+    story.wait(minutes=1)
+    story.annotate(retrain="more")
+    story.annotate(rollback_to="late-v1")
+    story.ready("late-v1")
+    assert story.decisions[-2:] == ["RunCancelled", "RunStarted"]
+    assert story.status.run is not None
+    assert (story.run_number, story.status.run.champion) == (4, "late-v1")
 
 
 def test_a_candidate_whose_pods_cannot_be_scheduled_says_so() -> None:
@@ -225,6 +244,60 @@ def test_a_candidate_whose_pods_cannot_be_scheduled_says_so() -> None:
     story.world.change(POD, "late-v2-0", lambda body: body.update(status={"phase": "Pending", "conditions": [scheduled]}))
     story.settle()
     assert story.condition("Progressing").message.endswith("late-v2-0 waits: Unschedulable: 0/1 nodes have enough memory")
+
+
+def test_a_first_version_that_was_given_up_is_not_live_though_its_service_is_still_seen() -> None:
+    story = Story(spec(serving={"progressDeadline": "1m"}))
+    story.settle()
+    story.run_through()
+    story.now += timedelta(minutes=1)
+    story.take_turn()
+    assert story.condition("Progressing").reason == "RolloutFailed"
+    story.take_turn()  # nothing was delivered in between: the cache holds the Service that is deleted
+    assert story.status.live is None
+    assert story.version_status(1).phase == "Failed"
+
+
+def test_the_time_that_the_operator_was_away_is_not_the_candidates() -> None:
+    story = Story(spec(serving={"progressDeadline": "1m"}))
+    story.go_live()
+    second_version(story)
+    story.world.remove(DEPLOYMENT, "late-v2")  # as if it had died before it made it
+    story.wait(minutes=11)
+    assert story.status.candidate is not None
+    story.ready("late-v2")
+    assert story.live == "late-v2"
+
+
+def test_a_candidate_whose_version_somebody_deletes_is_given_up_all_the_same() -> None:
+    story = Story(spec(serving={"progressDeadline": "1m"}))
+    story.go_live()
+    second_version(story)
+    story.world.remove(MODEL_VERSION, "late-v2")
+    story.world.remove(DEPLOYMENT, "late-v2")
+    story.wait(minutes=1)
+    assert story.status.candidate is None
+    assert story.live == story.traffic == "late-v1"
+
+
+def test_deadlines_are_such_as_kubernetes_takes() -> None:
+    story = Story(spec(serving={"progressDeadline": "99999d"}, training={"task": "Classification", "timeout": "0.5s"}))
+    story.settle()
+    job = story.world.objects[Ref(JOB, "late-r1-prepare")]
+    assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 1
+    story.run_through()
+    assert story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["progressDeadlineSeconds"] == 2**31 - 1
+
+
+def test_a_change_of_the_live_deployment_does_not_make_the_model_unready() -> None:
+    story = Story()
+    story.go_live()
+    since = story.condition("Ready").last_transition_time
+    story.now += timedelta(minutes=5)
+    story.edit(serving={"replicas": 3})
+    assert story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["replicas"] == 3
+    assert (story.condition("Ready").status, story.condition("Ready").last_transition_time) == ("True", since)
+    assert story.status.replicas == 1
 
 
 def test_a_first_version_that_never_gets_ready_is_told_and_counts_as_a_failure() -> None:

@@ -101,3 +101,13 @@ def test_nothing_to_package_fails_the_run() -> None:
     story.ends(Stage.PACKAGE, packaged().model_copy(update={"problems": problem, "artifact": None}))
     assert story.run_state == "Failed"
     assert "NoTrial" in story.progress
+
+
+def test_a_version_keeps_as_many_figures_as_it_has_room_for() -> None:
+    story = Story(SLICED)
+    story.settle()
+    many = packaged(slices=[group("carrier", str(number), 300, 0.8) for number in range(60)])
+    story.run_through(many.model_copy(update={"libraries": {f"library-{number}": "1" for number in range(40)}, "estimator": "x" * 300}))
+    assert story.run_state == "Succeeded"
+    made = story.version(1)
+    assert (len(made.slices), len(made.libraries), len(made.estimator or "")) == (40, 32, 253)

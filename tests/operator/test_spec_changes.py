@@ -3,10 +3,11 @@
 import pytest
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
-from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB
+from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION
 
-from tests.operator.manifests import prepared, spec
+from tests.operator.manifests import packaged, prepared, spec
 from tests.operator.story import Story
+from tests.operator.world import copied
 
 OTHER_TRAINING = {"task": "Classification", "trials": 2, "selectBy": "log_loss"}
 
@@ -110,6 +111,66 @@ def test_a_changed_spec_whose_run_failed_is_tried_again() -> None:
     assert (story.run_number, story.run_state) == (3, "Running")
     assert story.status.run is not None
     assert story.status.run.champion is None
+
+
+def champion(story: Story) -> str | None:
+    assert story.status.run is not None
+    return story.status.run.champion
+
+
+def test_no_run_has_to_beat_a_version_of_an_earlier_spec() -> None:
+    """Whatever became of the run before: the two may not even predict the same."""
+    story = Story()
+    story.go_live()
+    story.edit(training=OTHER_TRAINING)
+    story.run_through(packaged(2, roc_auc=0.5))
+    assert (story.run_state, story.live) == ("Rejected", "late-v1")
+    story.annotate(retrain="now")
+    assert (story.run_number, champion(story)) == (3, None)
+    story.run_through(packaged(3, roc_auc=0.5))
+    story.wait(hours=1)
+    assert (story.run_number, champion(story)) == (4, None)
+    story.run_through()
+    story.ready("late-v4")
+    story.annotate(retrain="again")
+    assert champion(story) == "late-v4"
+
+
+def test_a_rollback_to_a_version_of_an_earlier_spec_lasts_until_a_person_asks_for_a_run() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(training=OTHER_TRAINING)
+    story.run_through()
+    story.ready("late-v2")
+    story.annotate(rollback_to="late-v1")
+    story.wait(days=2)
+    assert (story.live, story.run_number) == ("late-v1", 2)
+    story.annotate(retrain="now")
+    assert champion(story) is None
+
+
+def test_a_spec_that_is_changed_back_has_its_champion_again() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(training=OTHER_TRAINING)
+    story.edit(training=spec()["training"])
+    assert (story.run_number, champion(story)) == (3, "late-v1")
+
+
+def test_a_version_of_an_earlier_operator_does_not_say_what_spec_it_is_of() -> None:
+    story = Story()
+    story.go_live()
+    version = copied(story.world.objects[Ref(MODEL_VERSION, "late-v1")])
+    del version["spec"]["specDigest"]
+    story.world.remove(MODEL_VERSION, "late-v1")
+    story.world.put(version)
+    story.annotate(retrain="now")
+    assert champion(story) == "late-v1"
+    story.edit(training=OTHER_TRAINING)
+    assert champion(story) is None
+    story.ends(Stage.PREPARE, prepared("SourceMissing"))
+    story.wait(hours=1)
+    assert (story.run_number, champion(story)) == (4, None)
 
 
 def test_resources_of_the_live_version_are_rolled_out_in_place() -> None:

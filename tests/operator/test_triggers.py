@@ -81,6 +81,7 @@ def test_after_giving_up_only_a_person_starts_a_run() -> None:
         (DRIFTED, ["Drift"], None),  # few rows are due: labels may still come
         (Live(rows=2000, shifted=True, due=1000), ["Drift"], "Drift"),  # labels are due and did not come
         (Live(rows=2000, shifted=True, due=1000), ["Performance"], None),
+        (Live(rows=2000, shifted=True, labels=60, due=1000), ["Drift"], None),  # they come back, and tell before long
         (Live(rows=2000, shifted=True, labels=1500, loss=2.0), ["Drift"], "Drift"),
         (Live(rows=2000, shifted=True, labels=1500, loss=0.5), ["Drift", "Performance"], None),  # drifted, and it does no harm
         (HARMED, ["Performance"], "Performance"),
@@ -168,6 +169,25 @@ def test_a_schedule_that_comes_during_a_run_is_folded_into_it() -> None:
     story.run_through(packaged(2, against="late-v1", difference=(0.1, 0.05, 0.15)))
     story.wait(hours=3)
     assert story.run_number == 2
+
+
+def test_annotations_may_be_longer_than_what_is_remembered_of_them() -> None:
+    story = Story()
+    story.go_live()
+    story.annotate(retrain="please " * 100, rollback_to="late-v7 " * 100)
+    assert (story.run_number, reason(story)) == (2, "Manual")
+    assert story.decisions.count("RollbackRefused") == 1
+
+
+def test_an_empty_annotation_asks_for_nothing() -> None:
+    story = Story()
+    story.go_live()
+    story.annotate(retrain="", rollback_to="")
+    assert story.run_number == 1
+    story.annotate(retrain="now")
+    story.run_through(packaged(2, against="late-v1", difference=(0.1, 0.05, 0.15)))
+    story.annotate(retrain="")
+    assert (story.run_number, story.run_state) == (2, "Rejected")
 
 
 @pytest.mark.parametrize("schedule", ["nonsense", "0 0 31 2 *"])

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from mlmodel_contract.environment import LABEL_MANAGED_BY, MANAGER
-from mlmodel_operator.cluster.cache import Cache, Ref
-from mlmodel_operator.cluster.kinds import DEPLOYMENT, WATCHED, Kind, kind_of
+from mlmodel_operator.cluster.cache import Cache, Ref, ref_of
+from mlmodel_operator.cluster.kinds import DEPLOYMENT, ROLE_BINDING, WATCHED, Kind
 from mlmodel_operator.cluster.watches import selector
-from mlmodel_operator.errors import ClusterError, ConflictError
+from mlmodel_operator.errors import ConflictError, RefusedError
 
 from tests.operator.manifests import NAMESPACE, Body
 
@@ -39,12 +39,12 @@ class World:
     # The operator's side: the methods of Client.
 
     async def apply(self, body: Body, subresource: str | None = None) -> Body | None:
-        ref = _ref(body)
+        ref = ref_of(body)
         with_status = f"/{subresource}" if subresource else ""
         return self._write(f"apply {ref.kind.name}{with_status} {ref.name}", lambda: self._apply(ref, body, subresource))
 
     async def create(self, body: Body) -> Body | None:
-        ref = _ref(body)
+        ref = ref_of(body)
         return self._write(f"create {ref.kind.name} {ref.name}", lambda: self._create(ref, body))
 
     async def get(self, kind: Kind, _namespace: str, name: str) -> Body | None:
@@ -71,7 +71,7 @@ class World:
 
     def put(self, body: Body) -> Body:
         """Store an object as a user or a controller would, whatever is there."""
-        ref = _ref(body)
+        ref = ref_of(body)
         return self._create(ref, body) if ref not in self.objects else self._replace(ref, body)
 
     def change(self, kind: Kind, name: str, change: Callable[[Body], None]) -> Body:
@@ -116,6 +116,8 @@ class World:
             made = self._create(ref, body)
         else:
             _check(known, body["metadata"])
+            if ref.kind is ROLE_BINDING and body["roleRef"] != known["roleRef"]:
+                raise RefusedError(f"RoleBinding {ref.name} is invalid: roleRef: Invalid value: cannot change roleRef", 422)
             before = self._applied.get((ref, subresource), {})
             made = self._replace(ref, _merged(_without(known, before, wanted), wanted))
         self._applied[ref, subresource] = copied(wanted)
@@ -125,7 +127,7 @@ class World:
         if ref in self.objects:
             raise ConflictError(f"{ref.kind.name} {ref.name} exists", 409)
         if "spec" not in body and ref.kind.name in ("Job", "ModelVersion"):
-            raise ClusterError("spec: Required value", 422)
+            raise RefusedError("spec: Required value", 422)
         made = copied(body)
         stamp = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         made["metadata"] |= {"namespace": NAMESPACE, "uid": f"uid-{self._version}", "creationTimestamp": stamp, "generation": 1}
@@ -180,10 +182,6 @@ def copied(value: Json) -> Json:
     """Copy as the API does, through JSON: no two parts of the copy are the same object."""
     made: Json = json.loads(json.dumps(value))
     return made
-
-
-def _ref(body: Body) -> Ref:
-    return Ref(kind_of(body), body["metadata"]["name"])
 
 
 def _selected(body: Body) -> bool:

@@ -76,7 +76,12 @@ class Checks(Document):
     """What the data must keep before anything learns from it."""
 
     min_rows: int = Field(100, ge=10, description="Fewest rows after cleaning.")
-    max_duplicates: float = Field(1.0, ge=0, le=1, description="Largest share of rows that equal another one; duplicates are dropped.")
+    max_duplicates: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Largest share of rows that equal another one, data.time included; they are dropped. Without it none is dropped.",
+    )
     max_invalid: float = Field(
         0.0,
         ge=0,

@@ -15,6 +15,15 @@ from .rules import ComputeResources, Rule, cel
 class Autoscaling(Document):
     """The shape of autoscaling/v2, from which a HorizontalPodAutoscaler is made."""
 
+    model_config = {
+        "json_schema_extra": cel(
+            Rule(
+                "!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+                "autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
+            )
+        )
+    }
+
     min_replicas: int = Field(1, ge=1, le=1000, description="Fewest pods.")
     max_replicas: int = Field(ge=1, le=1000, description="Most pods.")
     metrics: list[dict[str, Any]] = Field(

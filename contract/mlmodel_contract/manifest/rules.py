@@ -9,9 +9,6 @@ from pydantic import Field
 
 from ..base import Document
 
-SourceURI = Annotated[str, Field(pattern=r"^(s3|https|pvc)://[^\s]+$", max_length=1024)]
-
-
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=20)]
 
 
@@ -32,8 +29,31 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+SourceURI = Annotated[
+    str,
+    Field(
+        pattern=r"^(s3|https|pvc)://[^\s]+$",
+        max_length=1024,
+        json_schema_extra=cel(
+            Rule(
+                "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/')",
+                "write pvc://claim/path with the name of a PersistentVolumeClaim of this namespace",
+            )
+        ),
+    ),
+]
+
+
+def _within_limit(resource: str) -> Rule:
+    both = " || ".join(f"!has(self.{part})" for part in ("requests", "limits", f"requests.{resource}", f"limits.{resource}"))
+    amounts = f"quantity(self.requests.{resource}).compareTo(quantity(self.limits.{resource}))"
+    return Rule(f"{both} || {amounts} <= 0", f"requests.{resource} must not exceed limits.{resource}")
+
+
 class ComputeResources(Document):
     """Resources of one container, as Kubernetes writes them."""
+
+    model_config = {"json_schema_extra": cel(_within_limit("cpu"), _within_limit("memory"))}
 
     requests: dict[Literal["cpu", "memory"], Quantity] = Field(default_factory=dict, description="What the scheduler sets aside.")
     limits: dict[Literal["cpu", "memory"], Quantity] = Field(default_factory=dict, description="What the container may not exceed.")

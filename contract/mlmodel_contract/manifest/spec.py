@@ -23,6 +23,7 @@ class MLModelSpec(Document):
                 "spec needs exactly one of model (trained elsewhere) and training (trained here)",
             ),
             Rule("!has(self.training) || has(self.data)", "spec.training needs spec.data"),
+            Rule("!has(self.model) || !has(self.data)", "spec.data is what spec.training learns from: leave it out beside spec.model"),
             Rule(
                 "!has(self.training) || !has(self.data) || self.data.columns.exists(c, c.name == self.data.target && "
                 "(self.training.task == 'Regression' ? c.type == 'number' : c.type in ['category', 'boolean']))",

@@ -129,7 +129,9 @@ class Training(Document):
     select_by: Metric | None = Field(None, description="The metric that the best trial is chosen by; the first criterion's by default.")
     validation: Validation = Field(default_factory=Validation, description="How candidates are compared.")
     retries: int = Field(2, ge=0, le=10, description="How often a trainer pod that died is tried again, with growing pauses.")
-    timeout: Duration = Field("1h", description="The longest that one stage of a run may take.")
+    timeout: Duration = Field(
+        "1h", description="The longest that one trainer pod may take: one trial, or another stage of a run; then it is tried again."
+    )
     resources: ComputeResources = Field(
         default_factory=lambda: ComputeResources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "2Gi"}),
         description="Resources of each trainer pod.",

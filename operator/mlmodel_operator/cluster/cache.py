@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mlmodel_contract.environment import LABEL_MODEL
 
-from .kinds import DEPLOYMENT, FIELD_MANAGER, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind
+from .kinds import DEPLOYMENT, FIELD_MANAGER, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind, kind_of
 
 Body = dict[str, Any]
 _EMPTY: Mapping["Ref", Body] = MappingProxyType({})
@@ -32,6 +32,11 @@ class Ref(NamedTuple):
 
     kind: Kind
     name: str
+
+
+def ref_of(body: Body) -> Ref:
+    """Return what a manifest is found by."""
+    return Ref(kind_of(body), body["metadata"]["name"])
 
 
 class Cache:

@@ -1,6 +1,7 @@
 """Reads and writes of the Kubernetes API in plain dicts, through one asyncio client; foreign exceptions become ours here.
 
-404 is None, 409 is ``ConflictError``, everything else ``ClusterError``. Not here: caching, retries (the queue's) and decisions.
+404 is None, 409 is ``ConflictError``, 400, 403 and 422 are ``RefusedError``, everything else ``ClusterError``.
+Not here: caching, retries (the queue's) and decisions.
 """
 
 import json
@@ -10,11 +11,12 @@ import aiohttp
 from kubernetes.aio import client as aio
 from kubernetes.aio.client.exceptions import ApiException
 
-from ..errors import ClusterError, ConflictError
+from ..errors import ClusterError, ConflictError, RefusedError
 from .kinds import EVENT, FIELD_MANAGER, Kind, kind_of
 
 _TIMEOUT = 30
 _APPLY = "application/apply-patch+yaml"
+_ERRORS = {409: ConflictError, 400: RefusedError, 403: RefusedError, 422: RefusedError}
 
 Body = dict[str, Any]
 
@@ -102,5 +104,5 @@ def _converted(status: int | None, body: str | bytes | None, what: str) -> Clust
         message = json.loads(body or "{}").get("message", "")
     except ValueError:
         message = ""
-    kind = ConflictError if status == 409 else ClusterError
+    kind = _ERRORS.get(status or 0, ClusterError)
     return kind(f"{what}: {status} {message}".strip(), status)

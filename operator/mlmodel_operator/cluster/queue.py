@@ -58,6 +58,7 @@ class WorkQueue:
         if state.due is None or due < state.due:
             state.due = due
             heapq.heappush(self._heap, (due, next(self._tickets), key))
+            self._tidy()
             self._changed.set()
 
     async def take(self) -> Key:
@@ -76,6 +77,12 @@ class WorkQueue:
                 await asyncio.wait_for(self._changed.wait(), wait)
             except TimeoutError:
                 continue
+
+    def _tidy(self) -> None:
+        """Drop the entries of turns that an earlier one replaced, when they are most of the heap: some would lie there for weeks."""
+        if len(self._heap) > 2 * len(self._states) + 64:
+            self._heap = [entry for entry in self._heap if not self._stale(entry)]
+            heapq.heapify(self._heap)
 
     def _stale(self, entry: tuple[float, int, Key]) -> bool:
         """Tell whether the key has another time by now, or is being worked on."""

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mlmodel_contract.status import CriterionStatus, LiveVersion, LoggedDecision, MLModelStatus, ModelVersionStatus, RetrainingStatus
 
+from ..cluster.cache import ref_of
 from ..config import Config
 from ..resources import names
 from ..snapshot import Snapshot
@@ -40,12 +41,14 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> Decision:
         log.append(LoggedDecision(time=stamp(now), decision="RunStarted", message=started[:1024]))
     status = _finished(snapshot, status, served, log, now)
     kept = children.kept(snapshot, served, config)
+    replaced = children.to_replace(snapshot, kept)
     return Decision(
         status=status,
+        time=now,
         versions=_version_statuses(snapshot, served, watched, now),
         create=(*children.made_once(snapshot, config), *(step.create if step else ())),
-        apply=kept,
-        delete=(*children.unwanted(snapshot, kept, served, status.run), *watched.settled),
+        apply=tuple(body for body in kept if ref_of(body) not in replaced),
+        delete=(*replaced, *children.unwanted(snapshot, kept, served, status.run), *watched.settled),
         needs_prediction_key=children.needs_prediction_key(snapshot, served),
         log=tuple(log),
         refused_reports=watched.refused,

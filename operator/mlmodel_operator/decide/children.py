@@ -6,8 +6,8 @@ Not here: the objects themselves (``resources/``).
 from mlmodel_contract.run import Stage
 from mlmodel_contract.status import RunStatus
 
-from ..cluster.cache import Body, Ref
-from ..cluster.kinds import CHILDREN, CLAIM, DEPLOYMENT, JOB, SERVICE, kind_of
+from ..cluster.cache import Body, Ref, ref_of
+from ..cluster.kinds import CHILDREN, CLAIM, DEPLOYMENT, JOB, ROLE_BINDING, SERVICE, kind_of
 from ..config import Config
 from ..resources import access, deployment, names, scaling, service, version
 from ..snapshot import Snapshot
@@ -34,6 +34,12 @@ def kept(snapshot: Snapshot, rollout: Rollout, config: Config) -> tuple[Body, ..
     return tuple(bodies)
 
 
+def to_replace(snapshot: Snapshot, wanted: tuple[Body, ...]) -> tuple[Ref, ...]:
+    """Return the bindings to another role: a role cannot be changed in place, so they go first and are made again in a later look."""
+    roles = {ref_of(body): body["roleRef"] for body in wanted if kind_of(body) is ROLE_BINDING}
+    return tuple(ref for ref, role in roles.items() if ref in snapshot.objects and snapshot.objects[ref]["roleRef"] != role)
+
+
 def made_once(snapshot: Snapshot, config: Config) -> tuple[Body, ...]:
     """Return the claim of the store, where it is missing."""
     if not config.store.is_claim:
@@ -49,7 +55,7 @@ def needs_prediction_key(snapshot: Snapshot, rollout: Rollout) -> bool:
 
 def unwanted(snapshot: Snapshot, wanted: tuple[Body, ...], rollout: Rollout, run: RunStatus | None) -> tuple[Ref, ...]:
     """Return the model's own objects that are no longer wanted; the claim stays, and pods whose ModelVersion somebody deleted."""
-    keep = {Ref(kind_of(body), body["metadata"]["name"]) for body in wanted}
+    keep = {ref_of(body) for body in wanted}
     keep |= {Ref(kind, name) for kind in (DEPLOYMENT, SERVICE) for name in rollout.running}
     return tuple(
         ref

@@ -20,6 +20,9 @@ PROGRESSING = "Progressing"
 DRIFT_DETECTED = "DriftDetected"
 RETRAINING_PAUSED = "RetrainingPaused"
 
+CHILD_REFUSED = "ChildRefused"
+"""Reason of Progressing, and of Ready before a version is live, while the API server refuses a child."""
+
 Word = Literal["True", "False", "Unknown"]
 
 
@@ -44,6 +47,25 @@ def conditions(model: Model, status: MLModelStatus, waits: str, now: datetime) -
     }
     found[READY] = _ready(status, found)
     return [_dated(name, finding, known.get(name), model.generation, now) for name, finding in sorted(found.items())]
+
+
+def refusal_of(known: list[Condition]) -> str:
+    """Return what the API server is known to refuse; empty where nothing is."""
+    return next((condition.message for condition in known if (condition.type, condition.reason) == (PROGRESSING, CHILD_REFUSED)), "")
+
+
+def with_refusal(model: Model, status: MLModelStatus, refusal: str, now: datetime) -> MLModelStatus:
+    """Return the status that says what the API server refuses: in Progressing, and in Ready where no version is live."""
+    if not refusal:
+        return status
+    known = {condition.type: condition for condition in model.status.conditions}
+    told = (PROGRESSING,) if status.live else (PROGRESSING, READY)
+    finding = Finding("False", CHILD_REFUSED, refusal)
+    found = [
+        _dated(condition.type, finding, known.get(condition.type), model.generation, now) if condition.type in told else condition
+        for condition in status.conditions
+    ]
+    return status.model_copy(update={"conditions": found})
 
 
 def broken_spec(reason: str, generation: int, now: datetime) -> Condition:

@@ -17,6 +17,7 @@ class Decision:
     """The desired state of everything that belongs to a model."""
 
     status: MLModelStatus
+    time: datetime
     versions: Mapping[str, ModelVersionStatus] = field(default_factory=dict)
     create: tuple[Body, ...] = ()  # immutable facts, made once: Jobs, ModelVersions, claims
     apply: tuple[Body, ...] = ()  # children that are kept as they are given here

@@ -15,7 +15,10 @@ from ..snapshot import Ending, Pod, Snapshot
 
 Result = TypeVar("Result", PrepareResult, TrialResult, PackageResult, VerifyResult)
 _RESULT: TypeAdapter[StageResult] = TypeAdapter(StageResult)
-_SENTENCES = {"OOMKilled": "killed by its memory limit; raise training.resources.limits.memory", "DeadlineExceeded": "timed out"}
+_SENTENCES = {
+    "OOMKilled": "killed by its memory limit; raise training.resources.limits.memory",
+    "DeadlineExceeded": "timed out; raise training.timeout",
+}
 
 
 class JobState(Enum):
@@ -72,10 +75,15 @@ def failed_attempts(pods: list[Pod]) -> list[Pod]:
     return [pod for pod in pods if pod.phase == "Failed"]
 
 
+def timed_out(job: Body) -> bool:
+    """Tell whether the Job as a whole was ended by its deadline, all of its attempts together; its pods are gone then."""
+    return bool(_conditions(job).get("Failed", {}).get("reason") == "DeadlineExceeded")
+
+
 def failure_of(job: Body, pods: list[Pod]) -> Failure:
     """Say why a Job failed: its own reason, and how its last pod ended."""
     condition = _conditions(job).get("Failed", {})
-    if condition.get("reason") == "DeadlineExceeded":
+    if timed_out(job):
         seconds = job["spec"].get("activeDeadlineSeconds")
         return Failure("DeadlineExceeded", f"timed out after {seconds} seconds; raise training.timeout or lower training.trials")
     last = last_failure(pods)
@@ -87,15 +95,17 @@ def last_failure(pods: list[Pod]) -> Failure | None:
     failed = failed_attempts(pods)
     if not failed:
         return None
-    endings = [ending for ending in failed[-1].terminated if ending.exit_code != 0]
+    pod = failed[-1]
+    endings = [ending for ending in pod.terminated if ending.exit_code != 0]
     if not endings:
-        return Failure(failed[-1].reason or "PodFailed", failed[-1].message or f"pod {failed[-1].name} failed")
-    return Failure(endings[-1].reason or "Error", _sentence(endings[-1]))
+        return Failure(pod.reason or "PodFailed", _SENTENCES.get(pod.reason) or pod.message or f"pod {pod.name} failed")
+    return Failure(pod.reason or endings[-1].reason or "Error", _sentence(pod, endings[-1]))
 
 
-def _sentence(ending: Ending) -> str:
+def _sentence(pod: Pod, ending: Ending) -> str:
+    """Say how the pod ended: what befell it as a whole, such as its deadline, tells more than that its container was killed."""
     lines = [line.strip() for line in ending.message.splitlines() if line.strip()]
-    said = _SENTENCES.get(ending.reason) or f"ended with exit code {ending.exit_code}"
+    said = _SENTENCES.get(pod.reason or ending.reason) or pod.message or f"ended with exit code {ending.exit_code}"
     return f"{said}; last line of its log: {lines[-1][:300]}" if lines else said
 
 

@@ -46,18 +46,29 @@ def advance(snapshot: Snapshot, accepted: str | None, now: datetime) -> Rollout:
     rollout = Rollout(live, status.candidate, tuple(status.draining), handled_rollback=status.retraining.handled_rollback)
     rollout = _rolled_back(snapshot, rollout, now)
     if accepted is not None:
-        rollout = replace(rollout, candidate=CandidateVersion(version=accepted, since=stamp(now)))
+        rollout = _accepted(rollout, accepted, now)
     rollout = _candidate(snapshot, rollout, now)
     rollout = _drained(rollout, now)
     return _counted(snapshot, rollout)
 
 
+def _accepted(rollout: Rollout, version: str, now: datetime) -> Rollout:
+    """Make the version that a run ended in the candidate, unless a person has asked for another one meanwhile."""
+    if rollout.candidate is None:
+        return replace(rollout, candidate=CandidateVersion(version=version, since=stamp(now)))
+    message = f"{version} is kept and not rolled out: a person asked for {rollout.candidate.version} while it was made"
+    return replace(rollout, log=(*rollout.log, LoggedDecision(time=stamp(now), decision="Superseded", version=version, message=message)))
+
+
 def _found_live(snapshot: Snapshot, now: datetime) -> LiveVersion | None:
-    """Return the version that the model's Service sends to although the status names none: somebody has overwritten the status."""
+    """Return the version that the model's Service sends to although the status names none: somebody has overwritten the status.
+
+    The version's own phase must say so too: the Service of a first version that was given up may still be there, or still be in the cache.
+    """
     service = snapshot.objects.get(Ref(SERVICE, snapshot.model.key.name))
     name = service["spec"].get("selector", {}).get(LABEL_VERSION) if service else None
     version = snapshot.versions.get(name) if name else None
-    if version is None or version.spec.decision.verdict is not Verdict.ACCEPTED:
+    if version is None or version.status.phase is not Phase.LIVE:
         return None
     return LiveVersion(version=version.name, since=stamp(now))
 
@@ -99,12 +110,16 @@ def _candidate(snapshot: Snapshot, rollout: Rollout, now: datetime) -> Rollout:
     candidate = rollout.candidate
     if candidate is None:
         return rollout
-    ready = ready_replicas(snapshot.deployment(candidate.version))
-    wanted = wanted_replicas(snapshot)
-    if snapshot.deployment(candidate.version) is not None and ready >= wanted:
+    deployment = snapshot.deployment(candidate.version)
+    ready, wanted = ready_replicas(deployment), wanted_replicas(snapshot)
+    if deployment is None and candidate.version in snapshot.versions:  # the time that an operator was away is not the candidate's
+        return replace(rollout, waits=f"{candidate.version}: its Deployment is being made")
+    if deployment is not None and ready >= wanted:
         return _promoted(snapshot, rollout, candidate.version, now)
     deadline = duration(snapshot.model.spec.serving.progress_deadline)
-    left = (moment(candidate.since) + deadline - now).total_seconds()
+    created = deployment["metadata"]["creationTimestamp"] if deployment else candidate.since
+    since = max(moment(candidate.since), moment(created))
+    left = (since + deadline - now).total_seconds()
     waits = f"{candidate.version}: {ready} of {wanted} pods are ready{why_not_ready(snapshot, candidate.version)}"
     if left <= 0:
         return _given_up(rollout, candidate.version, f"not ready within serving.progressDeadline; {waits}", now)
@@ -140,21 +155,25 @@ def _drained(rollout: Rollout, now: datetime) -> Rollout:
 
 def _counted(snapshot: Snapshot, rollout: Rollout) -> Rollout:
     """Write the ready pods of live and candidate down."""
-    live = rollout.live and rollout.live.model_copy(update={"ready_replicas": ready_replicas(snapshot.deployment(rollout.live.version))})
+    live = rollout.live and rollout.live.model_copy(update={"ready_replicas": serving_pods(snapshot.deployment(rollout.live.version))})
     candidate = rollout.candidate and rollout.candidate.model_copy(
         update={"ready_replicas": ready_replicas(snapshot.deployment(rollout.candidate.version))}
     )
     return replace(rollout, live=live, candidate=candidate)
 
 
+def serving_pods(deployment: Body | None) -> int:
+    """Return the ready pods of a Deployment, of its present spec or an earlier one."""
+    status = (deployment or {}).get("status") or {}
+    return int(status.get("readyReplicas", 0))
+
+
 def ready_replicas(deployment: Body | None) -> int:
     """Return the ready pods of a Deployment, once its controller has seen its present spec."""
     if deployment is None:
         return 0
-    status = deployment.get("status") or {}
-    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
-        return 0
-    return int(status.get("readyReplicas", 0))
+    outdated = (deployment.get("status") or {}).get("observedGeneration", 0) < deployment["metadata"].get("generation", 0)
+    return 0 if outdated else serving_pods(deployment)
 
 
 def why_not_ready(snapshot: Snapshot, version: str) -> str:

@@ -21,10 +21,11 @@ from ..resources import version as version_builder
 from ..snapshot import Snapshot
 from .acceptance import judge
 from .outcome import moment, stamp
-from .results import JobState, failed_attempts, failure_of, job_state, last_failure, result_as, waits
+from .results import JobState, failed_attempts, failure_of, job_state, last_failure, result_as, timed_out, waits
 from .spec import spec_digest
 
 _LOST_AFTER_SECONDS = 120
+_MOST_LIBRARIES, _MOST_SLICES = 32, 40  # that a ModelVersion has room for
 _LOST = "ResultLost: the pod that ended well left no readable result, or is gone"
 
 End = Literal["Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"]
@@ -48,6 +49,9 @@ def advance(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -
         return _end(run, "Cancelled", "spec.suspend was set", now)
     if run.spec_digest != spec_digest(snapshot.model.spec):
         return _end(run, "Cancelled", "the spec changed while it ran", now)
+    live = snapshot.model.status.live
+    if run.champion is not None and live is not None and live.version != run.champion:
+        return _end(run, "Cancelled", f"{live.version} is live now, and not {run.champion}, which it was to be compared with", now)
     return _look_at_job(snapshot, run, config, now)
 
 
@@ -70,7 +74,7 @@ def _look_at_job(snapshot: Snapshot, run: RunStatus, config: Config, now: dateti
             if run.stage is Stage.TRAIN and (job.get("status") or {}).get("succeeded"):
                 return _next(run, Stage.PACKAGE)  # some trials failed, the others can be compared
             failure = failure_of(job, pods)
-            told = failure.reason == "DeadlineExceeded" and ";" in run.progress
+            told = timed_out(job) and ";" in run.progress
             before = f"; before that: {run.progress}" if told else ""  # its pods are gone by now
             return _end(run, "Failed", f"{run.stage}: {failure.reason}: {failure.message}{before}", now)
         case unknown:
@@ -147,15 +151,16 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         model=snapshot.model.key.name,
         run=run.number,
         reason=run.reason,
+        spec_digest=run.spec_digest,
         artifact=package.artifact,
         data=run.data,
         candidate=package.candidate,
-        estimator=package.estimator,
+        estimator=package.estimator[:253] if package.estimator else None,
         parameters=package.parameters,
-        libraries=package.libraries,
-        engine=verified.engine,
+        libraries=dict(list(package.libraries.items())[:_MOST_LIBRARIES]),
+        engine=verified.engine[:32],
         metrics=package.metrics,
-        slices=package.slices,
+        slices=package.slices[:_MOST_SLICES],  # those that miss a criterion come first
         comparison=package.comparison,
         decision=_decision(snapshot, package, verified),
     )

@@ -14,6 +14,7 @@ from mlmodel_contract.run import Stage
 from mlmodel_contract.status import DriftStatus, LiveVersion, MLModelStatus, RetrainingStatus, RunStatus
 from mlmodel_contract.version import Reason
 
+from ..monitoring.harm import LEAST_COVERAGE
 from ..snapshot import Model, Snapshot
 from .outcome import moment, stamp
 from .rollout import Rollout
@@ -49,16 +50,21 @@ def next_start(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> Star
         return Start(status.run.reason, f"run {status.run.number} was cancelled: {status.run.progress}")
     if gave_up(model, status.retraining) or not cooled_down(status.retraining, now):
         return None
-    if status.live is None or outdated(status):
+    if status.live is None or (outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
         return Start(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
     return _by_monitoring(model, status.drift) or _by_schedule(model, status, now) if model.spec.training else None
 
 
-def outdated(status: MLModelStatus) -> bool:
-    """Tell whether the live version is of an earlier spec, the run for the present one having failed: it had no champion to beat."""
-    run = status.run
-    return status.live is not None and run is not None and run.champion is None and run.state in ("Failed", "DataInvalid", "Cancelled")
+def outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:
+    """Tell whether the live version is of an earlier spec, so that it is no champion to beat."""
+    run, present = status.run, spec_digest(snapshot.model.spec)
+    version = snapshot.versions.get(status.live.version) if status.live else None
+    if version is not None and version.spec.spec_digest is not None:
+        return version.spec.spec_digest != present
+    # An earlier operator did not write it down: it is told by the last run, which was for another spec, or had no champion and failed.
+    failed = run is not None and run.champion is None and run.state in ("Failed", "DataInvalid", "Cancelled")
+    return run is not None and (run.spec_digest != present or failed)
 
 
 def _by_monitoring(model: Model, drift: DriftStatus | None) -> Start | None:
@@ -70,7 +76,7 @@ def _by_monitoring(model: Model, drift: DriftStatus | None) -> Start | None:
     if Trigger.DRIFT in triggers and drift.state == "Confirmed":
         if drift.harm == "Confirmed":
             return Start(Reason.DRIFT, drift.message)
-        if drift.harm == "Unknown" and drift.due >= LABELS_DUE:
+        if drift.harm == "Unknown" and drift.due >= LABELS_DUE and drift.labels < LEAST_COVERAGE * drift.due:
             return Start(Reason.DRIFT, f"{drift.message}; labels are not available to tell whether it harms")
     return None
 
@@ -117,8 +123,7 @@ def seconds_to_schedule(model: Model, now: datetime) -> float | None:
 def start(snapshot: Snapshot, status: MLModelStatus, wanted: Start, now: datetime) -> tuple[RunStatus, RetrainingStatus]:
     """Return the new run and what retraining remembers of its start."""
     model = snapshot.model
-    comparable = wanted.reason is not Reason.SPEC_CHANGED and not outdated(status)
-    compared = model.spec.training is not None and comparable and status.live is not None
+    compared = model.spec.training is not None and not outdated(snapshot, status)
     run = RunStatus(
         number=1 + max([status.run.number if status.run else 0, *(version.spec.run for version in snapshot.versions.values())]),
         reason=wanted.reason,

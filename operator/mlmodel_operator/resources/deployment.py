@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmodel_contract import VERSION, environment
-from mlmodel_contract.base import duration
 from mlmodel_contract.pod import PodDocument
 
 from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
@@ -26,6 +25,7 @@ from .pod_parts import (
     secret_volumes,
     store_uri,
     unique,
+    whole_seconds,
 )
 
 PRE_STOP_SECONDS = 5
@@ -58,7 +58,7 @@ def build(model: Model, version: Version, replicas: int, existing: Body | None, 
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "progressDeadlineSeconds": int(duration(model.spec.serving.progress_deadline).total_seconds()),
+        "progressDeadlineSeconds": whole_seconds(model.spec.serving.progress_deadline),
         "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, _image(existing, config), config)},
     }
     if existing is None or not existing["metadata"].get(REPLICAS_OWNED_ELSEWHERE) or model.spec.serving.autoscaling is None:

@@ -3,10 +3,10 @@
 Not here: when a stage starts, and what its result means (``decide/run.py``).
 """
 
+import math
 from typing import Any
 
 from mlmodel_contract import VERSION
-from mlmodel_contract.base import duration
 from mlmodel_contract.environment import COMMAND_TRAIN, ENV_RUN, PATH_TERMINATION
 from mlmodel_contract.manifest import Training
 from mlmodel_contract.run import RunDocument, Stage
@@ -27,7 +27,11 @@ from .pod_parts import (
     secret_volumes,
     store_uri,
     unique,
+    whole_seconds,
 )
+
+_GRACE_SECONDS = 5
+"""A trainer that is told to end has nothing to save."""
 
 
 def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config:
     document = _document(snapshot, run, artifact, config)
     labels = names.run_labels(model, run.number, run.stage)
     spec: dict[str, Any] = {
-        "activeDeadlineSeconds": int(duration(training.timeout).total_seconds()),
+        "activeDeadlineSeconds": _longest(training, training.trials if run.stage is Stage.TRAIN else 1),
         "template": {"metadata": {"labels": labels}, "spec": _pod(snapshot, document, training, config)},
     }
     if run.stage is Stage.TRAIN:
@@ -50,6 +54,16 @@ def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config:
     else:
         spec |= {"backoffLimit": training.retries}
     return names.head(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
+
+
+def _longest(training: Training, pods: int) -> int:
+    """Return the seconds after which a stage of so many pods is given up, though one waits for a node: every attempt at its timeout.
+
+    The Job controller waits 10 s before the second attempt, and twice as long before each further one, at most ten minutes.
+    """
+    attempts = (training.retries + 1) * (whole_seconds(training.timeout) + _GRACE_SECONDS)
+    pauses = sum(min(10 << retry, 600) for retry in range(training.retries))
+    return math.ceil(pods / training.parallelism) * (attempts + pauses)
 
 
 def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> RunDocument:
@@ -85,6 +99,8 @@ def _pod(snapshot: Snapshot, document: RunDocument, training: Training, config: 
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
+        "activeDeadlineSeconds": whole_seconds(training.timeout),
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": POD_SECURITY,
         "containers": [
             {

@@ -84,6 +84,14 @@ def owner_reference(model: Model) -> dict[str, Any]:
     }
 
 
+def owns(model: Model, body: dict[str, Any]) -> bool:
+    """Tell whether the model owns the object; one that has lost its owner is known by its labels."""
+    owners, labels = body["metadata"].get("ownerReferences") or [], body["metadata"].get("labels") or {}
+    if owners:
+        return any(owner["uid"] == model.uid for owner in owners)
+    return bool(labels.get(LABEL_MANAGED_BY) == MANAGER and labels.get(LABEL_MODEL) == model.key.name)
+
+
 def head(kind: Kind) -> dict[str, str]:
     """Return apiVersion and kind."""
     return {"apiVersion": kind.api_version, "kind": kind.name}

@@ -6,6 +6,7 @@ Every pod passes the restricted Pod Security Standard. Not here: whole pods.
 from collections.abc import Iterable
 from typing import Any
 
+from mlmodel_contract.base import duration
 from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE
 
 from ..config import Store
@@ -28,10 +29,10 @@ CONTAINER_SECURITY: dict[str, Any] = {
 
 
 def store_uri(model: Model, store: Store) -> str:
-    """URI below which everything of the model lies."""
+    """URI below which everything of the model lies; a later model of the same name must not learn from what this one leaves in a bucket."""
     if store.is_claim:
         return f"pvc://{store_claim(model)}"
-    return f"{store.uri}/{model.key.namespace}/{model.key.name}"
+    return f"{store.uri}/{model.key.namespace}/{model.key.name}/{model.uid}"
 
 
 def claims_of(uris: Iterable[str]) -> list[str]:
@@ -57,6 +58,11 @@ def secret_volumes(secrets: Iterable[str]) -> list[dict[str, Any]]:
 def secret_mounts(secrets: Iterable[str]) -> list[dict[str, Any]]:
     """Mounts of the same Secrets in the same order."""
     return [{"name": f"secret-{i}", "mountPath": f"{PATH_SECRETS}/{secret}", "readOnly": True} for i, secret in enumerate(secrets)]
+
+
+def whole_seconds(text: str) -> int:
+    """Return a duration as a deadline of Kubernetes has it: at least a second, and no more than 32 bits hold."""
+    return min(max(1, int(duration(text).total_seconds())), 2**31 - 1)
 
 
 def unique(names: Iterable[str | None]) -> list[str]:
