@@ -4,18 +4,16 @@ Not here: the model, and anything about flights.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import binaries
 from tests.cluster.clusters import Cluster
 from tests.cluster.commands import run
-from tests.cluster.images import write_single_program
 from tests.cluster.progress import Step
-from tests.cluster.settings import cache_folder
-from tests.images.build import build, name_in
+from tests.images.build import build, build_s3
 
 from . import manifests
+from .errors import DemoError
 from .manifests import Keys
 from .scenario import CHART, NAMESPACE, RELEASE, STORAGE, STORE, SYSTEM_NAMESPACE
 from .timing import Timed
@@ -23,24 +21,16 @@ from .timing import Timed
 _WAIT_SECONDS = 180
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image of this work tree: its name and its archive."""
-
-    name: str
-    archive: Path
-
-
-def build_images(timed: Timed) -> dict[str, Image]:
-    """Build what is not cached; return the images by target."""
-    found = {}
+def load_images(cluster: Cluster, timed: Timed) -> dict[str, str]:
+    """Build what is not cached, make it usable by the cluster's pods, and return what the images are called there, by target."""
+    archives = {}
     for target in ("operator", "model-server"):
         with timed.step(f"image {target}") as step:
-            archive = build(target, step.note)
-            found[target] = Image(name_in(archive), archive)
+            archives[target] = build(target, step.note)
     with timed.step("image versitygw") as step:
-        found["versitygw"] = _versitygw(binaries.executable("versitygw", report=step.note))
-    return found
+        archives["versitygw"] = build_s3(step.note)
+    with timed.step("images into the cluster"):
+        return dict(zip(archives, cluster.load_images(list(archives.values())), strict=True))
 
 
 def helm(step: Step) -> Path:
@@ -48,11 +38,11 @@ def helm(step: Step) -> Path:
     return binaries.executable("helm", report=step.note)
 
 
-def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, Image]) -> None:
+def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, str]) -> None:
     """Install or upgrade the chart and wait until the operator is ready."""
     values = {
-        "operator.image.name": images["operator"].name,
-        "modelServer.image.name": images["model-server"].name,
+        "operator.image.name": images["operator"],
+        "modelServer.image.name": images["model-server"],
         "store.uri": STORE,
         "store.credentials": STORAGE,
     }
@@ -63,7 +53,15 @@ def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, Image]) 
 
 
 def begin_removal(cluster: Cluster) -> None:
-    """Ask for the end of an earlier demonstration's namespace with all that is in it; nobody waits here."""
+    """Ask for the end of an earlier demonstration's namespace with all that is in it; nobody waits here.
+
+    Raises:
+        DemoError: there is a namespace of that name which is not the demonstration's.
+
+    """
+    found = cluster.kubectl().find("namespace", NAMESPACE)
+    if found is not None and manifests.OURS.items() - found["metadata"].get("labels", {}).items():
+        raise DemoError(f"the namespace {NAMESPACE} is somebody's own, not an earlier demonstration's: rename or delete it first")
     cluster.kubectl()("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
@@ -72,17 +70,8 @@ def await_removal(cluster: Cluster) -> None:
     cluster.kubectl()("wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={_WAIT_SECONDS}s", seconds=_WAIT_SECONDS + 30)
 
 
-def start_storage(cluster: Cluster, images: Mapping[str, Image], keys: Keys) -> None:
+def start_storage(cluster: Cluster, images: Mapping[str, str], keys: Keys) -> None:
     """Make the airline's namespace with its S3 server, and wait until it answers."""
     kubectl = cluster.kubectl()
-    names = {target: image.name for target, image in images.items()}
-    kubectl.apply(manifests.namespace(), *manifests.storage(names, keys), manager="demo")
+    kubectl.apply(manifests.namespace(), *manifests.storage(images, keys), manager="demo")
     kubectl.within(NAMESPACE)("rollout", "status", f"deployment/{STORAGE}", f"--timeout={_WAIT_SECONDS}s", seconds=_WAIT_SECONDS + 30)
-
-
-def _versitygw(program: Path) -> Image:
-    tag = program.parent.name.rsplit("-", 1)[-1][:12]
-    image = Image(f"localhost/mlmodel/versitygw:{tag}", cache_folder() / "images" / f"versitygw-{tag}.tar")
-    if not image.archive.is_file():
-        write_single_program(image.archive, image.name, program)
-    return image

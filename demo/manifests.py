@@ -17,6 +17,9 @@ Manifest = dict[str, Any]
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 """The Pod Security Standard that nothing of the demonstration may be less strict than."""
 
+OURS = {"app.kubernetes.io/part-of": "mlmodel-demo"}
+"""Labels of a namespace that may be removed with all that is in it."""
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -33,7 +36,7 @@ class Keys:
 
 def namespace() -> Manifest:
     """Return the airline's namespace."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED | OURS}}
 
 
 def storage(images: Mapping[str, str], keys: Keys) -> list[Manifest]:

@@ -21,7 +21,6 @@ from . import install, manifests, plot, summary
 from .errors import DemoError
 from .first_version import losses_by_day
 from .flights import FEATURES, TARGET, TIME, read_flights
-from .install import Image
 from .manifests import Keys
 from .narrator import Narrator, narrator_for
 from .observer import Observer, ReplayLog
@@ -86,13 +85,11 @@ def run(scenario: Scenario, console: Console) -> Outcome:
     return outcome
 
 
-def _prepare(stage: Stage) -> dict[str, Image]:
+def _prepare(stage: Stage) -> dict[str, str]:
     """Build and load the images, install the operator, remove what an earlier demonstration left."""
     timed, cluster = stage.timed, stage.cluster
     install.begin_removal(cluster)
-    images = install.build_images(timed)
-    with timed.step("images into the cluster"):
-        cluster.load_images([image.archive for image in images.values()])
+    images = install.load_images(cluster, timed)
     with timed.step("program helm") as step:
         helm = install.helm(step)
     with timed.step("operator (helm upgrade --install)"):
@@ -109,7 +106,7 @@ def _upload(bucket: Bucket, rows: pd.DataFrame, replayed: pd.DataFrame, scenario
     bucket.put(replayed, "replay/flights.parquet")
 
 
-def _tell(stage: Stage, images: dict[str, Image], bucket: Bucket, replayed: pd.DataFrame) -> Story:
+def _tell(stage: Stage, images: dict[str, str], bucket: Bucket, replayed: pd.DataFrame) -> Story:
     """Apply the model, replay the flights, and look on until all is decided."""
     kubectl, timed = stage.cluster.kubectl(), stage.timed
     log = ReplayLog(kubectl)
@@ -120,8 +117,7 @@ def _tell(stage: Stage, images: dict[str, Image], bucket: Bucket, replayed: pd.D
         story = watch.until(Goal("waiting for the first version to serve", _serves, _FIRST_VERSION_SECONDS), story, narrator)
     with timed.step("what the first version alone would predict"):
         story = replace(story, first=_first(bucket, story, replayed))
-    names = {target: image.name for target, image in images.items()}
-    with _replaying(stage, names), log.followed(), narrator.telling():
+    with _replaying(stage, images), log.followed(), narrator.telling():
         with timed.remembered(f"replay of {stage.scenario.days} days"):
             goal = Goal("flights are sent, and the operator looks on", _replayed, stage.scenario.seconds * 1.5 + 120)
             story = watch.until(goal, story, narrator)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.cluster import processes
+from tests.cluster import binaries, processes
 from tests.cluster.clusters import pick, shell_lines
 from tests.cluster.errors import ClusterError, ComponentError
 from tests.cluster.local import LocalCluster
@@ -33,6 +33,15 @@ def up() -> None:
 def down() -> None:
     """Stop the cluster and remove everything that it left on this machine."""
     pick().down(Steps())
+
+
+@app.command()
+def build() -> None:
+    """Build every program of the cluster and the tests that is not cached, so that no test has to wait for it."""
+    steps = Steps()
+    for name in binaries.PROGRAMS:
+        with steps.step(f"program {name}") as step:
+            binaries.ensure(name, step.note)
 
 
 @app.command()

@@ -37,8 +37,8 @@ class Cluster(Protocol):
     def kubectl(self) -> Kubectl:
         """Calls against it."""
 
-    def load_images(self, archives: Sequence[Path]) -> None:
-        """Make the images of these archives usable by pods; those which are there already are skipped."""
+    def load_images(self, archives: Sequence[Path]) -> list[str]:
+        """Make the images of these archives usable by pods, and return the names that pods use; what is there already is skipped."""
 
 
 def pick() -> Cluster:

@@ -1,15 +1,21 @@
-"""The cluster of the user's own kube-context. It is named and asked for before anything touches it, and never removed."""
+"""The cluster of the user's own kube-context. It is named and asked for before anything touches it, and never removed.
+
+Its pods get the images through the registry that the user names, pushed by skopeo, which knows the user's logins.
+"""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from tests.cluster.commands import run
+from tests.cluster import debian
+from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError, CommandError
 from tests.cluster.files import write_atomically
+from tests.cluster.images import name_in
 from tests.cluster.kind import installed_kubectl
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.progress import Steps
@@ -24,6 +30,23 @@ def _ask(question: str) -> bool:
         return typer.confirm(question, default=False, err=True)
     except typer.Abort:
         return False
+
+
+def _registry() -> str:
+    """Where images are pushed to, without a slash at the end. Raises `ClusterError` where the user has not said."""
+    chosen = os.environ.get("REGISTRY", "").rstrip("/")
+    if not chosen:
+        raise ClusterError("CLUSTER=current needs REGISTRY=host/path: a registry that you may push to and your cluster may pull from")
+    return chosen
+
+
+def _pushed(archive: Path, registry: str) -> str:
+    """Push the image under its last name and tag, unless it is there, and return what it is called in the registry."""
+    name = f"{registry}/{name_in(archive).rsplit('/', 1)[-1]}"
+    tls = str(re.match(r"(localhost|127\.|\[::1\])", registry) is None).lower()  # like Docker: the machine's own registry needs none
+    if not succeeds(["skopeo", "inspect", "--raw", f"--tls-verify={tls}", f"docker://{name}"]):
+        run(["skopeo", "copy", f"--dest-tls-verify={tls}", f"docker-archive:{archive}", f"docker://{name}"], seconds=1800)
+    return name
 
 
 class CurrentCluster:
@@ -44,6 +67,7 @@ class CurrentCluster:
         return self.kubeconfig.exists() and self.kubectl().works("get", "--raw", "/readyz")
 
     def up(self, steps: Steps) -> None:
+        _registry()
         program = installed_kubectl()
         try:
             context = run([program, "config", "current-context"]).strip()
@@ -63,6 +87,6 @@ class CurrentCluster:
         self.kubeconfig.unlink(missing_ok=True)
         steps.say("Your own cluster stays as it is.")
 
-    def load_images(self, archives: Sequence[Path]) -> None:
-        if archives:
-            raise ClusterError("images cannot be loaded into a cluster of your own: push them to a registry that it can read")
+    def load_images(self, archives: Sequence[Path]) -> list[str]:
+        debian.ensure({"skopeo": "skopeo"})
+        return [_pushed(archive, _registry()) for archive in archives]

@@ -55,6 +55,11 @@ def write_single_program(archive: Path, name: str, program: Path) -> None:
     write_atomically(archive, content)
 
 
+def name_in(archive: Path) -> str:
+    """The name of the one image in an archive."""
+    return read(archive)[0].names[0]
+
+
 def read(archive: Path) -> list[ArchivedImage]:
     """The images in an archive. Raises `ClusterError` when it is none."""
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster import binaries
 from tests.cluster.commands import run, succeeds
 from tests.cluster.errors import ClusterError
+from tests.cluster.images import name_in
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.progress import Steps
 from tests.cluster.settings import cache_folder
@@ -67,6 +68,7 @@ class KindCluster:
             run(["kind", "delete", "cluster", "--name", _NAME, "--kubeconfig", self.kubeconfig])
             self.kubeconfig.unlink(missing_ok=True)
 
-    def load_images(self, archives: Sequence[Path]) -> None:
+    def load_images(self, archives: Sequence[Path]) -> list[str]:
         for archive in archives:
             run(["kind", "load", "image-archive", archive, "--name", _NAME], seconds=900)
+        return [name_in(archive) for archive in archives]

@@ -14,6 +14,7 @@ from tests.cluster import addons, binaries, control_plane, debian, firewall, hos
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked
+from tests.cluster.images import name_in
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.node import Node
 from tests.cluster.progress import Steps
@@ -138,9 +139,10 @@ class LocalCluster:
 
         wait_until(none_left, "the pods' processes have ended", 30)
 
-    def load_images(self, archives: Sequence[Path]) -> None:
+    def load_images(self, archives: Sequence[Path]) -> list[str]:
         for archive in archives:
             node.load_image(self.layout, archive)
+        return [name_in(archive) for archive in archives]
 
 
 def _require_root(verb: str) -> None:

@@ -26,6 +26,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLMODEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("YES", raising=False)
     monkeypatch.delenv("CLUSTER", raising=False)
+    monkeypatch.setenv("REGISTRY", "registry.example/team")
     return folder
 
 
@@ -71,6 +72,14 @@ def test_kind_creates_its_cluster_only_once(programs: Path) -> None:
     KindCluster().kubeconfig.write_text("there")
     KindCluster().up(QUIET)
     assert not any(call.startswith("create") for call in _calls(programs, "kind"))
+
+
+def test_the_current_cluster_needs_a_registry_before_anything_else(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGISTRY", raising=False)
+    _pretend(programs, "kubectl")
+    with pytest.raises(ClusterError, match="needs REGISTRY=host/path"):
+        CurrentCluster().up(QUIET)
+    assert _calls(programs, "kubectl") == []
 
 
 def test_the_current_cluster_is_not_touched_without_a_yes(programs: Path) -> None:

@@ -3,8 +3,9 @@
 import sys
 
 from tests.cluster.errors import ClusterError
+from tests.cluster.images import name_in
 from tests.cluster.progress import Steps
-from tests.images.build import build, build_s3, name_in
+from tests.images.build import build, build_s3
 from tests.images.names import IMAGES
 
 _S3 = "versitygw"

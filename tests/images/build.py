@@ -54,11 +54,6 @@ def build_s3(report: Callable[[str], None] = lambda _: None) -> Path:
     return archive
 
 
-def name_in(archive: Path) -> str:
-    """The name of the image in an archive: what a pod must name, also where the sources have changed since."""
-    return images.read(archive)[0].names[0]
-
-
 def _prune(shelf: Path, target: str) -> None:
     """Remove the archives that were used longest ago: each is hundreds of megabytes."""
     archives = sorted(shelf.glob(f"{target}-????????????.tar"), key=lambda path: path.stat().st_mtime, reverse=True)

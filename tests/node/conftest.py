@@ -34,8 +34,7 @@ class Images:
 def images(cluster: Cluster) -> Images:
     """Build what is not cached, and load it."""
     archives = [build.build("operator"), build.build("model-server"), build.build_s3()]
-    cluster.load_images(archives)
-    return Images(*map(build.name_in, archives))
+    return Images(*cluster.load_images(archives))
 
 
 @pytest.fixture(scope="session")
