@@ -35,16 +35,20 @@ format: $(UV) ## format and mend what can be mended
 	@$(RUN) ruff format --quiet .
 	@$(RUN) ruff check --fix --quiet .
 
+.PHONY: programs
+programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about ten minutes)
+	@$(RUN) python -m tests.cluster build
+
 .PHONY: test-slow
-test-slow: $(UV) ## tests that start processes, or simulate at length, on this machine
+test-slow: programs ## tests that start processes, or simulate at length, on this machine
 	@$(PYTEST) --quiet -m "slow and not control_plane and not node" -n 2
 
 .PHONY: test-control-plane
-test-control-plane: $(UV) ## tests against a real API server, without a node
+test-control-plane: programs ## tests against a real API server, without a node
 	@$(PYTEST) --quiet -m "control_plane and not node" -n 2 --dist loadfile
 
 .PHONY: test-node
-test-node: $(UV) ## tests on a real node: images, Helm, pods, traffic, faults
+test-node: programs images ## tests on a real node: images, Helm, pods, traffic, faults
 	@KEEP_CLUSTER=1 $(PYTEST) --quiet -m node
 
 .PHONY: test-demo

@@ -75,7 +75,14 @@ class Team:
 
     def post(self, model: str, what: str, document: Body) -> tuple[int, Body]:
         """Post to a model's Service from within the cluster; return status and answer."""
-        said = json.loads(self.run_script("post", f"http://{model}/v2/models/{model}/{what}", json.dumps(document)))
+        return self._posted(model, what, json.dumps(document))
+
+    def post_junk(self, model: str, what: str, size: int) -> tuple[int, Body]:
+        """The same with so many bytes that mean nothing."""
+        return self._posted(model, what, "--junk", str(size))
+
+    def _posted(self, model: str, what: str, *document: str) -> tuple[int, Body]:
+        said = json.loads(self.run_script("post", f"http://{model}/v2/models/{model}/{what}", *document))
         return said["status"], said["body"]
 
     def predict(self, model: str) -> Body:

@@ -1,4 +1,7 @@
-"""Posts the second argument, a document, to the URL that is the first; prints status (0 without an answer) and answer as JSON."""
+"""Posts the second argument, a document, to the URL that is the first; prints status (0 without an answer) and answer as JSON.
+
+Where the second argument is --junk, the document is as many bytes of no meaning as the third one says.
+"""
 
 import json
 import sys
@@ -8,8 +11,9 @@ import httpx
 
 def main() -> None:
     """Post and print."""
+    document = b"\x00\xff[{" * (int(sys.argv[3]) // 4) if sys.argv[2] == "--junk" else sys.argv[2].encode()
     try:
-        answer = httpx.post(sys.argv[1], content=sys.argv[2], timeout=20, trust_env=False)
+        answer = httpx.post(sys.argv[1], content=document, timeout=20, trust_env=False)
         said = {"status": answer.status_code, "body": answer.json()}
     except (httpx.HTTPError, ValueError) as error:
         said = {"status": 0, "body": {"error": f"{type(error).__name__}: {error}"}}
