@@ -1,11 +1,13 @@
 """The CRDs on a real API server: what it refuses and with which sentence, what it fills in, what kubectl shows."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlmodel_contract.base import Document
 from mlmodel_contract.manifest import MLModelSpec
 from mlmodel_operator import crds
@@ -250,6 +252,23 @@ def test_the_contract_reads_what_the_api_server_accepts(anywhere: Kubectl, spec:
     manifest = model(**spec)
     stored = MLModelSpec.model_validate(create(anywhere, manifest, "--dry-run=server")["spec"])
     assert stored == MLModelSpec.model_validate(manifest["spec"])
+
+
+def _readme_manifest() -> str:
+    """The manifest of README's first screen."""
+    found = re.search(r"```yaml\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("path", ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").rglob("*.yaml")))])
+def test_the_api_server_takes_every_manifest_that_a_reader_is_shown(anywhere: Kubectl, path: str) -> None:
+    text = _readme_manifest() if path == "README.md" else (ROOT / path).read_text()
+    objects = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    assert objects
+    for manifest in objects:
+        manifest["metadata"].pop("namespace", None)  # it is not there
+        create(anywhere, manifest, "--dry-run=server")
 
 
 def test_defaults_are_filled_in(anywhere: Kubectl) -> None:
