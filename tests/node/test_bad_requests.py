@@ -27,7 +27,7 @@ def changed(change: Callable[[dict[str, Body]], Any]) -> Body:
 BAD: dict[str, tuple[Body, list[str]]] = {
     "missing column": (changed(lambda tensors: tensors.pop("c")), ["'c'", "missing"]),
     "wrong type": (changed(lambda tensors: tensors["x"].update(data=[0.5, "high"])), ["'x'", "'high'", "number"]),
-    "wrong shape": (changed(lambda tensors: tensors["z"].update(shape=[3])), ["'z'", "[3]", "2 values"]),
+    "wrong shape": (changed(lambda tensors: tensors["z"].update(shape=[3])), ["'x' has 2 rows", "'z' 3", "same number of rows"]),
 }
 
 

@@ -41,7 +41,7 @@ def test_while_a_pod_is_tried_again_the_status_says_what_happened() -> None:
         (
             [],
             {"reason": "DeadlineExceeded"},
-            "DeadlineExceeded: timed out after 10845 seconds; raise training.timeout or lower training.trials",
+            "DeadlineExceeded: timed out after 10935 seconds; raise training.timeout or lower training.trials",
         ),
         ([], {"message": "it has reached the limit"}, "BackoffLimitExceeded: it has reached the limit"),
     ],
@@ -68,7 +68,7 @@ def test_retries_and_timeout_are_the_jobs() -> None:
     train = players.job_of(story.world, 1, Stage.TRAIN)["spec"]
     assert (train["completionMode"], train["completions"], train["parallelism"], train["backoffLimitPerIndex"]) == ("Indexed", 3, 2, 4)
     assert train["template"]["spec"]["activeDeadlineSeconds"] == 1200
-    every_attempt_of_two_rounds = 2 * (5 * (1200 + 5) + 10 + 20 + 40 + 80)
+    every_attempt_of_two_rounds = 2 * (5 * (1200 + 5 + 30) + 10 + 20 + 40 + 80)
     assert train["activeDeadlineSeconds"] == every_attempt_of_two_rounds
     assert "backoffLimit" not in train
 
@@ -158,7 +158,7 @@ def test_what_keeps_a_pod_from_starting_is_told_also_after_the_deadline(status: 
     story.settle()
     players.end_job(story.world, job, "Failed", story.now, reason="DeadlineExceeded")
     story.settle()
-    assert story.progress.startswith("Prepare: DeadlineExceeded: timed out after 10845 seconds")
+    assert story.progress.startswith("Prepare: DeadlineExceeded: timed out after 10935 seconds")
     assert story.progress.endswith(told)
 
 

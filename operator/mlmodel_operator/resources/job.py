@@ -33,6 +33,9 @@ from .pod_parts import (
 _GRACE_SECONDS = 5
 """A trainer that is told to end has nothing to save."""
 
+_START_SECONDS = 30
+"""What it takes to place a pod and to note its end, beside its own deadline, which counts from where a node has taken it."""
+
 
 def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:
     """Return the Job of the run's present stage; ``artifact`` is the bundle that the stage Verify looks at."""
@@ -61,7 +64,7 @@ def _longest(training: Training, pods: int) -> int:
 
     The Job controller waits 10 s before the second attempt, and twice as long before each further one, at most ten minutes.
     """
-    attempts = (training.retries + 1) * (whole_seconds(training.timeout) + _GRACE_SECONDS)
+    attempts = (training.retries + 1) * (whole_seconds(training.timeout) + _GRACE_SECONDS + _START_SECONDS)
     pauses = sum(min(10 << retry, 600) for retry in range(training.retries))
     return math.ceil(pods / training.parallelism) * (attempts + pauses)
 

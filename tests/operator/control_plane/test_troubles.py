@@ -57,7 +57,7 @@ def test_a_trainer_that_takes_too_long_is_ended(loop: Loop) -> None:
     loop.kubelet.outcomes[Stage.PREPARE] = lambda _run, _index: None
     loop.declare(spec(training={"task": "Classification", "timeout": "2s", "retries": 0}))
     loop.until(lambda: loop.run == (1, "Prepare", "Failed"), "the run has failed")
-    assert "timed out after 7 seconds; raise training.timeout" in loop.status["run"]["progress"]
+    assert "timed out after 37 seconds; raise training.timeout" in loop.status["run"]["progress"]
 
 
 @pytest.mark.usefixtures("operator")
