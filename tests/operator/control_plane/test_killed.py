@@ -19,13 +19,13 @@ def test_it_goes_on_and_nothing_is_done_twice(loop: Loop, api: Api, operator: Op
     loop.annotate(retrain="now")
     live_through_kills(loop, api, operator, "late-v2")
     loop.until(lambda: not loop.status.get("draining"), "the first version has drained")
+    loop.until(lambda: api.names(DEPLOYMENT) == ["late-v2"], "its pods have gone")  # just after the status says so
 
     assert operator.starts > 8
     assert {name: len(uids) for name, uids in loop.kubelet.jobs.items()} == {
         f"late-r{run}-{stage.lower()}": 1 for run in (1, 2) for stage in Stage
     }
     assert api.names(MODEL_VERSION) == ["late-v1", "late-v2"]
-    assert api.names(DEPLOYMENT) == ["late-v2"]
     assert api.get(SERVICE, "late")["spec"]["selector"]["mlmodel.dev/version"] == "late-v2"
     words = Counter(event["reason"] for event in api.objects(EVENT) if event.get("reportingController") == "mlmodel-operator")
     assert all(words[word] <= 2 for word in ("RunStarted", "Accepted", "Promoted")), words
