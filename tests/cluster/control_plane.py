@@ -261,6 +261,10 @@ def start(plane: ControlPlane) -> None:
     for component in wanted[2:]:
         processes.start(plane.folder, plane.logs, component)
     _wait_healthy(plane, wanted, _health_urls(plane)[1:])
+    # A healthy controller manager may still wait for its lease, and no pod is admitted before it made this.
+    account = "serviceaccount", "default", "--namespace=default"
+    kubectl = plane.kubectl()
+    wait_until(lambda: kubectl.find(*account) is not None, "the default service account is there", _READY_SECONDS)
 
 
 def _wait_healthy(plane: ControlPlane, started: Sequence[Component], urls: Sequence[tuple[str, str]]) -> None:
