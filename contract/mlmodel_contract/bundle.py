@@ -12,7 +12,7 @@ from pydantic import Field
 from .base import Digest, Document
 from .manifest import ColumnType, Estimator
 from .metrics import Task
-from .report import FeatureKind, LossReference
+from .report import Correlations, FeatureKind, LossReference
 from .version import Metrics
 
 MANIFEST = "manifest.json"
@@ -57,6 +57,8 @@ class FeatureProfile(Document):
     edges: list[float] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
     counts: list[int]
+    effect: float = Field(1.0, description="Design effect: how many times larger dependence makes the variance of a mean.")
+    slot_effects: list[float] = Field(default_factory=list, description="The same by slot; none where all are 1.")
 
 
 class Profile(Document):
@@ -64,6 +66,7 @@ class Profile(Document):
 
     rows: int
     features: list[FeatureProfile]
+    correlations: Correlations | None = None
     loss: LossReference
 
 

@@ -20,6 +20,13 @@ PREDICTION = "prediction"
 """Name of the prediction among the counted features; no column may have it (the sidecar counts it after the columns)."""
 
 
+MOST_SCORED = 20
+"""Numbers whose correlations are watched: those that come first."""
+
+_MOST_PAIRS = MOST_SCORED * (MOST_SCORED - 1) // 2
+_EFFECT = "How many times larger dependence between training rows makes the variance of a mean than independent rows would."
+
+
 class FeatureKind(StrEnum):
     """How a feature's slots are to be read."""
 
@@ -34,6 +41,26 @@ class FeatureCounts(Document):
     kind: FeatureKind = Field(description="Numeric or Categorical.")
     reference: list[int] = Field(max_length=64, description="Rows of the training data in each slot; the last slot is missing values.")
     live: list[int] = Field(max_length=64, description="Live rows in each slot, in the same order.")
+    effect: float = Field(1.0, ge=1, description=_EFFECT)
+    slot_effects: list[float] = Field(default_factory=list, max_length=64, description="The same by slot; none where all are 1.")
+
+
+class Correlations(Document):
+    """The numbers whose correlations are watched, and how their training rows were correlated.
+
+    Lists are by pair: first with second, first with third, ..., second with third, ...
+    """
+
+    names: list[str] = Field(min_length=2, max_length=MOST_SCORED, description="The columns.")
+    rows: int = Field(ge=1, description="Training rows.")
+    products: list[int] = Field(description="Sum over the training rows of the product of the two location scores.", max_length=_MOST_PAIRS)
+    cumulants: list[list[int]] = Field(
+        description="For each change of the correlation that is looked for, ln E exp of its centred log likelihood ratio over the training "
+        "rows, in millionths.",
+        max_length=_MOST_PAIRS,
+    )
+    effects: list[float] = Field(description="Design effect of the product.", max_length=_MOST_PAIRS)
+    dense_effect: float = Field(1.0, ge=1, description="Design effect of all locations together.")
 
 
 class LossReference(Document):
@@ -96,5 +123,11 @@ class MonitorReportSpec(Document):
     time: str = Field(max_length=40, description="When the report was made, RFC 3339.")
     rows: RowCounts = Field(default_factory=RowCounts, description="What happened to the rows that the server predicted.")
     features: list[FeatureCounts] = Field(default_factory=list, max_length=257, description="Counts by feature, the prediction last.")
+    correlations: Correlations | None = Field(None, description="The numbers whose correlations are watched; none with few training rows.")
+    products: list[int] = Field(
+        default_factory=list,
+        max_length=_MOST_PAIRS,
+        description="Sum over the live rows of the product of the two location scores, by pair of correlations.names.",
+    )
     labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions.")
     loss_reference: LossReference | None = Field(None, description="The holdout's loss, from the bundle.")

@@ -90,7 +90,10 @@ class DriftedFeature(Document):
     """A feature whose live rows differ from the training rows."""
 
     name: str = Field(max_length=63, description="The feature.")
-    evidence: float = Field(description="Natural logarithm of one over the corrected p-value.")
+    evidence: float = Field(description="Natural logarithm of its e-value, at its highest: the evidence that this feature changed.")
+    size: float = Field(0.0, ge=0, description="How large the change is, in standard deviations of the training rows.")
+    change: str = Field("", max_length=128, description="What changed: location, spread, the share of a slot, or a correlation.")
+    since: str | None = Field(None, max_length=40, description="When the change began, as far as the reports tell.")
 
 
 class DriftStatus(Document):
@@ -102,6 +105,8 @@ class DriftStatus(Document):
     )
     message: str = Field("", max_length=1024, description="The verdict in a sentence.")
     since: str | None = Field(None, max_length=40, description="When the drift was confirmed.")
+    evidence: float = Field(0.0, description="Natural logarithm of the evidence that anything changed, at its highest.")
+    severe: bool = Field(False, description="Whether a feature changed by half a standard deviation or more.")
     rows: int = Field(0, ge=0, description="Live rows counted.")
     due: int = Field(0, ge=0, description="Live rows whose label should be back by now.")
     missed: int = Field(0, ge=0, description="Live rows that were served but never counted: a sidecar lagged or was dead.")

@@ -138,7 +138,7 @@ class Book:
             if earlier is None or earlier.version != self._subject.version:
                 return
             self._sequence = max(self._sequence, earlier.sequence)
-            if self._counter.add([feature.live for feature in earlier.features]):
+            if self._counter.add([feature.live for feature in earlier.features], earlier.products):
                 self._account.add(earlier.rows.model_dump(), now)
                 self._labels = _sum(self._labels, earlier.labels)
                 with self._spool.transaction() as transaction:
@@ -175,9 +175,12 @@ class Book:
         return self._scorer.add(counts, label["values"], label["truth"])
 
     def _save(self, transaction: Transaction) -> None:
-        document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), "features": self._counter.counts}
+        document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), **self._counted()}
         transaction.put(_ROWS, document)
         self._changed = False
+
+    def _counted(self) -> dict[str, Any]:
+        return {"features": self._counter.counts, "products": self._counter.products}
 
     def _load(self) -> None:
         with self._spool.transaction() as transaction:
@@ -189,11 +192,18 @@ class Book:
             self._sequence = rows["sequence"]
             self.fresh = rows["fresh"]
             self._account.load(rows["account"])
-            self._counter.add(rows["features"])
+            self._counter.add(rows["features"], rows["products"])
 
     def _report(self, now: float) -> MonitorReportSpec:
         features = [
-            FeatureCounts(name=feature.name, kind=feature.kind, reference=feature.counts, live=live)
+            FeatureCounts(
+                name=feature.name,
+                kind=feature.kind,
+                reference=feature.counts,
+                live=live,
+                effect=feature.effect,
+                slot_effects=feature.slot_effects,
+            )
             for feature, live in zip(self._subject.profile.features, self._counter.counts, strict=True)
         ]
         return MonitorReportSpec(
@@ -204,6 +214,8 @@ class Book:
             time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             rows=RowCounts(**self._account.rows()),
             features=features,
+            correlations=self._subject.profile.correlations,
+            products=self._counter.products,
             labels=self._labels,
             loss_reference=self._subject.profile.loss,
         )

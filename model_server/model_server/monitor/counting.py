@@ -11,6 +11,7 @@ import numpy as np
 from mlmodel_contract.bundle import FeatureProfile, Profile
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import PREDICTION, FeatureKind
+from mlmodel_contract.scores import location_scores
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
@@ -26,9 +27,12 @@ class FeatureCounter:
         self._places = _places(profile.categories, self._missing)
         self.counts_: Counts = np.zeros(self._missing + 1, dtype=np.int64)
 
-    def count(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
-        """Return the rows by slot: values are numbers, booleans or None if numeric, and text, booleans or None if categorical."""
-        slots = self._numeric_slots(values) if self._numeric else self._categorical_slots(values)
+    def slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
+        """Return each row's slot: values are numbers, booleans or None if numeric, and text, booleans or None if categorical."""
+        return self._numeric_slots(values) if self._numeric else self._categorical_slots(values)
+
+    def count(self, slots: Counts) -> Counts:
+        """Return the rows by slot."""
         return np.bincount(slots, minlength=len(self.counts_))
 
     def _numeric_slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
@@ -47,6 +51,7 @@ class RowCounter:
     def __init__(self, profile: Profile, task: Task) -> None:
         self._task = task
         self._counters = {feature.name: FeatureCounter(feature) for feature in profile.features}
+        self._products = ProductSums(profile)
 
     def update(self, columns: Mapping[str, Sequence[Any]], predictions: NDArray[np.float64]) -> None:
         """Count rows: all features of all rows, or nothing.
@@ -61,25 +66,49 @@ class RowCounter:
         """
         scores = prediction_of(predictions, self._task)
         columns = {**columns, PREDICTION: scores.tolist()}
-        counts = {name: counter.count(columns.get(name, [None] * len(scores))) for name, counter in self._counters.items()}
-        if any(int(count.sum()) != len(scores) for count in counts.values()):
+        slots = {name: counter.slots(columns.get(name, [None] * len(scores))) for name, counter in self._counters.items()}
+        if any(len(places) != len(scores) for places in slots.values()):
             raise ValueError("columns differ in length")
-        for name, count in counts.items():
-            self._counters[name].counts_ += count
+        self._products.add(slots)
+        for name, counter in self._counters.items():
+            counter.counts_ += counter.count(slots[name])
 
     @property
     def counts(self) -> list[list[int]]:
         """Rows by slot, for each feature in the profile's order."""
         return [counter.counts_.tolist() for counter in self._counters.values()]
 
-    def add(self, counts: Sequence[Sequence[int]]) -> bool:
-        """Add counts of an earlier life; return whether they have this profile's slots, else nothing is added."""
+    @property
+    def products(self) -> list[int]:
+        """Sums of products of location scores, by pair."""
+        return [int(total) for total in self._products.sums_]
+
+    def add(self, counts: Sequence[Sequence[int]], products: Sequence[int]) -> bool:
+        """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
         own = list(self._counters.values())
-        if [len(feature) for feature in counts] != [len(counter.counts_) for counter in own]:
+        if [len(feature) for feature in counts] != [len(counter.counts_) for counter in own] or len(products) != len(self.products):
             return False
+        self._products.sums_ += np.array(products, dtype=np.int64)
         for counter, feature in zip(own, counts, strict=True):
             counter.counts_ += np.array(feature, dtype=np.int64)
         return True
+
+
+class ProductSums:
+    """Sums, over rows, of the product of two numbers' location scores; ``sums_`` is by pair of the profile's correlations."""
+
+    def __init__(self, profile: Profile) -> None:
+        by_name = {feature.name: feature for feature in profile.features}
+        names = profile.correlations.names if profile.correlations else []
+        self._scores = {name: np.array(location_scores(by_name[name].counts), np.float64) for name in names}
+        self._pairs = np.triu_indices(len(names), 1)
+        self.sums_: Counts = np.zeros(len(self._pairs[0]), dtype=np.int64)
+
+    def add(self, slots: Mapping[str, Counts]) -> None:
+        """Add rows, whose slots are given by feature; sums of whole numbers below 2^53 are exact in floating point."""
+        if self._scores:
+            rows = np.column_stack([score[slots[name]] for name, score in self._scores.items()])
+            self.sums_ += (rows.T @ rows)[self._pairs].astype(np.int64)
 
 
 def _places(categories: Sequence[str], missing: int) -> dict[Any, int]:

@@ -9,8 +9,11 @@ import numpy as np
 from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
+from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
+from .correlations import correlations
+from .dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
 from .losses import Floats
 from .rows import Rows
 
@@ -22,9 +25,19 @@ _BOOLEANS = ["false", "true"]
 
 
 def profile(schema: BundleSchema, train: Rows, predictions: Floats, loss: LossReference) -> Profile:
-    """Return the profile of the training rows, and of the predictions (rows x classes, or rows x 1) and the loss on the holdout."""
+    """Return the profile of the training rows, and of the predictions (rows x classes, or rows x 1) and the loss on the holdout.
+
+    Rows must be in time order, or their dependence is not seen.
+    """
     features = [_feature(column, train) for column in schema.features]
-    return Profile(rows=len(train), features=[*features, _numeric(PREDICTION, watched(predictions))], loss=loss)
+    prediction, _ = _numeric(PREDICTION, watched(predictions))
+    numbers = {known.name: scored(known, slots) for known, slots in features if known.kind is FeatureKind.NUMERIC}
+    return Profile(rows=len(train), features=[*(known for known, _ in features), prediction], correlations=correlations(numbers), loss=loss)
+
+
+def scored(known: FeatureProfile, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the location score of each row of a number."""
+    return np.array(location_scores(known.counts), np.int64)[slots]
 
 
 def watched(predictions: Floats) -> Floats:
@@ -34,33 +47,55 @@ def watched(predictions: Floats) -> Floats:
     return predictions[:, 1] if predictions.shape[1] == 2 else predictions.max(axis=1)
 
 
-def _feature(column: SchemaColumn, train: Rows) -> FeatureProfile:
+def _feature(column: SchemaColumn, train: Rows) -> tuple[FeatureProfile, NDArray[np.int64]]:
+    """Return the feature's profile and the slot of each row."""
     values = train.columns[column.name]
     if column.type is ColumnType.NUMBER:
         return _numeric(column.name, values)
-    counts = _boolean_counts(values) if column.type is ColumnType.BOOLEAN else Counter(values.tolist())
-    missing = counts.pop(None, 0)
-    top = (
-        _BOOLEANS
-        if column.type is ColumnType.BOOLEAN
-        else [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:_TOP]
-    )
-    named = [counts[name] for name in top]
-    return FeatureProfile(
-        name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[*named, counts.total() - sum(named), missing]
-    )
+    texts = _boolean_texts(values) if column.type is ColumnType.BOOLEAN else values.tolist()
+    counts = Counter(texts)
+    counts.pop(None, 0)
+    ranked = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:_TOP]
+    places: dict[str | None, int] = {name: place for place, name in enumerate(top)}
+    places[None] = len(top) + 1
+    slots = np.array([places.get(text, len(top)) for text in texts], np.int64)
+    return _counted(FeatureProfile(name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[]), slots, len(top) + 2)
 
 
-def _boolean_counts(values: Floats) -> Counter[str | None]:
-    missing = int(np.isnan(values).sum())
-    true = int((values == 1.0).sum())
-    return Counter({"false": len(values) - missing - true, "true": true, None: missing})
+def _boolean_texts(values: Floats) -> list[str | None]:
+    return [None if np.isnan(value) else _BOOLEANS[int(value)] for value in values]
 
 
-def _numeric(name: str, values: Floats) -> FeatureProfile:
+def _numeric(name: str, values: Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
     """Edges are values that occur, so that a number of few values has a slot for each."""
-    present = values[~np.isnan(values)]
+    missing = np.isnan(values)
+    present = values[~missing]
     edges: NDArray[np.float64] = np.unique(np.quantile(present, _QUANTILES, method="lower")) if len(present) else np.empty(0)
-    slots = np.searchsorted(edges, present, side="left")
-    counts = np.bincount(slots, minlength=len(edges) + 1).tolist()
-    return FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges.tolist(), counts=[*counts, len(values) - len(present)])
+    slots = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="left")).astype(np.int64)
+    return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges.tolist(), counts=[]), slots, len(edges) + 2)
+
+
+def _counted(feature: FeatureProfile, slots: NDArray[np.int64], number: int) -> tuple[FeatureProfile, NDArray[np.int64]]:
+    """Return the feature with its rows by slot and their design effects, and the slots."""
+    counts = np.bincount(slots, minlength=number).tolist()
+    by_slot = _slot_effects(slots, number)
+    scores = [location_scores(counts), spread_scores(counts)] if feature.kind is FeatureKind.NUMERIC else []
+    own = [float(design_effects(np.array(score, np.float64)[slots][:, None])[0]) for score in scores]
+    frequent = [effect for effect, count in zip(by_slot, counts, strict=True) if not scores and count > FREQUENT * len(slots)]
+    return feature.model_copy(
+        update={
+            "counts": counts,
+            "effect": rounded_up(max([1.0, *own, *frequent])),
+            "slot_effects": [rounded_up(effect) for effect in by_slot] if max(by_slot) > 1 else [],
+        }
+    ), slots
+
+
+def _slot_effects(slots: NDArray[np.int64], number: int) -> list[float]:
+    """Return the design effect of each slot's share; rows are counted by block first, which is cheap."""
+    blocks = len(slots) // BLOCK
+    cells = np.arange(blocks * BLOCK) // BLOCK * number + slots[: blocks * BLOCK]
+    sums = np.bincount(cells, minlength=blocks * number).reshape(blocks, number).astype(np.float64)
+    share = np.bincount(slots, minlength=number) / max(len(slots), 1)
+    return [float(effect) for effect in effects_of_blocks(sums, share * (1 - share))]

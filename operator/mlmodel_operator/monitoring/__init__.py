@@ -5,14 +5,17 @@ are the methods, each behind ``update(...) -> verdict``. Nothing here knows Kube
 ``docs/drift.md``.
 """
 
-from .detector import Bucket, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from .detector import DriftDetector, DriftState, DriftVerdict
 from .evidence import Evidence
 from .harm import HarmDetector, HarmVerdict, Labelled
 from .judgement import Judgement, Settings, judge
-from .reports import Refusal
+from .memory import Bucket
+from .references import Correlations, FeatureReference
+from .refusal import Refusal
 
 __all__ = [
     "Bucket",
+    "Correlations",
     "DriftDetector",
     "DriftState",
     "DriftVerdict",

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from mlmodel_contract.report import MonitorReportSpec
 
-from .detector import Bucket
 from .evidence import Evidence, PodTally
 from .harm import LossSums
-from .reports import Refusal, ReportError, demand, read_report
+from .memory import Bucket
+from .refusal import Refusal, ReportError, demand
+from .reports import read_report
 from .tally import Tally, blank_tally
 
 
@@ -34,20 +35,21 @@ def count(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], version:
             changes.append(change)
         except ReportError as error:
             refused[pod] = error.refusal
-    increment = sum(changes, blank_tally(evidence.cells))
-    evidence = replace(evidence, total=evidence.total + replace(increment, cells=()))
-    return evidence, Increment(Bucket(increment.rows.counted, increment.cells), LossSums.of(increment.labels), refused)
+    increment = sum(changes, blank_tally(evidence.cells, evidence.pairs))
+    evidence = replace(evidence, total=evidence.total + replace(increment, cells=(), products=()))
+    return evidence, Increment(Bucket(increment.rows.counted, increment.cells, increment.products), LossSums.of(increment.labels), refused)
 
 
 def _count_pod(evidence: Evidence, pod: str, report: MonitorReportSpec, version: str) -> tuple[Evidence, Tally]:
-    features, tally = read_report(report, version)
+    features, correlations, tally = read_report(report, version)
     reference = report.loss_reference or evidence.loss_reference
-    demand(evidence.features in ((), features) and evidence.loss_reference in (None, reference), Refusal.INCONSISTENT)
-    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells))))
+    same = (evidence.features, evidence.correlations) == (features, correlations) or not evidence.features
+    demand(same and evidence.loss_reference in (None, reference), Refusal.INCONSISTENT)
+    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells), len(tally.products))))
     demand(report.sequence > counted.sequence or (report.sequence == counted.sequence and tally == counted.tally), Refusal.STALE)
     change = tally - counted.tally
     demand(not change.fell(), Refusal.DECREASED)
-    evidence = replace(evidence, features=features, loss_reference=reference)
+    evidence = replace(evidence, features=features, correlations=correlations, loss_reference=reference)
     if tally == counted.tally:
         # A calm pod's newer report is not worth a write of the status.
         return evidence, change

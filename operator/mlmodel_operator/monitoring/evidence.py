@@ -12,8 +12,10 @@ from typing import Literal
 from mlmodel_contract.report import LossReference
 from pydantic import TypeAdapter
 
-from .detector import WINDOWS, DriftMemory, FeatureReference
+from .change_times import MOST_CANDIDATES
 from .harm import HarmMemory
+from .memory import DriftMemory
+from .references import Correlations, FeatureReference
 from .tally import NUMBERS, SCORES, Tally, blank_tally
 
 MOST_COUNTS = 150_000
@@ -37,8 +39,9 @@ class Evidence:
     ``total.cells`` is always empty: the rows by slot are the drift detector's own. ``format`` changes with the meaning of any field.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     features: tuple[FeatureReference, ...] = ()
+    correlations: Correlations | None = None
     loss_reference: LossReference | None = None
     pods: Mapping[str, PodTally] = field(default_factory=dict)
     total: Tally = field(default_factory=lambda: blank_tally(0))
@@ -80,19 +83,27 @@ class Evidence:
         """Slots of all features together."""
         return sum(len(feature.counts) for feature in self.features)
 
+    @property
+    def pairs(self) -> int:
+        """Pairs of features whose correlation is watched."""
+        return len(self.correlations.products) if self.correlations else 0
+
     def has_room(self) -> bool:
         """Tell whether one more pod can be counted."""
-        return (len(self.pods) + 1) * (self.cells + 2 * SCORES) + (len(WINDOWS) + 2) * self.cells <= MOST_COUNTS
+        size = self.cells + self.pairs
+        return (len(self.pods) + 1) * (size + 2 * SCORES) + MOST_CANDIDATES * size <= MOST_COUNTS
 
     def check(self) -> None:
         """Raise ValueError where the parts do not belong together."""
-        tallies = [(self.total, 0)] + [(counted.tally, self.cells) for counted in self.pods.values()]
+        whole = (self.cells, self.pairs)
+        tallies = [(self.total, (0, 0))] + [(counted.tally, whole) for counted in self.pods.values()]
         sizes = [
-            len(tally.numbers) == NUMBERS and len(tally.scores) == 2 * SCORES and len(tally.cells) == cells for tally, cells in tallies
+            len(tally.numbers) == NUMBERS and len(tally.scores) == 2 * SCORES and (len(tally.cells), len(tally.products)) == size
+            for tally, size in tallies
         ]
         if self.drift:
-            slots = [self.drift.cells, *(window.cells for window in self.drift.windows)]
-            sizes.append(all(len(cells) == self.cells for cells in slots) and len(self.drift.windows) == len(WINDOWS))
+            buckets = [self.drift.waiting, *(segment.bucket for segment in self.drift.segments)]
+            sizes.append(all((len(bucket.cells), len(bucket.products)) == whole for bucket in buckets))
             sizes.append(len(self.drift.evidence) == len(self.features))
         if not all(sizes) or len(self.harm.windows) != len(HarmMemory().windows):
             raise ValueError("its parts have different sizes")

@@ -13,11 +13,12 @@ from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus
 from mlmodel_contract.version import Metrics
 
 from .counting import Increment, count
-from .detector import TOLERANCE, Bucket, DriftDetector, DriftState, DriftVerdict
+from .detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
 from .evidence import Evidence
 from .harm import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled
 from .live_metrics import live_metric
-from .reports import Refusal
+from .memory import Blame, Bucket
+from .refusal import Refusal
 from .sentences import verdict_sentence
 
 _MOST_FEATURES = 20  # that the status has room for
@@ -60,19 +61,22 @@ def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings
     Asking again with the same reports changes nothing, and no report makes it raise.
     """
     counted, increment = count(evidence, reports, settings.version)
-    counted, drift = _drift(counted, increment.bucket, settings)
+    time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    counted, drift = _drift(counted, increment.bucket, settings, time)
     counted, harm = _harm(counted, increment, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
-        counted = replace(counted, drift_since=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+        counted = replace(counted, drift_since=time)
     criteria = [_criterion(criterion, counted, settings.holdout) for criterion in settings.criteria]
     return Judgement(counted, _status(counted, drift, harm), criteria, counted != evidence, increment.refused)
 
 
-def _drift(evidence: Evidence, bucket: Bucket, settings: Settings) -> tuple[Evidence, DriftVerdict]:
+def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) -> tuple[Evidence, DriftVerdict]:
     if not evidence.features:
-        return evidence, DriftVerdict(DriftState.NONE, ())
-    detector = DriftDetector(evidence.features, settings.false_alarm_probability / 2, settings.tolerance, evidence.drift)
-    verdict = detector.update(bucket)
+        return evidence, DriftVerdict(DriftState.NONE, 0.0, ())
+    detector = DriftDetector(
+        evidence.features, settings.false_alarm_probability / 2, settings.tolerance, evidence.correlations, evidence.drift
+    )
+    verdict = detector.update(bucket, time)
     return replace(evidence, drift=detector.memory), verdict
 
 
@@ -96,7 +100,15 @@ def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> Drift
         loss=harm.loss,
         loss_bound=harm.bound,
         loss_reference=harm.reference,
-        features=[DriftedFeature(name=name, evidence=round(value, 2)) for name, value in drift.features[:_MOST_FEATURES]],
+        evidence=round(drift.evidence, 2),
+        severe=drift.severe,
+        features=[_drifted(blame) for blame in drift.features[:_MOST_FEATURES]],
+    )
+
+
+def _drifted(blame: Blame) -> DriftedFeature:
+    return DriftedFeature(
+        name=blame.name, evidence=round(blame.evidence, 2), size=round(blame.size, 3), change=blame.change, since=blame.since or None
     )
 
 

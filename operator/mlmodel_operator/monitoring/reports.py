@@ -4,12 +4,13 @@ Not here: what was counted before of any pod (``evidence.py``).
 """
 
 import math
-from enum import StrEnum
 
 from mlmodel_contract import VERSION
 from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
 
-from .detector import FeatureReference
+from .pairs import read_correlations
+from .references import Correlations, FeatureReference
+from .refusal import Refusal, demand
 from .tally import SCORES, TRUTH, Tally, tally_of
 
 MOST_ROWS = 10**11
@@ -23,33 +24,8 @@ _MOST_UNIT = 1e30
 _ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
 
 
-class Refusal(StrEnum):
-    """Why a report is not counted."""
-
-    FOREIGN = "Foreign"  # another version of the model or of the contract
-    STALE = "Stale"  # older than the last one counted, or as old but different
-    DECREASED = "Decreased"  # a cumulative count became smaller
-    INCONSISTENT = "Inconsistent"  # other features or slots, or counts that contradict each other
-    ABSURD = "Absurd"  # negative, not finite, or beyond all bounds
-    FULL = "Full"  # more pods than the evidence has room for
-
-
-class ReportError(Exception):
-    """A report that is not counted; the reason is a ``Refusal``."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
-
-
-def demand(holds: bool, refusal: Refusal) -> None:
-    """Refuse the report with that reason unless the condition holds."""
-    if not holds:
-        raise ReportError(refusal)
-
-
-def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], Tally]:
-    """Return the report's features and its cumulative counts.
+def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], Correlations | None, Tally]:
+    """Return the report's features, their correlations, and its cumulative counts.
 
     Raises:
         ReportError: the report is of another version, or what it says cannot be.
@@ -57,16 +33,23 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
     """
     demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
     demand(_features_agree(report) and _labels_agree(report.labels), Refusal.INCONSISTENT)
-    features = tuple(FeatureReference(feature.name, feature.kind, tuple(feature.reference)) for feature in report.features)
+    features = tuple(
+        FeatureReference(feature.name, feature.kind, tuple(feature.reference), feature.effect, tuple(feature.slot_effects))
+        for feature in report.features
+    )
     tally = tally_of(report)
     demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
+    correlations = read_correlations(report)
     demand(_adds_up(report), Refusal.INCONSISTENT)
-    return features, tally
+    return features, correlations, tally
 
 
 def _features_agree(report: MonitorReportSpec) -> bool:
-    names = {feature.name for feature in report.features}
-    slots = all(len(feature.reference) == len(feature.live) >= 2 for feature in report.features)
+    names = {feature.name for feature in report.features if sum(feature.reference) > 0}
+    slots = all(
+        len(feature.reference) == len(feature.live) >= 2 and len(feature.slot_effects) in (0, len(feature.live))
+        for feature in report.features
+    )
     return bool(names) and len(names) == len(report.features) and slots
 
 
@@ -78,7 +61,9 @@ def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
     numbers = [*tally.numbers[:TRUTH], abs(tally.numbers[TRUTH]), *tally.numbers[TRUTH + 1 :]]
     counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))
-    return whole and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
+    effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
+    sound = all(1 <= effect <= MOST_ROWS for effect in effects)
+    return whole and sound and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
 
 
 def _finite(reference: LossReference | None) -> bool:

@@ -9,6 +9,7 @@ from mlmodel_contract.report import RowCounts
 
 from .detector import DriftState, DriftVerdict
 from .harm import HarmVerdict
+from .memory import Blame
 
 _NAMED = 5  # features that a sentence names
 
@@ -33,7 +34,7 @@ _HEADS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspecte
 
 
 def _inputs(drift: DriftVerdict, rows: int) -> str:
-    names = _listed([name for name, _ in drift.features])
+    names = _listed([_described(feature) for feature in drift.features]) or "many features together, though none by itself,"
     match drift.state:
         case DriftState.CONFIRMED:
             return f"{names} of {rows:,} live rows differ from the training rows"
@@ -41,6 +42,10 @@ def _inputs(drift: DriftVerdict, rows: int) -> str:
             return f"{names} of {rows:,} live rows may differ from the training rows"
         case DriftState.NONE:
             return f"{rows:,} live rows are like the training rows"
+
+
+def _described(feature: Blame) -> str:
+    return f"{feature.name} ({feature.change}, {feature.size:.2g} sd)"
 
 
 def _damage(harm: HarmVerdict) -> str:

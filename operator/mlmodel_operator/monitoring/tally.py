@@ -24,18 +24,24 @@ class Tally:
     """Counts of one pod or of all.
 
     ``numbers`` are the fields of ``RowCounts`` and the sums of ``LabelCounts``, ``scores`` the 100 bins of the negatives' and the 100 of
-    the positives' scores, ``cells`` the rows by slot, one feature after the other.
+    the positives' scores, ``cells`` the rows by slot, one feature after the other, ``products`` the sums by pair of features.
     """
 
     numbers: tuple[int, ...]
     scores: tuple[int, ...]
     cells: tuple[int, ...]
+    products: tuple[int, ...] = ()
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(_added(self.numbers, other.numbers), _added(self.scores, other.scores), _added(self.cells, other.cells))
+        return Tally(
+            _added(self.numbers, other.numbers),
+            _added(self.scores, other.scores),
+            _added(self.cells, other.cells),
+            _added(self.products, other.products),
+        )
 
     def __sub__(self, other: "Tally") -> "Tally":
-        return self + Tally(_negated(other.numbers), _negated(other.scores), _negated(other.cells))
+        return self + Tally(_negated(other.numbers), _negated(other.scores), _negated(other.cells), _negated(other.products))
 
     @property
     def rows(self) -> RowCounts:
@@ -62,9 +68,9 @@ class Tally:
         return min((*numbers, *self.scores, *self.cells)) < 0
 
 
-def blank_tally(cells: int) -> Tally:
-    """Return the tally of nothing, with that many slots."""
-    return Tally((0,) * NUMBERS, (0,) * (2 * SCORES), (0,) * cells)
+def blank_tally(cells: int, pairs: int = 0) -> Tally:
+    """Return the tally of nothing, with that many slots and pairs."""
+    return Tally((0,) * NUMBERS, (0,) * (2 * SCORES), (0,) * cells, (0,) * pairs)
 
 
 def tally_of(report: MonitorReportSpec) -> Tally:
@@ -72,7 +78,8 @@ def tally_of(report: MonitorReportSpec) -> Tally:
     numbers = [getattr(report.rows, name) for name in _ROWS] + [getattr(report.labels, name) for name in _LABELS]
     negatives = report.labels.scores_of_negatives or [0] * SCORES
     positives = report.labels.scores_of_positives or [0] * SCORES
-    return Tally(tuple(numbers), (*negatives, *positives), tuple(rows for feature in report.features for rows in feature.live))
+    cells = tuple(rows for feature in report.features for rows in feature.live)
+    return Tally(tuple(numbers), (*negatives, *positives), cells, tuple(report.products))
 
 
 def _added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:

@@ -1,0 +1,28 @@
+"""Why a report is not counted. Not here: the reasons' tests (``reports.py``)."""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why a report is not counted."""
+
+    FOREIGN = "Foreign"  # another version of the model or of the contract
+    STALE = "Stale"  # older than the last one counted, or as old but different
+    DECREASED = "Decreased"  # a cumulative count became smaller
+    INCONSISTENT = "Inconsistent"  # other features or slots, or counts that contradict each other
+    ABSURD = "Absurd"  # negative, not finite, or beyond all bounds
+    FULL = "Full"  # more pods than the evidence has room for
+
+
+class ReportError(Exception):
+    """A report that is not counted; the reason is a ``Refusal``."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+def demand(holds: bool, refusal: Refusal) -> None:
+    """Refuse the report with that reason unless the condition holds."""
+    if not holds:
+        raise ReportError(refusal)
