@@ -51,7 +51,7 @@ RISEN = labels(np.random.default_rng(2).gamma(1, 0.9, 1_000))
             CALM,
             "Confirmed",
             "None",
-            "Drifted, no harm seen: x0 (location, 0.98 sd) of 5,000 live rows differ from the training rows; the mean loss of 1,000 labelled predictions is",
+            "Drifted, no harm seen: x0 (location, 0.98 sd) of 5,000 live rows differ from the training rows; the mean loss of 1,000",
         ),
         (
             0.0,
@@ -65,7 +65,7 @@ RISEN = labels(np.random.default_rng(2).gamma(1, 0.9, 1_000))
             LabelCounts(),
             "Confirmed",
             "Unknown",
-            "Drifted, cannot tell whether harmful: x0 (location, 0.98 sd) of 5,000 live rows differ from the training rows; 0 labels came back",
+            "Drifted, cannot tell whether harmful: x0 (location, 0.98 sd) of 5,000 live rows differ from the training rows; 0 labels",
         ),
         (
             0.0,

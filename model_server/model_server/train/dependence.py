@@ -17,6 +17,7 @@ BLOCK = 25
 _FEWEST_BLOCKS = 8
 _SIGNIFICANT = 0.999
 _CAUTIOUS = 0.1
+_CONSTANT = 1e-12  # below which a variance is the rounding of a constant
 
 
 def design_effects(values: Floats) -> Floats:
@@ -40,7 +41,7 @@ def effects_of_blocks(sums: Floats, variances: Floats) -> Floats:
     while len(sums) >= _FEWEST_BLOCKS:
         freedom = len(sums) - 1
         expected = rows * variances
-        ratio = np.divide(sums.var(axis=0, ddof=1), expected, out=np.ones_like(expected), where=expected > 0)
+        ratio = np.divide(sums.var(axis=0, ddof=1), expected, out=np.ones_like(expected), where=variances > _CONSTANT)
         dependent = ratio > chi2.ppf(_SIGNIFICANT, freedom) / freedom
         effects = np.where(dependent, np.maximum(effects, ratio * freedom / chi2.ppf(_CAUTIOUS, freedom)), effects)
         pairs = len(sums) // 2

@@ -68,12 +68,19 @@ def _boolean_texts(values: Floats) -> list[str | None]:
 
 
 def _numeric(name: str, values: Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
-    """Edges are values that occur, so that a number of few values has a slot for each."""
     missing = np.isnan(values)
-    present = values[~missing]
-    edges: NDArray[np.float64] = np.unique(np.quantile(present, _QUANTILES, method="lower")) if len(present) else np.empty(0)
+    edges = _edges(values[~missing])
     slots = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="left")).astype(np.int64)
     return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges.tolist(), counts=[]), slots, len(edges) + 2)
+
+
+def _edges(present: Floats) -> Floats:
+    """Edges are values that occur, so that a number of few values has a slot for each, and smaller ones than all have theirs."""
+    if not len(present):
+        return np.empty(0)
+    edges = np.unique(np.quantile(present, _QUANTILES, method="lower"))
+    common_minimum = edges[0] == present.min() and np.count_nonzero(present == edges[0]) > 1
+    return np.concatenate([[np.nextafter(edges[0], -np.inf)], edges]) if common_minimum else edges
 
 
 def _counted(feature: FeatureProfile, slots: NDArray[np.int64], number: int) -> tuple[FeatureProfile, NDArray[np.int64]]:

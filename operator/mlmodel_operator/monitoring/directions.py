@@ -19,14 +19,15 @@ from .references import Correlations, FeatureReference
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-SIZES = np.array([size * sign for sign in (1, -1) for size in (0.04, 0.08, 0.16, 0.32, 0.64, 1.28)])
+SIZES = np.array([0.04 * 1.5**step * sign for sign in (1, -1) for step in range(10)])
 """Sizes of a smooth change, in standard deviations of its direction."""
 
 RATIOS = np.log([1.15, 1.4, 2, 4, 12, 40, 1 / 1.15, 1 / 1.4, 1 / 2, 1 / 4])
 """Log ratios by which a rare slot may become more or less frequent."""
 
 _LOCATION, _SPREAD, _MISSING, _SLOTS = 0.40, 0.35, 0.10, 0.15  # prior shares of a number's directions
-GROUP_SHARES = {"smooth": 0.40, "rare": 0.25, "paired": 0.20, "dense": 0.15}
+_FREQUENT, _RARE = 0.75, 0.25  # the same of a category's slots
+GROUP_SHARES = {"smooth": 0.50, "rare": 0.20, "paired": 0.20, "dense": 0.10}
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,11 @@ def _smooth_scores(feature: FeatureReference) -> list[tuple[str, Sequence[float]
             ("location", standardised(location, probabilities), _LOCATION),
             ("spread", spread_scores(feature.counts), _SPREAD),
         ]
+    frequent = _frequent(feature)
+    indicators = [[float(other == slot) for other in range(len(probabilities))] for slot in frequent]
     return [
-        (
-            _share_of(feature, slot),
-            standardised([float(other == slot) for other in range(len(probabilities))], probabilities),
-            1 / len(probabilities),
-        )
-        for slot in _frequent(feature)
+        (_share_of(feature, slot), standardised(indicator, probabilities), _FREQUENT / len(frequent))
+        for slot, indicator in zip(frequent, indicators, strict=True)
     ]
 
 
@@ -182,12 +181,10 @@ def _rare(features: Sequence[FeatureReference], starts: NDArray[np.int64]) -> Ra
     changes, owners, cells, shares, effects = [], [], [], [], []
     for place, feature in enumerate(features):
         probabilities = slot_probabilities(feature.counts)
-        slots = len(probabilities)
-        for slot, probability in enumerate(probabilities):
-            numeric = feature.kind is FeatureKind.NUMERIC
-            if not numeric and probability > FREQUENT:
-                continue
-            prior = 1 / slots if not numeric else _MISSING if slot == slots - 1 else _SLOTS / (slots - 1)
+        numeric, last = feature.kind is FeatureKind.NUMERIC, len(probabilities) - 1
+        rare = [slot for slot, probability in enumerate(probabilities) if numeric or probability <= FREQUENT]
+        for slot in rare:
+            prior = _RARE / len(rare) if not numeric else _MISSING if slot == last else _SLOTS / last
             changes.append(_share_of(feature, slot))
             owners.append(place)
             cells.append(starts[place] + slot)

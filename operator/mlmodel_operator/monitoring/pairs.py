@@ -37,14 +37,7 @@ def read_correlations(report: MonitorReportSpec) -> Correlations | None:
     demand(all(1 <= effect <= _MOST_EFFECT for effect in (*known.effects, known.dense_effect)), Refusal.ABSURD)
     demand(all(abs(product) <= known.rows * MOST_SCORE**2 for product in known.products), Refusal.ABSURD)
     _demand_cauchy_schwarz(report)
-    return Correlations(
-        names=tuple(known.names),
-        rows=known.rows,
-        products=tuple(known.products),
-        cumulants=tuple(tuple(value / 1e6 for value in pair) for pair in known.cumulants),
-        effects=tuple(known.effects),
-        dense_effect=known.dense_effect,
-    )
+    return Correlations.of(known)
 
 
 def _demand_cauchy_schwarz(report: MonitorReportSpec) -> None:

@@ -5,7 +5,8 @@ Not here: directions of change and evidence.
 
 from dataclasses import dataclass
 
-from mlmodel_contract.report import FeatureKind
+from mlmodel_contract.report import MICRO, FeatureKind
+from mlmodel_contract.report import Correlations as ReportedCorrelations
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,15 @@ class Correlations:
     cumulants: tuple[tuple[float, ...], ...]
     effects: tuple[float, ...]
     dense_effect: float
+
+    @classmethod
+    def of(cls, reported: ReportedCorrelations) -> "Correlations":
+        """Take them from a report or a profile."""
+        return cls(
+            names=tuple(reported.names),
+            rows=reported.rows,
+            products=tuple(reported.products),
+            cumulants=tuple(tuple(value / MICRO for value in pair) for pair in reported.cumulants),
+            effects=tuple(reported.effects),
+            dense_effect=reported.dense_effect,
+        )
