@@ -83,6 +83,11 @@ class RowCounter:
         """Sums of products of location scores, by pair."""
         return [int(total) for total in self._products.sums_]
 
+    @property
+    def scores(self) -> Mapping[str, NDArray[np.float64]]:
+        """Location score of each slot of the features whose correlations are watched."""
+        return self._products.scores
+
     def add(self, counts: Sequence[Sequence[int]], products: Sequence[int]) -> bool:
         """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
         own = list(self._counters.values())
@@ -100,14 +105,14 @@ class ProductSums:
     def __init__(self, profile: Profile) -> None:
         by_name = {feature.name: feature for feature in profile.features}
         names = profile.correlations.names if profile.correlations else []
-        self._scores = {name: np.array(location_scores(by_name[name].counts), np.float64) for name in names}
+        self.scores = {name: np.array(location_scores(by_name[name].counts), np.float64) for name in names}
         self._pairs = np.triu_indices(len(names), 1)
         self.sums_: Counts = np.zeros(len(self._pairs[0]), dtype=np.int64)
 
     def add(self, slots: Mapping[str, Counts]) -> None:
         """Add rows, whose slots are given by feature; sums of whole numbers below 2^53 are exact in floating point."""
-        if self._scores:
-            rows = np.column_stack([score[slots[name]] for name, score in self._scores.items()])
+        if self.scores:
+            rows = np.column_stack([score[slots[name]] for name, score in self.scores.items()])
             self.sums_ += (rows.T @ rows)[self._pairs].astype(np.int64)
 
 

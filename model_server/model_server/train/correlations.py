@@ -5,18 +5,20 @@ Pure. Not here: the slots and their scores (``profile.py``, the contract's ``sco
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from mlmodel_contract.report import MICRO, MOST_SCORED, Correlations
 from mlmodel_contract.scores import SCORE_UNIT, alternatives
 from numpy.typing import NDArray
 
-from .dependence import design_effects, rounded_up
+from .dependence import block_sums, design_effects, effects_of_blocks, rounded_up
 
 FEWEST_ROWS = 2_000
 """Training rows below which correlations are not watched: what is known of them is too little to tell chance from change."""
 
 _MOST_ROWS = 20_000  # that the cumulants are computed from, spread over all
+_MOST_OF_ONE = 0.5  # of the rows may have the same value
 
 Floats = NDArray[np.float64]
 
@@ -24,39 +26,51 @@ Floats = NDArray[np.float64]
 def correlations(scores: Mapping[str, NDArray[np.int64]]) -> Correlations | None:
     """Return the correlations of columns of location scores, in time order; None where there are too few rows or columns.
 
-    A column without spread is left out: it has no correlations.
+    A column that is mostly one value is left out: its few other values make its correlations a matter of chance.
     """
-    varied = {name: column for name, column in scores.items() if column.any()}
+    varied = {name: column for name, column in scores.items() if _varies(column)}
     names = list(varied)[:MOST_SCORED]
     if len(names) < 2 or len(varied[names[0]]) < FEWEST_ROWS:
         return None
-    columns = np.column_stack([varied[name] for name in names]).astype(np.float64)
-    first, second = np.triu_indices(len(names), 1)
-    rows = len(columns)
-    products = (columns.T @ columns)[first, second]
-    effects = [design_effects((columns[:, a] * columns[:, b])[:, None])[0] for a, b in zip(first, second, strict=True)]
-    sample = columns[:: -(-rows // _MOST_ROWS)] / SCORE_UNIT
+    columns = np.column_stack([varied[name] for name in names]).astype(np.float64) / SCORE_UNIT
     own = design_effects(columns)
+    pairs = [_pair(columns, own, a, b) for a, b in zip(*np.triu_indices(len(names), 1), strict=True)]
     return Correlations(
         names=names,
-        rows=rows,
-        products=[int(product) for product in products],
-        cumulants=[
-            _cumulants(sample[:, a], sample[:, b], product / rows / SCORE_UNIT**2)
-            for a, b, product in zip(first, second, products, strict=True)
-        ],
-        effects=[rounded_up(max(effect, min(own[a], own[b]))) for effect, a, b in zip(effects, first, second, strict=True)],
+        rows=len(columns),
+        products=[pair.product for pair in pairs],
+        cumulants=[pair.cumulants for pair in pairs],
+        effects=[pair.effect for pair in pairs],
         dense_effect=rounded_up(float(own.max())),
     )
 
 
-def _cumulants(x: Floats, y: Floats, correlation: float) -> list[int]:
-    """Return ln E exp of the centred log likelihood ratio of each alternative, in millionths and rounded up."""
-    squares, product = x * x + y * y, x * y
-    found = []
-    for change in alternatives(correlation):
-        ratio = change.own * squares + change.cross * product
-        centred = ratio - ratio.mean()
-        highest = float(centred.max())
-        found.append(math.ceil(MICRO * (highest + math.log(float(np.exp(centred - highest).mean())))))
-    return found
+@dataclass(frozen=True)
+class _Pair:
+    product: int
+    cumulants: list[int]
+    effect: float
+
+
+def _varies(column: NDArray[np.int64]) -> bool:
+    return len(column) > 0 and int(np.unique(column, return_counts=True)[1].max()) <= _MOST_OF_ONE * len(column)
+
+
+def _pair(columns: Floats, own: Floats, first: int, second: int) -> _Pair:
+    """Return the sum of products, and for the alternatives to the correlation the cumulants and the largest design effect."""
+    x, y = columns[:, first], columns[:, second]
+    parts = np.column_stack([x * x + y * y, x * y])
+    changes = alternatives(float(parts[:, 1].mean()))
+    weights = np.array([[change.own, change.cross] for change in changes]).T
+    sample = parts[:: -(-len(parts) // _MOST_ROWS)]
+    blocks = block_sums(parts) @ weights
+    variances = np.einsum("ia,ij,ja->a", weights, np.cov(parts.T, bias=True), weights)
+    effect = max(float(effects_of_blocks(blocks, variances).max()), float(min(own[first], own[second])))
+    return _Pair(round(float(parts[:, 1].sum()) * SCORE_UNIT**2), _cumulants(sample @ weights), rounded_up(effect))
+
+
+def _cumulants(ratios: Floats) -> list[int]:
+    """Return ln E exp of each centred log likelihood ratio (rows x alternatives), in millionths and rounded up."""
+    centred = ratios - ratios.mean(axis=0)
+    highest = centred.max(axis=0)
+    return [math.ceil(MICRO * float(value)) for value in highest + np.log(np.exp(centred - highest).mean(axis=0))]

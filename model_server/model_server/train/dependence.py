@@ -29,9 +29,14 @@ def design_effects(values: Floats) -> Floats:
     >>> design_effects(np.repeat(np.tile([0.0, 1.0], 20), 50)[:, None]) > 10
     array([ True])
     """
+    return effects_of_blocks(block_sums(values), values.var(axis=0))
+
+
+def block_sums(values: Floats) -> Floats:
+    """Return the sums of each column over blocks of ``BLOCK`` rows: blocks x columns; rows that fill no block are left out."""
     blocks = len(values) // BLOCK
-    sums = values[: blocks * BLOCK].reshape(blocks, BLOCK, -1).sum(axis=1)
-    return effects_of_blocks(sums, values.var(axis=0))
+    sums: Floats = values[: blocks * BLOCK].reshape(blocks, BLOCK, -1).sum(axis=1)
+    return sums
 
 
 def effects_of_blocks(sums: Floats, variances: Floats) -> Floats:

@@ -1,0 +1,24 @@
+"""The drift benchmark: what ``docs/drift.md`` promises, measured through the product's own code beside other detectors."""
+
+import os
+from pathlib import Path
+
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # before numpy is loaded: processes share the cores already
+
+from benchmarks.drift import alarms, cost, delays, peers, told  # noqa: E402
+from benchmarks.table import Row, publish  # noqa: E402
+
+
+def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) -> None:
+    """Measure everything, print the table and write ``.bench/drift.json``."""
+    rows: list[Row] = []
+    rows += cost.costs()
+    rows += delays.delays(repeats)
+    rows += delays.tolerated(repeats)
+    rows += alarms.dependent_alarms(data, repeats)
+    rows += told.real_streams(data)
+    rows += alarms.independent_alarms(number)
+    if beside_others:
+        rows += peers.measure(repeats)
+    publish("drift", rows, ["numpy", "scipy", "scikit-learn"])

@@ -1,0 +1,100 @@
+"""How soon a drift is found, against the theoretical bound, and whether the right feature is blamed.
+
+Not here: streams without drift (``alarms.py``).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.drift import streams
+from benchmarks.drift.parallel import each
+from benchmarks.drift.streams import Drift
+from benchmarks.drift.watching import Watcher
+from benchmarks.table import Row, at_least, at_most
+
+CALM, BUCKET, REFERENCE = 20_000, 25, 10_000
+LEVEL = 0.01
+BOUND_NATS = math.log(1e7)
+"""Evidence that any detector needs which is to alarm no more than once in ten million rows; over the divergence it is the delay's bound."""
+
+DRIFTS = {
+    "mean": (1.5, (0.1, 0.25, 0.5, 1.0)),
+    "spread": (1.8, (1.1, 1.25, 1.5)),
+    "category": (1.8, (0.05, 0.1, 0.2)),
+    "correlation": (3.0, (0.6, 0.9)),
+}
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A stream that drifts after its calm rows."""
+
+    drift: Drift
+    seed: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows from the change to the alarm (negative: a false one, infinite: none), and whether right and wrong features were blamed."""
+
+    delay: float
+    right: bool
+    wrong: int
+
+
+def delays(repeats: int) -> list[Row]:
+    """Put each drift into streams, and wait for the alarm."""
+    drifts = [Drift(kind, size) for kind, (_, sizes) in DRIFTS.items() for size in sizes]
+    tasks = [Injected(drift, 1_000 + seed) for drift in drifts for seed in range(repeats)]
+    found = dict(zip(tasks, each(_injected, tasks, "streams that drift"), strict=True))
+    rows = []
+    for drift in drifts:
+        of_drift = [one for task, one in found.items() if task.drift == drift and one.delay > 0]
+        bound, delay = BOUND_NATS / drift.divergence, float(np.mean([one.delay for one in of_drift]))
+        goal = DRIFTS[drift.kind][0]
+        beside = f"bound {bound:.0f} rows, a bucket has {BUCKET}; {delay:.0f} rows"
+        rows.append(at_most(f"delay over bound, {drift.kind} {drift.size:g}", delay / bound, goal, "times", beside))
+    late = [one for one in found.values() if one.delay > 0]
+    rows.append(at_least("right feature blamed", 100 * float(np.mean([one.right for one in late])), 95, f"% of {len(late)} alarms"))
+    wrong = 100 * sum(one.wrong for one in late) / max(1, sum(one.wrong + one.right for one in late))
+    rows.append(at_most("wrong blames", wrong, 1, "% of blames"))
+    early = sum(one.delay <= 0 for one in found.values())
+    rows.append(Row("alarms before the change", 100 * early / len(tasks), f"% of {len(tasks)} streams of {CALM:,} rows"))
+    return rows
+
+
+def tolerated(repeats: int) -> list[Row]:
+    """Put an irrelevant offset into streams at the default tolerance, for 100,000 rows each."""
+    alarmed = each(_offset, list(range(repeats)), "streams with an irrelevant offset")
+    return [at_most("alarms on 0.04 sd at tolerance 0.05", sum(alarmed), 0, f"of {repeats} streams of 100,000 rows")]
+
+
+def _injected(task: Injected) -> Found:
+    random = np.random.default_rng(task.seed)
+    watcher = _watcher(random, 0.0)
+    calm = streams.draw(random, CALM)
+    changed = streams.draw(random, int(12 * BOUND_NATS / task.drift.divergence) + 500, task.drift)
+    rows = {name: _joined(calm[name], changed[name]) for name in calm}
+    alarm = watcher.watch(watcher.slots(rows, streams.prediction(rows)), BUCKET)
+    if alarm is None:
+        return Found(math.inf, right=False, wrong=0)
+    blamed = set(alarm.blamed)
+    return Found(alarm.row - CALM, bool(blamed & task.drift.features), len(blamed - task.drift.features))
+
+
+def _offset(seed: int) -> bool:
+    random = np.random.default_rng(5_000 + seed)
+    watcher = _watcher(random, 0.05)
+    live = streams.draw(random, 100_000, Drift("offset", 0.04))
+    return watcher.watch(watcher.slots(live, streams.prediction(live)), 500) is not None
+
+
+def _watcher(random: np.random.Generator, tolerance: float) -> Watcher:
+    train = streams.draw(random, REFERENCE)
+    return Watcher(streams.schema(), train, streams.prediction(train), LEVEL, tolerance)
+
+
+def _joined(left: np.ndarray | list[str], right: np.ndarray | list[str]) -> np.ndarray | list[str]:
+    return [*left, *right] if isinstance(left, list) else np.concatenate([left, right])

@@ -1,0 +1,17 @@
+"""Work on all cores, with progress."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from rich.progress import track
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def each(work: Callable[[Task], Result], tasks: Sequence[Task], what: str) -> list[Result]:
+    """Return the result for each task, in their order."""
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(track(pool.map(work, tasks, chunksize=1), what, total=len(tasks)))

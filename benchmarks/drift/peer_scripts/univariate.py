@@ -1,0 +1,30 @@
+"""NannyML's univariate drift with its defaults: Jensen-Shannon distance and the limits that the reference gives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import nannyml as nml
+import numpy as np
+import pandas as pd
+from common import measured, tell
+
+
+def univariate(reference: Any, numbers: int) -> Callable[[Any], bool]:
+    """Chunks are of 500 rows, as the windows."""
+    names = [f"f{place}" for place in range(reference.shape[1])]
+
+    def table(rows: Any) -> Any:
+        frame = pd.DataFrame(rows, columns=names)
+        return frame.astype({name: str for name in names[numbers:]})
+
+    calculator = nml.UnivariateDriftCalculator(column_names=names, treat_as_categorical=names[numbers:], chunk_size=500)
+    calculator.fit(table(reference))
+
+    def alarm(rows: Any) -> bool:
+        found = calculator.calculate(table(rows)).filter(period="analysis").to_df()
+        return bool(np.asarray(found.xs("alert", axis=1, level=-1)).any())
+
+    return alarm
+
+
+tell(measured("NannyML univariate", "nannyml", univariate, limit=40))

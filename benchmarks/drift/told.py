@@ -1,0 +1,80 @@
+"""Real streams as they came: when drift is confirmed, what is blamed, and whether the loss of a model agrees.
+
+Not here: the streams (``real.py``).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mlmodel_contract.metrics import Task
+from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
+from mlmodel_operator.monitoring import HarmDetector, Labelled
+from mlmodel_operator.monitoring.harm import LossSums
+from model_server.train.evaluation import design_effect
+from model_server.train.losses import loss
+from rich.progress import track
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from benchmarks.drift import real
+from benchmarks.drift.real import Stream
+from benchmarks.drift.watching import Floats
+from benchmarks.table import Row
+
+_LEVEL, _TOLERANCE = 0.005, 0.05
+_BUCKET = 100
+_HOLDOUT = 0.2
+_MICRO = 1_000_000
+
+
+def real_streams(data: Path | None) -> list[Row]:
+    """Watch each stream's rows after the training rows, with the default settings."""
+    names = [*real.BUNDLED, *(real.SHARED if data else ())]
+    return [_told(real.load(name, data)) for name in track(names, "real streams in time order")]
+
+
+def _told(stream: Stream) -> Row:
+    alarm = stream.watch(_LEVEL, _TOLERANCE)
+    harmed = _harmed(stream)
+    loss_says = f"loss: harm confirmed after {harmed:,} labels" if harmed else "loss: no harm confirmed"
+    if alarm is None:
+        return Row(f"{stream.name}: rows until drift is confirmed", float("inf"), "rows", beside=loss_says)
+    blamed = ", ".join(f"{name} ({change})" for name, change in zip(alarm.blamed[:4], alarm.changes, strict=False))
+    more = f" and {len(alarm.blamed) - 4} more" if len(alarm.blamed) > 4 else ""
+    axis = f"{stream.name}: rows until drift is confirmed"
+    return Row(axis, alarm.row, "rows", beside=f"began at {int(alarm.since):,}; {blamed}{more}; {loss_says}")
+
+
+def _harmed(stream: Stream) -> int | None:
+    """Return after how many labels the loss of a boosted model is confirmed to be above its holdout's; None if never."""
+    fitted = int(stream.train * (1 - _HOLDOUT))
+    losses = _losses(stream, fitted)
+    held = losses[fitted : stream.train]
+    unit = 10.0 ** np.ceil(np.log10(max(held.mean(), 1e-12)) / 2) if stream.task is Task.REGRESSION else 1.0
+    losses, held = losses / unit**2, held / unit**2
+    reference = LossReference(rows=len(held), mean=held.mean(), variance=held.var(), design_effect=design_effect(held))
+    detector = HarmDetector(reference, (), _LEVEL)
+    counted = LossSums()
+    for start in range(stream.train, len(losses), _BUCKET):
+        part = losses[start : start + _BUCKET]
+        new = LossSums(len(part), int((part * _MICRO).round().sum()), int((part**2 * _MICRO).round().sum()))
+        counted = counted + new
+        labels = LabelCounts(rows=counted.rows, loss=counted.loss, loss_squared=counted.loss_squared)
+        verdict = detector.update(Labelled(labels, new, RowCounts(counted=counted.rows, due=counted.rows)))
+        if verdict.state == "Confirmed":
+            return counted.rows
+    return None
+
+
+def _losses(stream: Stream, fitted: int) -> Floats:
+    table = pd.DataFrame(stream.columns)
+    encode = make_column_transformer(
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), sorted(stream.categories)), remainder="passthrough"
+    )
+    learner = HistGradientBoostingRegressor if stream.task is Task.REGRESSION else HistGradientBoostingClassifier
+    model = make_pipeline(encode, learner(random_state=0)).fit(table[:fitted], stream.target[:fitted])
+    predictions = model.predict(table)[:, None] if stream.task is Task.REGRESSION else model.predict_proba(table)
+    return loss(stream.task, predictions, stream.target)

@@ -1,0 +1,101 @@
+"""The product's own chain from rows to verdicts: the trainer's profile, the sidecar's counts, the operator's detector.
+
+Not here: any stream.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema, Profile
+from mlmodel_contract.manifest import ColumnType
+from mlmodel_contract.report import PREDICTION, LossReference
+from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
+from model_server.monitor.counting import FeatureCounter, RowCounter
+from model_server.train.profile import profile
+from model_server.train.rows import Rows
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64] | list[str]
+Floats = NDArray[np.float64]
+
+_NO_LOSS = LossReference(rows=1, mean=0, variance=0)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """The row at which drift was confirmed, and the features blamed with what changed."""
+
+    row: int
+    blamed: tuple[str, ...]
+    changes: tuple[str, ...]
+    since: str
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Rows as cells: rows x features, and rows x scored features their location scores."""
+
+    cells: NDArray[np.int64]
+    scores: Floats
+
+    def take(self, rows: NDArray[np.int64] | slice) -> "Slots":
+        """Return some of the rows."""
+        return Slots(self.cells[rows], self.scores[rows])
+
+
+class Watcher:
+    """A profile, and what is needed to count and judge rows by it."""
+
+    def __init__(self, schema: BundleSchema, train: Mapping[str, Values], predictions: Floats, level: float, tolerance: float) -> None:
+        columns = {
+            column.name: np.array(train[column.name], dtype=object if column.type is ColumnType.CATEGORY else np.float64)
+            for column in schema.features
+        }
+        self.schema = schema
+        self.level, self.tolerance = level, tolerance
+        self.profile: Profile = profile(schema, Rows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
+        self._references = tuple(
+            FeatureReference(one.name, one.kind, tuple(one.counts), one.effect, tuple(one.slot_effects)) for one in self.profile.features
+        )
+        known = self.profile.correlations
+        self._correlations = Correlations.of(known) if known else None
+        self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
+
+    def detector(self) -> DriftDetector:
+        """Return a detector that has seen nothing."""
+        return DriftDetector(self._references, self.level, self.tolerance, self._correlations)
+
+    def counter(self) -> RowCounter:
+        """Return a sidecar's counter."""
+        return RowCounter(self.profile, self.schema.task)
+
+    def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
+        """Return each row's cells and scores, by the sidecar's own code."""
+        values = {**columns, PREDICTION: predictions[:, 0]}
+        slots = {one.name: FeatureCounter(one).slots(values[one.name]) for one in self.profile.features}
+        cells = np.column_stack([slots[one.name] + start for one, start in zip(self.profile.features, self._starts, strict=False)])
+        scores = [score[slots[name]] for name, score in self.counter().scores.items()]
+        return Slots(cells, np.column_stack(scores) if scores else np.empty((len(cells), 0)))
+
+    def bucket(self, rows: Slots) -> Bucket:
+        """Count rows as a sidecar does; a test holds it to ``RowCounter``."""
+        cells = np.bincount(rows.cells.ravel(), minlength=self._starts[-1])
+        first, second = np.triu_indices(rows.scores.shape[1], 1)
+        products = (rows.scores.T @ rows.scores)[first, second].astype(np.int64)
+        return Bucket(len(rows.cells), tuple(cells.tolist()), tuple(products.tolist()))
+
+    def watch(self, rows: Slots, size: int) -> Alarm | None:
+        """Judge the rows in buckets of this size until an alarm."""
+        detector = self.detector()
+        for start in range(0, len(rows.cells) - size + 1, size):
+            verdict = detector.update(self.bucket(rows.take(slice(start, start + size))), str(start))
+            if verdict.state is DriftState.CONFIRMED:
+                blamed = verdict.features
+                return Alarm(
+                    start + size,
+                    tuple(one.name for one in blamed),
+                    tuple(one.change for one in blamed),
+                    min((one.since for one in blamed), key=int, default=str(start)),
+                )
+        return None
