@@ -55,6 +55,10 @@ test-node: programs images ## tests on a real node: images, Helm, pods, traffic,
 test-demo: $(UV) ## the demo on a shorter stretch of time
 	@$(RUN) python -m demo --short
 
+.PHONY: bench-drift
+bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
+	@$(RUN) python -m benchmarks drift
+
 .PHONY: crds
 crds: $(UV) ## generate crds/ and the chart's copies from the contract
 	@$(RUN) python -m mlmodel_operator.crds

@@ -46,8 +46,8 @@ def _measured(peer: str, packages: list[str], folder: Path, number: int) -> list
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1_800)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        told = (error.stderr or b"") if isinstance(error.stderr, str) else ""
-        return [Row(f"{peer}: not measured", float("nan"), "", beside=told.strip()[-120:] or str(error)[:120])]
+        told = str(error.stderr or error).strip()
+        return [Row(f"{peer}: not measured", float("nan"), "", beside=told[-120:])]
     rows = []
     for found in json.loads(done.stdout.strip().splitlines()[-1]):
         rows.append(

@@ -88,11 +88,12 @@ def draw(random: np.random.Generator, rows: int, drift: Drift | None = None) -> 
 
 def prediction(columns: Mapping[str, NDArray[np.float64] | list[str]]) -> NDArray[np.float64]:
     """Return what a model of these rows would predict (rows x 1): a number that leans on unchanged features."""
-    return (np.asarray(columns["n14"]) + np.asarray(columns["n15"]))[:, None]
+    return np.asarray(columns["n14"], np.float64)[:, None] + np.asarray(columns["n15"], np.float64)[:, None]
 
 
 def _moved(share: float) -> NDArray[np.float64]:
-    return BALANCED + share * np.array([-1, 0.25, 0.25, 0.25, 0.25])
+    moved: NDArray[np.float64] = BALANCED + share * np.array([-1, 0.25, 0.25, 0.25, 0.25])
+    return moved
 
 
 def _bent(latent: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ def preset(reference: Any, numbers: int) -> Callable[[Any], bool]:
     names = [f"f{place}" for place in range(reference.shape[1])]
 
     def table(rows: Any) -> Any:
-        return pd.DataFrame(rows, columns=names).astype({name: str for name in names[numbers:]})
+        return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[numbers:], str))
 
     known = table(reference)
 

@@ -15,7 +15,7 @@ def univariate(reference: Any, numbers: int) -> Callable[[Any], bool]:
 
     def table(rows: Any) -> Any:
         frame = pd.DataFrame(rows, columns=names)
-        return frame.astype({name: str for name in names[numbers:]})
+        return frame.astype(dict.fromkeys(names[numbers:], str))
 
     calculator = nml.UnivariateDriftCalculator(column_names=names, treat_as_categorical=names[numbers:], chunk_size=500)
     calculator.fit(table(reference))

@@ -53,7 +53,7 @@ class RowCounter:
         self._counters = {feature.name: FeatureCounter(feature) for feature in profile.features}
         self._products = ProductSums(profile)
 
-    def update(self, columns: Mapping[str, Sequence[Any]], predictions: NDArray[np.float64]) -> None:
+    def update(self, columns: Mapping[str, Sequence[Any] | NDArray[np.float64]], predictions: NDArray[np.float64]) -> None:
         """Count rows: all features of all rows, or nothing.
 
         Args:

@@ -6,6 +6,7 @@ Pure. Not here: the slots and their scores (``profile.py``, the contract's ``sco
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from mlmodel_contract.report import MICRO, MOST_SCORED, Correlations
@@ -34,7 +35,7 @@ def correlations(scores: Mapping[str, NDArray[np.int64]]) -> Correlations | None
         return None
     columns = np.column_stack([varied[name] for name in names]).astype(np.float64) / SCORE_UNIT
     own = design_effects(columns)
-    pairs = [_pair(columns, own, a, b) for a, b in zip(*np.triu_indices(len(names), 1), strict=True)]
+    pairs = [_pair(columns, own, first, second) for first, second in combinations(range(len(names)), 2)]
     return Correlations(
         names=names,
         rows=len(columns),

@@ -1,0 +1,38 @@
+"""The short form of the drift benchmark: its chain is the product's, and its figures keep their promises on a few streams."""
+
+import numpy as np
+import pytest
+
+from benchmarks.drift import alarms, delays, streams
+from benchmarks.drift.alarms import Independent
+from benchmarks.drift.delays import Injected
+from benchmarks.drift.streams import Drift
+from benchmarks.drift.watching import Watcher
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_benchmark_counts_as_a_sidecar_does() -> None:
+    random = np.random.default_rng(0)
+    train, live = streams.draw(random, 3_000), streams.draw(random, 500)
+    watcher = Watcher(streams.schema(), train, streams.prediction(train), 0.01, 0.05)
+    counter = watcher.counter()
+    counter.update(live, streams.prediction(live))
+    bucket = watcher.bucket(watcher.slots(live, streams.prediction(live)))
+    assert bucket.cells == tuple(count for counts in counter.counts for count in counts)
+    assert bucket.products == tuple(counter.products)
+
+
+def test_streams_without_drift_do_not_alarm() -> None:
+    assert sum(alarms._independent(Independent(seed, 2_000)) for seed in range(6)) == 0
+
+
+@pytest.mark.parametrize(
+    "drift", [Drift("mean", 0.5), Drift("spread", 1.5), Drift("category", 0.2), Drift("correlation", 0.9)], ids=lambda drift: drift.kind
+)
+def test_each_kind_of_drift_is_found_within_a_few_times_the_bound_and_rightly_named(drift: Drift) -> None:
+    for seed in range(2):
+        found = delays._injected(Injected(drift, 50 + seed))
+        assert 0 < found.delay <= 5 * delays.BOUND_NATS / drift.divergence + delays.BUCKET
+        assert found.right
+        assert found.wrong == 0
