@@ -68,7 +68,7 @@ class Watcher:
 
     def counter(self) -> RowCounter:
         """Return a sidecar's counter."""
-        return RowCounter(self.profile, self.schema.task)
+        return RowCounter(self.profile, self.schema)
 
     def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
         """Return each row's cells and scores, by the sidecar's own code."""

@@ -41,6 +41,7 @@ class FeatureCounts(Document):
     kind: FeatureKind = Field(description="Numeric or Categorical.")
     reference: list[int] = Field(max_length=64, description="Rows of the training data in each slot; the last slot is missing values.")
     live: list[int] = Field(max_length=64, description="Live rows in each slot, in the same order.")
+    outside: int = Field(0, ge=0, description="Live values outside the column's declared min and max.")
     effect: float = Field(1.0, ge=1, description=_EFFECT)
     slot_effects: list[float] = Field(default_factory=list, max_length=64, description="The same by slot; none where all are 1.")
 

@@ -27,6 +27,13 @@ class Stage(StrEnum):
     VERIFY = "Verify"
 
 
+class Quarantine(Document):
+    """A time whose live rows are not learned from, because a feed was broken."""
+
+    start: str = Field(max_length=40, description="From this time on.")
+    end: str | None = Field(None, max_length=40, description="Until this time; absent while the feed is broken.")
+
+
 class RunDocument(Document):
     """All that a trainer pod needs to know; it reads nothing from the Kubernetes API."""
 
@@ -44,6 +51,7 @@ class RunDocument(Document):
     champion: Artifact | None = Field(None, description="Bundle of the live version.")
     champion_version: str | None = None
     artifact: Artifact | None = Field(None, description="Verify: the bundle to verify.")
+    quarantine: list[Quarantine] = Field(default_factory=list, description="Times whose captured rows are not to be learned from.")
 
     @property
     def version(self) -> str:

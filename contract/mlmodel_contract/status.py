@@ -10,7 +10,7 @@ from pydantic import Field
 
 from .base import Document
 from .metrics import Metric
-from .run import Stage
+from .run import Quarantine, Stage
 from .version import DataLineage, Reason
 
 
@@ -107,7 +107,7 @@ class DriftStatus(Document):
     since: str | None = Field(None, max_length=40, description="When the drift was confirmed.")
     evidence: float = Field(0.0, description="Natural logarithm of the evidence that anything changed, at its highest.")
     severe: bool = Field(False, description="Whether a feature changed by half a standard deviation or more.")
-    rows: int = Field(0, ge=0, description="Live rows counted.")
+    rows: int = Field(0, ge=0, description="Live rows counted, since the version started or its feed was last mended.")
     due: int = Field(0, ge=0, description="Live rows whose label should be back by now.")
     missed: int = Field(0, ge=0, description="Live rows that were served but never counted: a sidecar lagged or was dead.")
     labels: int = Field(0, ge=0, description="Labelled predictions counted.")
@@ -119,6 +119,26 @@ class DriftStatus(Document):
     features: list[DriftedFeature] = Field(default_factory=list, max_length=20, description="Drifted features, strongest first.")
 
 
+class FeedProblem(Document):
+    """A feature whose live values show that what feeds it is broken."""
+
+    name: str = Field(max_length=63, description="The column.")
+    problem: Literal["Missing", "Unseen", "OutOfRange", "Constant"] = Field(
+        description="Values are missing, are categories that training rows lack, lie outside min and max, or are all the same."
+    )
+    share: float = Field(ge=0, le=1, description="Share of the latest rows that have it.")
+    usual: float = Field(ge=0, le=1, description="Share of the training rows that have it.")
+
+
+class FeedStatus(Document):
+    """Whether what live rows are fed from works; while it does not, nothing is learned from them."""
+
+    state: Literal["Healthy", "Broken", "Unknown"] = Field("Unknown", description="Unknown: too few rows so far.")
+    message: str = Field("", max_length=1024, description="What is wrong, in a sentence.")
+    since: str | None = Field(None, max_length=40, description="Last time before which rows were still as they should be.")
+    problems: list[FeedProblem] = Field(default_factory=list, max_length=20, description="What is wrong, column by column.")
+
+
 class LoggedDecision(Document):
     """One decision of the operator."""
 
@@ -126,7 +146,7 @@ class LoggedDecision(Document):
     decision: str = Field(
         max_length=64,
         description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Superseded, Promoted, RolloutFailed, "
-        "RollbackStarted, RollbackRefused.",
+        "RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
     message: str = Field(max_length=1024, description="Why, with the figures.")
@@ -152,7 +172,7 @@ class MLModelStatus(Document):
     observed_generation: int = Field(0, ge=0, description="The spec's generation that the operator acted on.")
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Ready, Serving, DataValid, ObjectiveMet, Progressing, DriftDetected, RetrainingPaused.",
+        description="Ready, Serving, DataValid, ObjectiveMet, Progressing, DriftDetected, FeedHealthy, RetrainingPaused.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     live: LiveVersion | None = Field(None, description="The version that has the traffic.")
@@ -161,6 +181,10 @@ class MLModelStatus(Document):
     run: RunStatus | None = Field(None, description="The run under way, or the last one.")
     objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
     drift: DriftStatus | None = Field(None, description="What monitoring says of the live version.")
+    feed: FeedStatus | None = Field(None, description="Whether what the live version's rows are fed from works.")
+    quarantine: list[Quarantine] = Field(
+        default_factory=list, max_length=20, description="The last 20 times whose live rows are not learned from, newest last."
+    )
     retraining: RetrainingStatus = Field(default_factory=RetrainingStatus, description="Memory that retraining needs.")
     decisions: list[LoggedDecision] = Field(default_factory=list, max_length=20, description="The last 20 decisions, newest last.")
     replicas: int = Field(0, ge=0, description="Pods of the live version, for the scale subresource.")
@@ -175,3 +199,4 @@ class ModelVersionStatus(Document):
     message: str = Field("", max_length=1024, description="Why it is in this phase.")
     evidence: str | None = Field(None, max_length=1_000_000, description="The monitoring evidence so far, packed; the operator's memory.")
     drift: DriftStatus | None = Field(None, description="What monitoring says, or said last, of this version.")
+    feed: FeedStatus | None = Field(None, description="Whether what its rows are fed from works, or did last.")

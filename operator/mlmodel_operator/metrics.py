@@ -26,14 +26,13 @@ LIVE = Gauge("mlmodel_live_version_info", "1 for the version that has the traffi
 RUN = Gauge("mlmodel_run_info", "1 for the state of the run under way, or the last one.", [*_MODEL, "stage", "state", "reason"])
 DRIFT = Gauge("mlmodel_drift_state", "0 none, 1 suspected, 2 confirmed.", _MODEL)
 HARM = Gauge("mlmodel_harm_state", "0 none, 1 unknown, 2 confirmed.", _MODEL)
-DRIFT_EVIDENCE = Gauge(
-    "mlmodel_drift_evidence", "Log of one over the corrected p-value, of the strongest 20 features.", [*_MODEL, "feature"]
-)
+FEED_BROKEN = Gauge("mlmodel_feed_broken", "1 where what feeds the live rows is broken.", _MODEL)
+DRIFT_EVIDENCE = Gauge("mlmodel_drift_evidence", "Log of the evidence that a feature changed, of the strongest 20.", [*_MODEL, "feature"])
 LOSS = Gauge("mlmodel_live_loss", "Mean loss of labelled predictions of the live version.", _MODEL)
 CRITERION = Gauge("mlmodel_criterion_value", "Live value of a criterion's metric.", [*_MODEL, "metric"])
 ROWS = Gauge("mlmodel_live_rows", "Live rows of the live version, by what became of them.", [*_MODEL, "outcome"])
 
-_PER_MODEL = (READY, LIVE, RUN, DRIFT, HARM, DRIFT_EVIDENCE, LOSS, CRITERION, ROWS)
+_PER_MODEL = (READY, LIVE, RUN, DRIFT, HARM, FEED_BROKEN, DRIFT_EVIDENCE, LOSS, CRITERION, ROWS)
 _DRIFT_STATES = {"None": 0, "Suspected": 1, "Confirmed": 2}
 _HARM_STATES = {"None": 0, "Unknown": 1, "Confirmed": 2}
 
@@ -49,6 +48,8 @@ def show(key: Key, status: MLModelStatus) -> None:
     for criterion in status.objective:
         if criterion.value is not None:
             CRITERION.labels(*key, criterion.metric).set(criterion.value)
+    if status.feed:
+        FEED_BROKEN.labels(*key).set(status.feed.state == "Broken")
     if status.drift:
         DRIFT.labels(*key).set(_DRIFT_STATES[status.drift.state])
         HARM.labels(*key).set(_HARM_STATES[status.drift.harm])

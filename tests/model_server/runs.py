@@ -88,8 +88,8 @@ class Run:
     def write(self, table: pa.Table, name: str = "flights.parquet") -> None:
         pq.write_table(table, self.claim / name)
 
-    def prepare(self) -> PrepareResult:
-        result = self.do(Stage.PREPARE)
+    def prepare(self, **changes: Any) -> PrepareResult:
+        result = self.do(Stage.PREPARE, **changes)
         assert isinstance(result, PrepareResult)
         return result
 

@@ -39,6 +39,7 @@ def test_rows_and_labels_can_be_joined_by_prediction_id() -> None:
         assert file.parent.name == datetime.now(UTC).date().isoformat()
         first, second = rows([file])
         probability = response.json()["outputs"][1]["data"][1]
+        assert abs((datetime.now(UTC) - first.pop("_arrived")).total_seconds()) < 60
         assert first == {
             "distance": 0.0,
             "wind": 0.0,

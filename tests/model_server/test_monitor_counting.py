@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile
+from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, LabelCounts, LossReference
@@ -61,7 +61,9 @@ def test_numeric_slots_are_open_below_and_closed_above(edges: list[float], value
 def row_counter() -> RowCounter:
     prediction = numeric(0.5).model_copy(update={"name": PREDICTION})
     loss = LossReference(rows=1, mean=0, variance=0)
-    return RowCounter(Profile(rows=1, features=[numeric(0.0), prediction], loss=loss), Task.CLASSIFICATION)
+    features = [SchemaColumn(name="x", type=ColumnType.NUMBER, min=-2, max=2)]
+    schema = BundleSchema(task=Task.CLASSIFICATION, features=features, target="y", target_type=ColumnType.BOOLEAN)
+    return RowCounter(Profile(rows=1, features=[numeric(0.0), prediction], loss=loss), schema)
 
 
 def test_a_damaged_batch_counts_nothing_at_all() -> None:
@@ -78,9 +80,16 @@ def test_a_damaged_batch_counts_nothing_at_all() -> None:
 
 def test_counts_of_other_slots_are_not_added() -> None:
     counter = row_counter()
-    assert not counter.add([[1, 2], [1, 1, 1]], [])
-    assert counter.add([[1, 0, 0], [0, 1, 0]], [])
+    assert not counter.add([[1, 2], [1, 1, 1]], [], [0, 0])
+    assert counter.add([[1, 0, 0], [0, 1, 0]], [], [1, 0])
     assert counter.counts == [[1, 0, 0], [0, 1, 0]]
+    assert counter.outside == [1, 0]
+
+
+def test_values_out_of_range_are_counted_and_missing_ones_are_not() -> None:
+    counter = row_counter()
+    counter.update({"x": [-2.5, -2.0, 2.0, 2.1, None]}, np.full((5, 2), 0.5))
+    assert counter.outside == [2, 0]
 
 
 def test_the_prediction_that_is_counted() -> None:

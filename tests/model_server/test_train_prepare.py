@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME
 from mlmodel_contract.run import Stage
 from model_server.train.command import run_stage
 
@@ -204,6 +205,17 @@ class TestCaptured:
         assert run.prepare().problems == []
         newest = pq.read_table(run.store / "runs/1/holdout.parquet")["wind"].to_pylist()[-6:]
         assert newest == [*earlier["wind"].to_pylist(), *later["wind"].to_pylist()]
+
+    def test_rows_that_arrived_while_a_feed_was_broken_are_left_out_and_counted(self, run: Run) -> None:
+        self.capture(run, flights(6, hours=300), [(str(index), True) for index in range(6)])
+        file = run.store / "captured/rows/flights-v1/2024-01-13/pod-0.parquet"
+        minutes = [datetime(2024, 1, 13, 12, minute, tzinfo=UTC) for minute in range(6)]
+        self.keep(file, pq.read_table(file).append_column(COLUMN_ARRIVED, pa.array(minutes, pa.timestamp("us", tz="UTC"))))
+        closed = {"start": "2024-01-13T12:01:00Z", "end": "2024-01-13T12:03:00Z"}
+        result = run.prepare(quarantine=[closed, {"start": "2024-01-13T12:05:00Z"}])
+        assert result.dropped == {"quarantined": 3}
+        assert result.lineage is not None
+        assert result.lineage.captured_rows == 3
 
     def test_a_damaged_page_is_a_fault_of_the_data(self, run: Run) -> None:
         self.capture(run, flights(5, hours=300), [("1", True)])

@@ -133,19 +133,21 @@ def add_server(world: World, deployment: Body, name: str, ended: Ended | None = 
 
 @dataclass(frozen=True)
 class Live:
-    """What a pod's sidecar has seen: rows, how they fall on two slots of ``distance``, and labels with their mean loss."""
+    """What a pod's sidecar has seen: rows, how they fall on the slots of ``distance``, and labels with their mean loss."""
 
     rows: int
     shifted: bool = False
     labels: int = 0
     loss: float = 0.5
     due: int = 0
+    missing: int = 0
 
     def spec(self, version: str, sequence: int, now: datetime) -> MonitorReportSpec:
         """The cumulative report."""
-        low = self.rows // 10 if self.shifted else self.rows // 2
+        there = self.rows - self.missing
+        low = there // 10 if self.shifted else there // 2
         half = self.rows // 2
-        features = [("distance", [low, self.rows - low, 0]), ("prediction", [half, self.rows - half, 0])]
+        features = [("distance", [low, there - low, self.missing]), ("prediction", [half, self.rows - half, 0])]
         return MonitorReportSpec(
             contract=VERSION,
             model=NAME,

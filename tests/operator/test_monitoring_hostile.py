@@ -89,6 +89,11 @@ HOSTILE: list[tuple[str, Callable[[], MonitorReportSpec], Refusal]] = [
         Refusal.INCONSISTENT,
     ),
     ("a slot less", lambda: with_feature(live=GOOD.features[0].live[:-1]), Refusal.INCONSISTENT),
+    ("more values out of range than rows", lambda: with_feature(outside=2_001), Refusal.INCONSISTENT),
+    ("a negative number out of range", lambda: with_feature(outside=-1), Refusal.ABSURD),
+    ("no design effect", lambda: with_feature(effect=0.5), Refusal.ABSURD),
+    ("a design effect that is no number", lambda: with_feature(effect=float("nan")), Refusal.ABSURD),
+    ("products of no correlations", lambda: GOOD.model_copy(update={"products": [1], "sequence": 6}), Refusal.INCONSISTENT),
     ("no features", lambda: GOOD.model_copy(update={"features": [], "sequence": 6}), Refusal.INCONSISTENT),
     (
         "another holdout",

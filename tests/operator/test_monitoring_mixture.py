@@ -34,7 +34,7 @@ def trained(rows: Floats) -> Profile:
 
 
 def counted(known: Profile, rows: Floats) -> Bucket:
-    counter = RowCounter(known, Task.REGRESSION)
+    counter = RowCounter(known, SCHEMA)
     counter.update(dict(zip(NAMES, rows.T, strict=True)), rows[:, 1:2])
     return Bucket(len(rows), tuple(count for counts in counter.counts for count in counts), tuple(counter.products))
 

@@ -3,16 +3,20 @@
 import time
 
 import pytest
-from mlmodel_contract.run import Stage
+from mlmodel_contract.run import RunDocument, Stage
 
 from tests.operator.manifests import packaged, prepared, spec
-from tests.operator.players import Live
+from tests.operator.players import Live, job_of
 from tests.operator.story import Story
 
 DRIFTED = Live(rows=2000, shifted=True)
 HARMED = Live(rows=2000, labels=1500, loss=2.0)
 CALM = Live(rows=2000, labels=1500, loss=0.5)
 SCHEDULED = spec(retraining={"cooldown": "1h", "triggers": ["Schedule"], "schedule": "0 3 * * *"})
+
+
+BROKEN = Live(rows=4000, labels=3000, loss=2.0, missing=2000)
+MENDED = Live(rows=6000, labels=3000, loss=2.0, missing=2000)
 
 
 def reason(story: Story) -> str | None:
@@ -208,3 +212,34 @@ def test_a_schedule_of_every_minute_costs_nothing_after_a_year() -> None:
     story.settle()
     assert story.run_number == 2
     assert time.process_time() - started < 1
+
+
+def test_while_a_feed_is_broken_only_a_person_starts_a_run_and_its_rows_are_quarantined() -> None:
+    story = Story()
+    story.go_live()
+    story.wait(days=1)
+    story.reports("late-v1", CALM)
+    assert story.condition("FeedHealthy").status == "True"
+
+    story.reports("late-v1", BROKEN, sequence=2)
+    broken, paused = story.condition("FeedHealthy"), story.condition("RetrainingPaused")
+    assert (broken.status, broken.reason, paused.reason) == ("False", "FeedBroken", "FeedBroken")
+    assert "distance is missing in 100% of the latest rows" in broken.message
+    assert story.decisions[-1] == "FeedBroken"
+    story.wait(days=3)
+    assert story.run_number == 1
+    (quarantine,) = story.status.quarantine
+    assert quarantine.end is None
+
+    story.restart()
+    story.reports("late-v1", MENDED, sequence=3)
+    assert story.condition("FeedHealthy").status == "True"
+    assert story.decisions[-2:] == ["FeedBroken", "FeedMended"]
+    (closed,) = story.status.quarantine
+    assert closed.start == quarantine.start < str(closed.end)
+    assert story.run_number == 1
+
+    story.annotate(retrain="please")
+    job = job_of(story.world, 2, Stage.PREPARE)
+    document = RunDocument.model_validate_json(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
+    assert document.quarantine == [closed]

@@ -58,7 +58,7 @@ class Book:
         self._subject = subject
         self._spool = spool
         self._lock = Lock()
-        self._counter = RowCounter(subject.profile, subject.schema.task)
+        self._counter = RowCounter(subject.profile, subject.schema)
         self._account = RowAccount(subject.label_delay)
         self._scorer = Scorer(subject.schema, subject.profile.loss)
         self._labels = self._scorer.blank()
@@ -138,7 +138,9 @@ class Book:
             if earlier is None or earlier.version != self._subject.version:
                 return
             self._sequence = max(self._sequence, earlier.sequence)
-            if self._counter.add([feature.live for feature in earlier.features], earlier.products):
+            if self._counter.add(
+                [feature.live for feature in earlier.features], earlier.products, [feature.outside for feature in earlier.features]
+            ):
                 self._account.add(earlier.rows.model_dump(), now)
                 self._labels = _sum(self._labels, earlier.labels)
                 with self._spool.transaction() as transaction:
@@ -180,7 +182,7 @@ class Book:
         self._changed = False
 
     def _counted(self) -> dict[str, Any]:
-        return {"features": self._counter.counts, "products": self._counter.products}
+        return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}
 
     def _load(self) -> None:
         with self._spool.transaction() as transaction:
@@ -192,7 +194,7 @@ class Book:
             self._sequence = rows["sequence"]
             self.fresh = rows["fresh"]
             self._account.load(rows["account"])
-            self._counter.add(rows["features"], rows["products"])
+            self._counter.add(rows["features"], rows["products"], rows["outside"])
 
     def _report(self, now: float) -> MonitorReportSpec:
         features = [
@@ -201,10 +203,11 @@ class Book:
                 kind=feature.kind,
                 reference=feature.counts,
                 live=live,
+                outside=outside,
                 effect=feature.effect,
                 slot_effects=feature.slot_effects,
             )
-            for feature, live in zip(self._subject.profile.features, self._counter.counts, strict=True)
+            for feature, live, outside in zip(self._subject.profile.features, self._counter.counts, self._counter.outside, strict=True)
         ]
         return MonitorReportSpec(
             contract=VERSION,

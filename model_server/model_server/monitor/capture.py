@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME
 from mlmodel_contract.handover import Batch
 
 from ..storage import Location, StorageError, locate, write_atomic
@@ -87,7 +87,10 @@ class RowBuffer:
             return columns
 
     def _blank(self) -> dict[str, list[Any]]:
-        return {name: [] for name in (*(column.name for column in self._schema.features), COLUMN_ID, COLUMN_TIME, COLUMN_PREDICTION)}
+        return {
+            name: []
+            for name in (*(column.name for column in self._schema.features), COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION)
+        }
 
     def _sampled(self, identity: str) -> bool:
         digest = blake2b(identity.encode(), digest_size=8).digest()
@@ -101,6 +104,7 @@ class RowBuffer:
             **{column.name: batch["columns"].get(column.name, [None] * rows) for column in self._schema.features},
             COLUMN_ID: batch["ids"],
             COLUMN_TIME: [_seconds(value, batch["time"]) for value in times],
+            COLUMN_ARRIVED: [batch["time"]] * rows,
             COLUMN_PREDICTION: prediction_of(predictions, self._schema.task).tolist(),
         }
 

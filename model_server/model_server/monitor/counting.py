@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from mlmodel_contract.bundle import FeatureProfile, Profile
+from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import PREDICTION, FeatureKind
 from mlmodel_contract.scores import location_scores
@@ -48,8 +48,10 @@ class FeatureCounter:
 class RowCounter:
     """Counts rows of all features of a profile, the prediction among them."""
 
-    def __init__(self, profile: Profile, task: Task) -> None:
-        self._task = task
+    def __init__(self, profile: Profile, schema: BundleSchema) -> None:
+        self._task = schema.task
+        self._ranges = {column.name: (column.min, column.max) for column in schema.features}
+        self._outside = dict.fromkeys((feature.name for feature in profile.features), 0)
         self._counters = {feature.name: FeatureCounter(feature) for feature in profile.features}
         self._products = ProductSums(profile)
 
@@ -69,7 +71,10 @@ class RowCounter:
         slots = {name: counter.slots(columns.get(name, [None] * len(scores))) for name, counter in self._counters.items()}
         if any(len(places) != len(scores) for places in slots.values()):
             raise ValueError("columns differ in length")
+        outside = {name: _outside(columns[name], *bounds) for name, bounds in self._ranges.items() if name in columns}
         self._products.add(slots)
+        for name, number in outside.items():
+            self._outside[name] += number
         for name, counter in self._counters.items():
             counter.counts_ += counter.count(slots[name])
 
@@ -77,6 +82,11 @@ class RowCounter:
     def counts(self) -> list[list[int]]:
         """Rows by slot, for each feature in the profile's order."""
         return [counter.counts_.tolist() for counter in self._counters.values()]
+
+    @property
+    def outside(self) -> list[int]:
+        """Values out of the schema's range, for each feature in the profile's order."""
+        return list(self._outside.values())
 
     @property
     def products(self) -> list[int]:
@@ -88,15 +98,30 @@ class RowCounter:
         """Location score of each slot of the features whose correlations are watched."""
         return self._products.scores
 
-    def add(self, counts: Sequence[Sequence[int]], products: Sequence[int]) -> bool:
+    def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
         """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
         own = list(self._counters.values())
-        if [len(feature) for feature in counts] != [len(counter.counts_) for counter in own] or len(products) != len(self.products):
+        if (
+            [len(feature) for feature in counts] != [len(counter.counts_) for counter in own]
+            or len(products) != len(self.products)
+            or len(outside) != len(own)
+        ):
             return False
         self._products.sums_ += np.array(products, dtype=np.int64)
+        for name, number in zip(self._outside, outside, strict=True):
+            self._outside[name] += number
         for counter, feature in zip(own, counts, strict=True):
             counter.counts_ += np.array(feature, dtype=np.int64)
         return True
+
+
+def _outside(values: Sequence[Any] | NDArray[np.float64], least: float | None, most: float | None) -> int:
+    """Count the numbers that lie outside a range; missing ones do not."""
+    if least is None and most is None:
+        return 0
+    numbers = np.array(values, dtype=np.float64)
+    below = numbers < (-np.inf if least is None else least)
+    return int((below | (numbers > (np.inf if most is None else most))).sum())
 
 
 class ProductSums:

@@ -9,14 +9,14 @@ from io import BytesIO
 from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
 from mlmodel_contract.manifest import ColumnType
 
 from ..lean import without_pandas
 
 
 def rows_content(columns: Mapping[str, Sequence[Any]], schema: BundleSchema) -> bytes:
-    """Return a file of captured rows: the features by name, and the four columns of the contract; ``COLUMN_TIME`` in seconds."""
+    """Return a file of captured rows: the features by name, and the five columns of the contract; times in seconds."""
     with without_pandas():
         import pyarrow as pa
 
@@ -24,6 +24,7 @@ def rows_content(columns: Mapping[str, Sequence[Any]], schema: BundleSchema) -> 
         arrays = {column.name: pa.array(columns[column.name], types[column.type]) for column in schema.features}
         arrays[COLUMN_ID] = pa.array(columns[COLUMN_ID], pa.string())
         arrays[COLUMN_TIME] = _times(pa, columns[COLUMN_TIME])
+        arrays[COLUMN_ARRIVED] = _times(pa, columns[COLUMN_ARRIVED])
         arrays[COLUMN_PREDICTION] = pa.array(columns[COLUMN_PREDICTION], pa.float64())
         arrays[COLUMN_TARGET] = pa.array([schema.target] * len(columns[COLUMN_ID]), pa.string())
         return _file(pa.table(arrays))

@@ -5,14 +5,15 @@ Not here: keeping them, which is the sidecar's; the layout, which is the contrac
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
-from mlmodel_contract.capture import COLUMN_ID, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
 from mlmodel_contract.manifest import Column, ColumnType, Data
-from mlmodel_contract.run import Problem
+from mlmodel_contract.run import Problem, Quarantine
 
 from ..storage import Location, StorageError, StorageUnreachableError, below, locate, opened
 from .convert import TIME, convert
@@ -23,8 +24,10 @@ _LABELS = pa.schema([(COLUMN_ID, pa.string()), (_TRUTH, pa.string()), (COLUMN_TI
 _ORDER = [pa.field(COLUMN_TIME, TIME), pa.field(COLUMN_ID, pa.string())]
 
 
-def read_captured(folder: str, credentials: str | None, data: Data) -> Reading:
+def read_captured(folder: str, credentials: str | None, data: Data, quarantine: Sequence[Quarantine] = ()) -> Reading:
     """Read the labelled live rows below a folder; a folder that does not exist yet has none.
+
+    Rows that arrived in a time of ``quarantine`` are left out, and counted.
 
     Raises:
         StorageUnreachableError: the store does not answer.
@@ -33,14 +36,16 @@ def read_captured(folder: str, credentials: str | None, data: Data) -> Reading:
     try:
         root = locate(folder, credentials)
         labels = _labels(below(root.child("labels"), ".parquet"))
-        rows = [_rows(file, data, labels) for file in below(root.child("rows"), ".parquet")] if labels.num_rows else []
+        files = below(root.child("rows"), ".parquet") if labels.num_rows else []
+        read = [_rows(file, data, labels, quarantine) for file in files]
     except StorageUnreachableError:
         raise
     except StorageError as error:
         return Reading(schema_of(data.columns).empty_table(), [Problem(check=error.check, message=str(error)[:400])])
     schema = schema_of(data.columns)
-    table = pa.concat_tables([pa.schema([*schema, *_ORDER]).empty_table(), *rows])
-    return Reading(table.sort_by([(field.name, "ascending") for field in _ORDER]).select(schema.names))
+    table = pa.concat_tables([pa.schema([*schema, *_ORDER]).empty_table(), *(rows for rows, _ in read)])
+    in_order = table.sort_by([(field.name, "ascending") for field in _ORDER]).select(schema.names)
+    return Reading(in_order, quarantined=sum(left_out for _, left_out in read))
 
 
 def _labels(files: Sequence[Location]) -> Any:
@@ -52,14 +57,30 @@ def _labels(files: Sequence[Location]) -> Any:
     return labels.take(pc.sort_indices(first) if len(first) == 0 else first).select([COLUMN_ID, _TRUTH])
 
 
-def _rows(file: Location, data: Data, labels: Any) -> Any:
-    """Return a file's labelled rows as the declared columns and ``_ORDER``; a column that the row's version did not have yet is missing."""
+def _rows(file: Location, data: Data, labels: Any, quarantine: Sequence[Quarantine]) -> tuple[Any, int]:
+    """Return a file's labelled rows as the declared columns and ``_ORDER``, and how many more were left out.
+
+    A column that the row's version did not have yet is missing.
+    """
     names = [column.name for column in data.columns if column.name not in (data.target, data.time)]
-    table = _table(file, [COLUMN_ID, COLUMN_TIME, COLUMN_TARGET, *names])
-    joined = _of_target(table, data.target).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
+    table = _table(file, [COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_TARGET, *names])
+    labelled = _of_target(table, data.target).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
+    joined = _sound(labelled, quarantine)
     arrays = [_column(joined, column, data) for column in data.columns]
     order = [joined[field.name].combine_chunks().cast(field.type) for field in _ORDER]
-    return pa.table([*arrays, *order], schema=pa.schema([*schema_of(data.columns), *_ORDER]))
+    return pa.table([*arrays, *order], schema=pa.schema([*schema_of(data.columns), *_ORDER])), labelled.num_rows - joined.num_rows
+
+
+def _sound(table: Any, quarantine: Sequence[Quarantine]) -> Any:
+    """Return the rows that did not arrive while a feed was broken; one that does not say when it arrived is kept."""
+    if COLUMN_ARRIVED not in table.column_names:
+        return table
+    for time in quarantine:
+        apart = pc.less(table[COLUMN_ARRIVED], pa.scalar(datetime.fromisoformat(time.start), TIME))
+        if time.end is not None:
+            apart = pc.or_(apart, pc.greater_equal(table[COLUMN_ARRIVED], pa.scalar(datetime.fromisoformat(time.end), TIME)))
+        table = table.filter(pc.fill_null(apart, True))
+    return table
 
 
 def _of_target(table: Any, target: str) -> Any:

@@ -26,6 +26,9 @@ from .sources import Reading, read_source
 
 TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
 
+QUARANTINED = "quarantined"
+"""Cause of rows that were left out since they were live while a feed was broken."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -36,10 +39,12 @@ def prepare(context: RunContext) -> PrepareResult:
         StorageError: the run's folder cannot be written.
 
     """
-    table, problems = _read(context)
+    table, problems, quarantined = _read(context)
     if problems:
         return PrepareResult(problems=problems)
     cleaning = clean(table, context.data, datetime.now(UTC))
+    if quarantined:
+        cleaning.dropped[QUARANTINED] = quarantined
     train, holdout = split(cleaning.table, context.training.validation.holdout)
     problems = [*cleaning.problems, *_learnable(cleaning, train, holdout, context)]
     if problems:
@@ -51,14 +56,15 @@ def prepare(context: RunContext) -> PrepareResult:
     return PrepareResult(lineage=found, dropped=cleaning.dropped)
 
 
-def _read(context: RunContext) -> tuple[Any, list[Problem]]:
-    """Read every source, also after one failed: the user learns of all at once."""
+def _read(context: RunContext) -> tuple[Any, list[Problem], int]:
+    """Read every source, also after one failed: the user learns of all at once. The number is of rows left out."""
     data = context.data
-    tables, problems = [], []
+    tables, problems, quarantined = [], [], 0
     for source in data.sources:
         reading = _source(source, context.document, data)
         _log.info("read %d rows from %s", reading.table.num_rows, source.uri or "captured rows")
         captured = pa.array([source.uri is None]).take(pa.array([0] * reading.table.num_rows, pa.int64()))
+        quarantined += reading.quarantined
         tables.append(reading.table.append_column(CAPTURED, captured))
         problems += reading.problems
     table = pa.concat_tables(tables)
@@ -66,13 +72,13 @@ def _read(context: RunContext) -> tuple[Any, list[Problem]]:
         problems.append(
             Problem(check="SourceEmpty", message="data.sources has no rows yet: no live row's label has come back, or add a uri")
         )
-    return table, problems
+    return table, problems, quarantined
 
 
 def _source(source: Source, document: RunDocument, data: Data) -> Reading:
     if source.uri is not None:
         return read_source(source.uri, source.credentials, data.columns)
-    return read_captured(document.captured_folder, document.store_credentials, data)
+    return read_captured(document.captured_folder, document.store_credentials, data, document.quarantine)
 
 
 def _learnable(cleaning: Cleaning, train: Any, holdout: Any, context: RunContext) -> list[Problem]:

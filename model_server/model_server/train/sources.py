@@ -31,10 +31,14 @@ _UNREADABLE = (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError, U
 
 @dataclass(frozen=True)
 class Reading:
-    """Rows that were read, and why more could not be; the table has one column for each declared one, of its type."""
+    """Rows that were read, and why more could not be; the table has one column for each declared one, of its type.
+
+    ``quarantined`` rows were left out, since they were live while a feed was broken.
+    """
 
     table: Any
     problems: list[Problem] = field(default_factory=list)
+    quarantined: int = 0
 
 
 @dataclass

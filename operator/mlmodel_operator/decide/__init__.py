@@ -13,7 +13,7 @@ from ..cluster.cache import ref_of
 from ..config import Config
 from ..resources import names
 from ..snapshot import Snapshot
-from . import children, rollout, triggers
+from . import children, feed, rollout, triggers
 from .conditions import conditions
 from .outcome import Decision, soonest, stamp
 from .run import RunStep, advance
@@ -31,8 +31,8 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> Decision:
     accepted = names.version_of(model, step.run.number) if step and step.ended == "Succeeded" else None
     served = rollout.advance(snapshot, accepted, now)
     memory = _remembered(snapshot, step, served, now)
-    status = _status(snapshot, step, served, watched, memory)
-    log = [*(step.log if step else ()), *served.log]
+    status, told = feed.advance(model, _status(snapshot, step, served, watched, memory), now)
+    log = [*(step.log if step else ()), *served.log, *told]
     wanted = triggers.next_start(snapshot, status, now)
     if wanted is not None:
         run, memory = triggers.start(snapshot, status, wanted, now)
@@ -80,6 +80,7 @@ def _status(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollout, w
             "run": step.run if step else None,
             "objective": _criteria(snapshot, live, watched),
             "drift": version.drift if version else None,
+            "feed": version.feed if version else None,
             "retraining": memory,
             "replicas": live.ready_replicas if live else 0,
             "selector": ",".join(f"{name}={value}" for name, value in selector.items()),

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus
 
 from ..snapshot import Model
+from .feed import is_broken
 from .outcome import moment, stamp
 from .triggers import gave_up, schedule_problem
 
@@ -18,6 +19,7 @@ DATA_VALID = "DataValid"
 OBJECTIVE_MET = "ObjectiveMet"
 PROGRESSING = "Progressing"
 DRIFT_DETECTED = "DriftDetected"
+FEED_HEALTHY = "FeedHealthy"
 RETRAINING_PAUSED = "RetrainingPaused"
 
 CHILD_REFUSED = "ChildRefused"
@@ -43,6 +45,7 @@ def conditions(model: Model, status: MLModelStatus, waits: str, now: datetime) -
         OBJECTIVE_MET: _objective_met(status.objective),
         PROGRESSING: _progressing(status, waits),
         DRIFT_DETECTED: _drift_detected(status),
+        FEED_HEALTHY: _feed_healthy(status),
         RETRAINING_PAUSED: _retraining_paused(model, status, now),
     }
     found[READY] = _ready(status, found)
@@ -145,6 +148,15 @@ def _drift_detected(status: MLModelStatus) -> Finding:
     return Finding("False", "Suspected" if drift.state == "Suspected" else "NoDrift", drift.message)
 
 
+def _feed_healthy(status: MLModelStatus) -> Finding:
+    feed = status.feed
+    if feed is None or feed.state == "Unknown":
+        return Finding("Unknown", "TooFewRows", "too few live rows to tell")
+    if is_broken(feed):
+        return Finding("False", "FeedBroken", feed.message)
+    return Finding("True", "Healthy", feed.message)
+
+
 def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Finding:
     if model.spec.suspend:
         return Finding("True", "Suspended", "spec.suspend is true: nothing but serving goes on")
@@ -156,6 +168,10 @@ def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Fi
     problem = schedule_problem(model)
     if problem:
         return Finding("True", "ScheduleUnreadable", problem)
+    if is_broken(status.feed):
+        return Finding(
+            "True", "FeedBroken", "neither drift nor loss starts a run while a feed is broken; a person or the schedule still may"
+        )
     not_before = status.retraining.not_before
     if not_before and moment(not_before) > now:
         return Finding("False", "CoolingDown", f"the next run that nobody asks for starts after {not_before} (retraining.cooldown)")

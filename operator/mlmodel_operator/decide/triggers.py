@@ -16,6 +16,7 @@ from mlmodel_contract.version import Reason
 
 from ..monitoring.harm import LEAST_COVERAGE
 from ..snapshot import Model, Snapshot
+from .feed import is_broken
 from .outcome import moment, stamp
 from .rollout import Rollout
 from .run import End
@@ -53,7 +54,8 @@ def next_start(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> Star
     if status.live is None or (outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
         return Start(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
-    return _by_monitoring(model, status.drift) or _by_schedule(model, status, now) if model.spec.training else None
+    monitored = None if is_broken(status.feed) else _by_monitoring(model, status.drift)
+    return monitored or _by_schedule(model, status, now) if model.spec.training else None
 
 
 def outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:

@@ -62,7 +62,7 @@ def _judged(
     judgement = judge(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
     evidence = judgement.evidence.forget(gone)
-    status = version.status.model_copy(update={"evidence": evidence.pack(), "drift": judgement.drift})
+    status = version.status.model_copy(update={"evidence": evidence.pack(), "drift": judgement.drift, "feed": judgement.feed})
     return status, judgement.criteria, judgement.refused
 
 

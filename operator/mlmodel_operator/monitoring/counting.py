@@ -18,9 +18,10 @@ from .tally import Tally, blank_tally
 
 @dataclass(frozen=True)
 class Increment:
-    """What the reports brought: new rows by slot, new labels, and the pods whose report was refused, with the reason."""
+    """What the reports brought: new rows by slot and out of range, new labels, and the pods whose report was refused, with the reason."""
 
     bucket: Bucket
+    outside: tuple[int, ...]
     losses: LossSums
     refused: Mapping[str, Refusal]
 
@@ -35,9 +36,10 @@ def count(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], version:
             changes.append(change)
         except ReportError as error:
             refused[pod] = error.refusal
-    increment = sum(changes, blank_tally(evidence.cells, evidence.pairs))
-    evidence = replace(evidence, total=evidence.total + replace(increment, cells=(), products=()))
-    return evidence, Increment(Bucket(increment.rows.counted, increment.cells, increment.products), LossSums.of(increment.labels), refused)
+    increment = sum(changes, blank_tally(evidence.cells, evidence.pairs, len(evidence.features)))
+    evidence = replace(evidence, total=evidence.total + replace(increment, cells=(), products=(), outside=()))
+    bucket = Bucket(increment.rows.counted, increment.cells, increment.products)
+    return evidence, Increment(bucket, increment.outside, LossSums.of(increment.labels), refused)
 
 
 def _count_pod(evidence: Evidence, pod: str, report: MonitorReportSpec, version: str) -> tuple[Evidence, Tally]:
@@ -45,7 +47,7 @@ def _count_pod(evidence: Evidence, pod: str, report: MonitorReportSpec, version:
     reference = report.loss_reference or evidence.loss_reference
     same = (evidence.features, evidence.correlations) == (features, correlations) or not evidence.features
     demand(same and evidence.loss_reference in (None, reference), Refusal.INCONSISTENT)
-    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells), len(tally.products))))
+    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells), len(tally.products), len(tally.outside))))
     demand(report.sequence > counted.sequence or (report.sequence == counted.sequence and tally == counted.tally), Refusal.STALE)
     change = tally - counted.tally
     demand(not change.fell(), Refusal.DECREASED)

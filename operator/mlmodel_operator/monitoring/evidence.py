@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from .change_times import MOST_CANDIDATES
 from .harm import HarmMemory
 from .memory import DriftMemory
+from .quality import WINDOWS, QualityMemory
 from .references import Correlations, FeatureReference
 from .tally import NUMBERS, SCORES, Tally, blank_tally
 
@@ -47,6 +48,7 @@ class Evidence:
     total: Tally = field(default_factory=lambda: blank_tally(0))
     drift: DriftMemory | None = None
     harm: HarmMemory = field(default_factory=HarmMemory)
+    quality: QualityMemory | None = None
     drift_since: str | None = None
 
     @classmethod
@@ -83,6 +85,10 @@ class Evidence:
         """Slots of all features together."""
         return sum(len(feature.counts) for feature in self.features)
 
+    def anew(self) -> "Evidence":
+        """Forget what rows and labels told so far, as of a new version, but not which were counted: those of a broken feed mislead."""
+        return replace(self, total=blank_tally(0), drift=None, drift_since=None, harm=HarmMemory())
+
     @property
     def pairs(self) -> int:
         """Pairs of features whose correlation is watched."""
@@ -105,6 +111,11 @@ class Evidence:
             buckets = [self.drift.waiting, *(segment.bucket for segment in self.drift.segments)]
             sizes.append(all((len(bucket.cells), len(bucket.products)) == whole for bucket in buckets))
             sizes.append(len(self.drift.evidence) == len(self.features))
+        if self.quality:
+            sizes.append(
+                all((len(window.cells), len(window.outside)) == (self.cells, len(self.features)) for window in self.quality.windows)
+            )
+            sizes.append(len(self.quality.windows) == len(WINDOWS))
         if not all(sizes) or len(self.harm.windows) != len(HarmMemory().windows):
             raise ValueError("its parts have different sizes")
 

@@ -9,19 +9,21 @@ from datetime import UTC, datetime
 
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus
+from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus
 from mlmodel_contract.version import Metrics
 
 from .counting import Increment, count
 from .detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
 from .evidence import Evidence
-from .harm import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled
+from .harm import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled, LossSums
 from .live_metrics import live_metric
 from .memory import Blame, Bucket
+from .quality import QualityDetector, QualityVerdict
 from .refusal import Refusal
-from .sentences import verdict_sentence
+from .sentences import feed_status, verdict_sentence
 
 _MOST_FEATURES = 20  # that the status has room for
+_SHARE_DRIFT, _SHARE_HARM, _SHARE_QUALITY = 0.45, 0.45, 0.1  # of the false-alarm probability
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Settings:
         version: name of the ModelVersion; reports of others are refused.
         criteria: the objective's criteria.
         holdout: the version's metrics on the holdout, None where they are not known.
-        false_alarm_probability: of any false verdict in the version's life; one half each for drift and for harm.
+        false_alarm_probability: of any false verdict in the version's life; shared by drift, harm and broken feeds.
         tolerance: differences of the inputs that never count, see ``detector.TOLERANCE``.
 
     """
@@ -50,6 +52,7 @@ class Judgement:
 
     evidence: Evidence
     drift: DriftStatus
+    feed: FeedStatus
     criteria: list[CriterionStatus]
     changed: bool
     refused: Mapping[str, Refusal]
@@ -62,26 +65,42 @@ def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings
     """
     counted, increment = count(evidence, reports, settings.version)
     time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    counted, increment, quality = _quality(counted, increment, settings, time)
     counted, drift = _drift(counted, increment.bucket, settings, time)
     counted, harm = _harm(counted, increment, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
         counted = replace(counted, drift_since=time)
     criteria = [_criterion(criterion, counted, settings.holdout) for criterion in settings.criteria]
-    return Judgement(counted, _status(counted, drift, harm), criteria, counted != evidence, increment.refused)
+    feed = feed_status(quality)
+    return Judgement(counted, _status(counted, drift, harm), feed, criteria, counted != evidence, increment.refused)
+
+
+def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, QualityVerdict]:
+    """Judge the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
+    if not evidence.features:
+        return evidence, increment, QualityVerdict("Unknown", (), None)
+    detector = QualityDetector(evidence.features, settings.false_alarm_probability * _SHARE_QUALITY, evidence.quality)
+    was_broken = detector.verdict().state == "Broken"
+    verdict = detector.update(increment.bucket.rows, increment.bucket.cells, increment.outside, time)
+    evidence = replace(evidence, quality=detector.memory)
+    if verdict.state == "Broken":
+        return evidence, replace(increment, bucket=replace(increment.bucket, rows=0)), verdict
+    if was_broken:
+        return evidence.anew(), replace(increment, bucket=replace(increment.bucket, rows=0), losses=LossSums()), verdict
+    return evidence, increment, verdict
 
 
 def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) -> tuple[Evidence, DriftVerdict]:
     if not evidence.features:
         return evidence, DriftVerdict(DriftState.NONE, 0.0, ())
-    detector = DriftDetector(
-        evidence.features, settings.false_alarm_probability / 2, settings.tolerance, evidence.correlations, evidence.drift
-    )
+    level = settings.false_alarm_probability * _SHARE_DRIFT
+    detector = DriftDetector(evidence.features, level, settings.tolerance, evidence.correlations, evidence.drift)
     verdict = detector.update(bucket, time)
     return replace(evidence, drift=detector.memory), verdict
 
 
 def _harm(evidence: Evidence, increment: Increment, settings: Settings) -> tuple[Evidence, HarmVerdict]:
-    detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability / 2, evidence.harm)
+    detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
     verdict = detector.update(Labelled(evidence.total.labels, increment.losses, evidence.total.rows))
     return replace(evidence, harm=detector.memory), verdict
 

@@ -80,6 +80,7 @@ def _adds_up(report: MonitorReportSpec) -> bool:
     return (
         rows.due <= rows.counted
         and all(sum(feature.live) == rows.counted for feature in report.features)
+        and all(feature.outside <= rows.counted - feature.live[-1] for feature in report.features)
         and scored in (0, labels.rows)
         and labels.correct <= labels.rows
         and (scored == 0 or _binary_fits(labels))

@@ -6,10 +6,12 @@ Not here: the verdict.
 from collections.abc import Sequence
 
 from mlmodel_contract.report import RowCounts
+from mlmodel_contract.status import FeedProblem, FeedStatus
 
 from .detector import DriftState, DriftVerdict
 from .harm import HarmVerdict
 from .memory import Blame
+from .quality import QualityVerdict
 
 _NAMED = 5  # features that a sentence names
 
@@ -31,6 +33,27 @@ def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, la
 
 
 _HEADS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
+
+
+def feed_status(quality: QualityVerdict) -> FeedStatus:
+    """Say whether what feeds the live rows works, and if not, what is wrong with which column."""
+    problems = [
+        FeedProblem(name=fault.name, problem=fault.kind, share=round(fault.share, 4), usual=round(fault.usual, 4))
+        for fault in quality.faults[:_MOST_FAULTS]
+    ]
+    told = _listed([_FAULTS[fault.kind].format(name=fault.name, share=fault.share, usual=fault.usual) for fault in quality.faults])
+    message = f"A feed is broken: {told}; nothing is learned from these rows until it is mended" if problems else _FEEDS[quality.state]
+    return FeedStatus(state=quality.state, message=message[:1024], since=quality.since if problems else None, problems=problems)
+
+
+_MOST_FAULTS = 20
+_FEEDS = {"Healthy": "the latest rows are complete and within bounds", "Unknown": "too few live rows to tell"}
+_FAULTS = {
+    "Missing": "{name} is missing in {share:.0%} of the latest rows (training: {usual:.0%})",
+    "Unseen": "{name} has categories that the training rows lack in {share:.0%} of the latest rows (training: {usual:.0%})",
+    "OutOfRange": "{name} is out of its range in {share:.0%} of the latest rows",
+    "Constant": "{name} is the same in {share:.0%} of the latest rows (training: at most {usual:.0%})",
+}
 
 
 def _inputs(drift: DriftVerdict, rows: int) -> str:

@@ -24,13 +24,15 @@ class Tally:
     """Counts of one pod or of all.
 
     ``numbers`` are the fields of ``RowCounts`` and the sums of ``LabelCounts``, ``scores`` the 100 bins of the negatives' and the 100 of
-    the positives' scores, ``cells`` the rows by slot, one feature after the other, ``products`` the sums by pair of features.
+    the positives' scores, ``cells`` the rows by slot, one feature after the other, ``products`` the sums by pair of features, ``outside``
+    the values out of range by feature.
     """
 
     numbers: tuple[int, ...]
     scores: tuple[int, ...]
     cells: tuple[int, ...]
     products: tuple[int, ...] = ()
+    outside: tuple[int, ...] = ()
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -38,10 +40,13 @@ class Tally:
             _added(self.scores, other.scores),
             _added(self.cells, other.cells),
             _added(self.products, other.products),
+            _added(self.outside, other.outside),
         )
 
     def __sub__(self, other: "Tally") -> "Tally":
-        return self + Tally(_negated(other.numbers), _negated(other.scores), _negated(other.cells), _negated(other.products))
+        return self + Tally(
+            _negated(other.numbers), _negated(other.scores), _negated(other.cells), _negated(other.products), _negated(other.outside)
+        )
 
     @property
     def rows(self) -> RowCounts:
@@ -60,17 +65,17 @@ class Tally:
     @property
     def counts(self) -> tuple[int, ...]:
         """All that counts rows or labels, and not a sum of other numbers."""
-        return (*self.numbers[:_COUNTS], *self.scores, *self.cells)
+        return (*self.numbers[:_COUNTS], *self.scores, *self.cells, *self.outside)
 
     def fell(self) -> bool:
         """Tell whether, as a change, it takes something away."""
         numbers = self.numbers[:TRUTH] + self.numbers[TRUTH + 1 :]
-        return min((*numbers, *self.scores, *self.cells)) < 0
+        return min((*numbers, *self.scores, *self.cells, *self.outside)) < 0
 
 
-def blank_tally(cells: int, pairs: int = 0) -> Tally:
-    """Return the tally of nothing, with that many slots and pairs."""
-    return Tally((0,) * NUMBERS, (0,) * (2 * SCORES), (0,) * cells, (0,) * pairs)
+def blank_tally(cells: int, pairs: int = 0, features: int = 0) -> Tally:
+    """Return the tally of nothing, with that many slots, pairs and features."""
+    return Tally((0,) * NUMBERS, (0,) * (2 * SCORES), (0,) * cells, (0,) * pairs, (0,) * features)
 
 
 def tally_of(report: MonitorReportSpec) -> Tally:
@@ -79,7 +84,9 @@ def tally_of(report: MonitorReportSpec) -> Tally:
     negatives = report.labels.scores_of_negatives or [0] * SCORES
     positives = report.labels.scores_of_positives or [0] * SCORES
     cells = tuple(rows for feature in report.features for rows in feature.live)
-    return Tally(tuple(numbers), (*negatives, *positives), cells, tuple(report.products))
+    return Tally(
+        tuple(numbers), (*negatives, *positives), cells, tuple(report.products), tuple(feature.outside for feature in report.features)
+    )
 
 
 def _added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:

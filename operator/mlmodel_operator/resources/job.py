@@ -87,6 +87,7 @@ def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, con
         champion=champion.spec.artifact if champion else None,
         champion_version=champion.name if champion else None,
         artifact=artifact,
+        quarantine=model.status.quarantine,
     )
 
 
