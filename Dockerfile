@@ -27,6 +27,7 @@ COPY pyproject.toml uv.lock ./
 COPY contract/pyproject.toml contract/
 COPY operator/pyproject.toml operator/
 COPY model_server/pyproject.toml model_server/
+COPY cli/pyproject.toml cli/
 RUN set -e; for package in mlmodel-operator mlmodel-server; do \
     /opt/tools/bin/uv export --quiet --frozen --no-dev --no-emit-workspace --no-header --package $package --output-file /locked/$package.txt; done
 

@@ -9,7 +9,7 @@ from tests.cluster.errors import ClusterError
 
 ROOT = Path(__file__).parents[2]
 _PREFIX = "localhost/mlmodel"
-_MEMBERS = ("contract", "operator", "model_server")
+_MEMBERS = ("contract", "operator", "model_server", "cli")  # whose dependencies the lock has
 _COMMON = ("Dockerfile", ".dockerignore", "uv.lock", "pyproject.toml", *(f"{member}/pyproject.toml" for member in _MEMBERS))
 
 

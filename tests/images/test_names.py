@@ -19,6 +19,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / member / package).mkdir(parents=True)
         (tmp_path / member / "pyproject.toml").write_text(member)
         (tmp_path / member / package / "__init__.py").write_text(package)
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli/pyproject.toml").write_text("cli")
     monkeypatch.setattr(names, "ROOT", tmp_path)
     return tmp_path
 

@@ -39,7 +39,7 @@ class Traffic:
         return Counts(**json.loads(said)) if said else Counts(0, 0, 0, 0, {}, [])
 
     def behave(self, **behaviour: Any) -> None:
-        """Change how it behaves: rows, pause, shift, contrary."""
+        """Change how it behaves: rows, pause, shift, slide, contrary, missing."""
         self.team.kubectl("exec", "-i", self.pod, "--", "tee", "/tmp/behaviour.json", input=json.dumps(behaviour))
 
     def unlabelled(self, version: str) -> str:

@@ -115,7 +115,8 @@ def main() -> None:
     while True:
         wanted = behaving(wanted)
         pace = Pace(**{name: wanted[name] for name in ("rows", "pause") if name in wanted})
-        application.turn(Behaviour(wanted.get("shift", 0.0), wanted.get("contrary", False)), pace)
+        world = {name: wanted[name] for name in ("shift", "slide", "contrary", "missing") if name in wanted}
+        application.turn(Behaviour(**world), pace)
         if time.monotonic() - said >= 1:
             said = time.monotonic()
             print(json.dumps(asdict(application.counts)), flush=True)  # noqa: T201 (its output)

@@ -13,17 +13,22 @@ COLUMNS = ("x", "z", "c")
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the world is: `shift` moves x, and in a `contrary` world the truth is the opposite of what it was."""
+    """How the world is: `shift` moves x and what is late with it, `slide` moves z and leaves the rule as it was, in a `contrary` world the
+    truth is the opposite of what it was, and where x is `missing`, nobody is told it.
+    """
 
     shift: float = 0.0
+    slide: float = 0.0
     contrary: bool = False
+    missing: bool = False
 
 
 def rows(random: np.random.Generator, count: int, behaviour: Behaviour | None = None) -> pd.DataFrame:
     """Draw rows with the columns x, z, c and late."""
     world = behaviour or Behaviour()
-    x, z = random.normal(size=count) + world.shift, random.normal(size=count)
+    x, z = random.normal(size=count) + world.shift, random.normal(size=count) + world.slide
     c = random.choice(list("abc"), count)
     probability = 1 / (1 + np.exp(-(1.5 * (x - world.shift) - z + (c == "a"))))
     late = random.random(count) < probability
-    return pd.DataFrame({"x": x, "z": z, "c": c, "late": late != world.contrary})
+    told = np.full(count, None) if world.missing else x
+    return pd.DataFrame({"x": told, "z": z, "c": c, "late": late != world.contrary})

@@ -1,0 +1,1 @@
+"""Commands for people, at their desk: nothing in the cluster imports this."""

@@ -1,0 +1,160 @@
+"""Past rows through the very code that watches live ones: the trainer's profile, the sidecar's counts, the operator's verdicts.
+
+Not here: reading files (``tables.py``), and showing what was found (``drift.py``).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from mlmodel_contract import VERSION
+from mlmodel_contract.bundle import BundleSchema, Profile
+from mlmodel_contract.metrics import Task
+from mlmodel_contract.report import FeatureCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.status import DriftStatus, FeedStatus
+from mlmodel_operator.monitoring import Evidence, Settings, judge
+from model_server.monitor.counting import RowCounter
+from model_server.monitor.scoring import Scorer
+from model_server.train.evaluation import Judged, loss_reference
+from model_server.train.profile import profile
+from model_server.train.rows import Rows
+
+from .tables import Past
+
+_NAME = "replay"
+_POD = "replay-pod"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # verdicts are told a time at which a row has a second, so that theirs are row numbers
+_NO_LOSS = LossReference(rows=0, mean=0.0, variance=0.0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How rows are watched: rows of a look, the promised false-alarm probability, the tolerance, whether a run renews the reference."""
+
+    bucket: int
+    false_alarm_probability: float
+    tolerance: float
+    restart: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known after ``row`` live rows; ``run`` says that the operator would start one now, with its reason."""
+
+    row: int
+    time: str
+    drift: DriftStatus
+    feed: FeedStatus
+    run: str | None
+
+
+def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) -> Iterator[Look]:
+    """Watch the live rows in their order; yields a look for each bucket."""
+    watched = _Watched(schema, reference)
+    evidence, ran = Evidence(), False
+    settings = Settings(_NAME, false_alarm_probability=options.false_alarm_probability, tolerance=options.tolerance)
+    for start in range(0, len(live), options.bucket):
+        part = _slice(live, start, min(start + options.bucket, len(live)))
+        report = watched.report(part)
+        judgement = judge(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
+        evidence = judgement.evidence
+        end = start + len(part)
+        run = None if ran else _run(judgement.drift, judgement.feed, labelled=live.truths is not None)
+        yield Look(end, part.times[-1], judgement.drift, judgement.feed, run)
+        ran = ran or run is not None
+        if run and options.restart:
+            watched = _Watched(schema, _slice(live, max(0, end - len(reference)), end))
+            evidence, ran = Evidence(), False
+
+
+def row_of(since: str | None) -> int | None:
+    """Return the number of live rows before a verdict's ``since``."""
+    return int((datetime.fromisoformat(since) - _EPOCH).total_seconds()) if since else None
+
+
+class _Watched:
+    """One version: its profile, and the cumulative report of its one pod."""
+
+    def __init__(self, schema: BundleSchema, reference: Past) -> None:
+        self._schema = schema
+        self.profile = _profile(schema, reference)
+        self._counter = RowCounter(self.profile, schema)
+        self._scorer = Scorer(schema, self.profile.loss)
+        self._labels = self._scorer.blank()
+        self._rows = self._sequence = 0
+
+    def report(self, part: Past) -> MonitorReportSpec:
+        """Count more rows, and return the report of all so far."""
+        self._sequence += 1
+        self._rows += len(part)
+        columns = {name: values.tolist() for name, values in part.values.items()}
+        self._counter.update(columns, _predictions(part))
+        self._labels = self._scored(part)
+        counter = self._counter
+        features = [
+            FeatureCounts(
+                name=one.name,
+                kind=one.kind,
+                reference=one.counts,
+                live=live,
+                outside=outside,
+                effect=one.effect,
+                slot_effects=one.slot_effects,
+            )
+            for one, live, outside in zip(self.profile.features, counter.counts, counter.outside, strict=True)
+        ]
+        return MonitorReportSpec(
+            contract=VERSION,
+            model=_NAME,
+            version=_NAME,
+            sequence=self._sequence,
+            time=_EPOCH.isoformat(),
+            rows=RowCounts(served=self._rows, counted=self._rows, due=self._rows),
+            features=features,
+            correlations=self.profile.correlations,
+            products=counter.products,
+            labels=self._labels,
+            loss_reference=self.profile.loss,
+        )
+
+    def _scored(self, part: Past) -> LabelCounts:
+        counts = self._labels
+        if part.truths is not None and part.predictions is not None and self.profile.loss.rows:
+            for value, truth in zip(part.predictions.tolist(), part.truths, strict=True):
+                counts = self._scorer.add(counts, [value], truth) or counts
+        return counts
+
+
+def _profile(schema: BundleSchema, reference: Past) -> Profile:
+    loss = _NO_LOSS
+    if reference.predictions is not None and reference.truths is not None:
+        predictions = reference.predictions[:, None]
+        if schema.task is Task.CLASSIFICATION:
+            predictions = np.column_stack([1 - reference.predictions, reference.predictions])
+        loss = loss_reference(Judged(schema.task, predictions, np.array(reference.truths, np.float64)))
+    return profile(schema, Rows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
+
+
+def _predictions(part: Past) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return rows x 1; without predictions a constant, of which nothing can be said."""
+    return (np.zeros(len(part)) if part.predictions is None else part.predictions).reshape(-1, 1)
+
+
+def _run(drift: DriftStatus, feed: FeedStatus, *, labelled: bool) -> str | None:
+    """Return why the operator would start a run: harm, or drift where labels cannot tell of harm."""
+    if feed.state == "Broken":
+        return None
+    if drift.harm == "Confirmed":
+        return "Performance"
+    return "Drift" if drift.state == "Confirmed" and not labelled else None
+
+
+def _slice(rows: Past, start: int, end: int) -> Past:
+    return replace(
+        rows,
+        values={name: values[start:end] for name, values in rows.values.items()},
+        times=rows.times[start:end],
+        predictions=None if rows.predictions is None else rows.predictions[start:end],
+        truths=None if rows.truths is None else rows.truths[start:end],
+    )

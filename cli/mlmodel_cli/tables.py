@@ -1,0 +1,161 @@
+"""Past data as the trainer takes it: files read, columns typed, rows in time order.
+
+Not here: what is done with the rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from mlmodel_contract.bundle import BundleSchema, SchemaColumn
+from mlmodel_contract.manifest import ColumnType
+from mlmodel_contract.metrics import Task
+from model_server.train.rows import column_values
+from numpy.typing import NDArray
+from pandas.api import types
+
+_ARROW = {ColumnType.NUMBER: pa.float64(), ColumnType.BOOLEAN: pa.bool_(), ColumnType.CATEGORY: pa.string()}
+
+
+class TableError(Exception):
+    """The files or options do not fit together; says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What columns are for: the features (all others where there are none), the time, the model's prediction and the truth."""
+
+    features: Sequence[str]
+    time: str | None
+    prediction: str | None
+    truth: str | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """Rows in time order. ``values`` are the features as predictors take them; predictions and truths are None where not given."""
+
+    values: dict[str, NDArray[np.float64] | NDArray[np.object_]]
+    times: list[str]
+    predictions: NDArray[np.float64] | None
+    truths: list[bool | float] | None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+def read(file: Path) -> pd.DataFrame:
+    """Read a Parquet or CSV file.
+
+    Raises:
+        TableError: it is not there, not readable, or has no rows.
+
+    """
+    try:
+        table = pd.read_csv(file) if ".csv" in file.suffixes else pd.read_parquet(file)
+    except FileNotFoundError as error:
+        raise TableError(f"{file} is not there") from error
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise TableError(f"{file} is neither Parquet nor CSV that can be read: {error}") from error
+    if table.empty:
+        raise TableError(f"{file} has no rows")
+    return table
+
+
+def schema_of(reference: pd.DataFrame, roles: Roles, task: Task) -> BundleSchema:
+    """Return the schema of the features, typed by what the reference holds.
+
+    Raises:
+        TableError: a named column is not there, or no feature is left.
+
+    """
+    named = [name for name in (*roles.features, roles.time, roles.prediction, roles.truth) if name]
+    missing = [name for name in named if name not in reference.columns]
+    if missing:
+        raise TableError(f"the reference has no column {missing[0]!r}: it has {', '.join(map(str, reference.columns))}")
+    others = {roles.time, roles.prediction, roles.truth}
+    names = list(roles.features) or [str(name) for name in reference.columns if name not in others]
+    features = [SchemaColumn(name=name, type=_type_of(reference[name])) for name in names if not _is_time(reference[name])]
+    if not features:
+        raise TableError("no column is left to watch: name some with --columns")
+    classes: list[str | bool | int] = [False, True] if task is Task.CLASSIFICATION else []
+    truth = ColumnType.BOOLEAN if task is Task.CLASSIFICATION else ColumnType.NUMBER
+    return BundleSchema(task=task, features=features, target=roles.truth or "truth", target_type=truth, time=roles.time, classes=classes)
+
+
+def past(table: pd.DataFrame, schema: BundleSchema, roles: Roles, what: str) -> Past:
+    """Return the rows in time order.
+
+    Raises:
+        TableError: a column is missing or holds something else than in the reference.
+
+    """
+    if roles.time:
+        table = _in_order(table, roles.time, what)
+    return Past(
+        values={column.name: _values(table, column, what) for column in schema.features},
+        times=[str(value) for value in table[roles.time]] if roles.time else [""] * len(table),
+        predictions=_numbers(table, roles.prediction, what),
+        truths=_truths(table, roles.truth, schema.task, what),
+    )
+
+
+def _type_of(values: "pd.Series[Any]") -> ColumnType:
+    if types.is_bool_dtype(values):
+        return ColumnType.BOOLEAN
+    return ColumnType.NUMBER if types.is_numeric_dtype(values) else ColumnType.CATEGORY
+
+
+def _is_time(values: "pd.Series[Any]") -> bool:
+    return bool(types.is_datetime64_any_dtype(values))
+
+
+def _in_order(table: pd.DataFrame, time: str, what: str) -> pd.DataFrame:
+    if time not in table.columns:
+        raise TableError(f"{what} has no column {time!r}, which --time names")
+    try:
+        moments = table[time] if types.is_numeric_dtype(table[time]) else pd.to_datetime(table[time])
+    except ValueError as error:
+        raise TableError(f"{what}, column {time!r}: not every value is a time: {error}") from error
+    return table.assign(**{time: moments}).sort_values(time, kind="stable")
+
+
+def _values(table: pd.DataFrame, column: SchemaColumn, what: str) -> NDArray[np.float64] | NDArray[np.object_]:
+    if column.name not in table.columns:
+        raise TableError(f"{what} has no column {column.name!r}, which the reference has: leave it out with --columns")
+    values = table[column.name]
+    try:
+        converted = pa.array(
+            values.astype(str).where(values.notna(), None) if column.type is ColumnType.CATEGORY else values, from_pandas=True
+        )
+        return column_values(pa.chunked_array([converted.cast(_ARROW[column.type])]), column.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise TableError(f"{what}, column {column.name!r}: holds values that are no {column.type.value}: {error}") from error
+
+
+def _numbers(table: pd.DataFrame, name: str | None, what: str) -> NDArray[np.float64] | None:
+    if name is None:
+        return None
+    if name not in table.columns:
+        raise TableError(f"{what} has no column {name!r}, which --prediction names")
+    try:
+        return np.asarray(table[name], dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise TableError(f"{what}, column {name!r}: a prediction is a number, or the positive class's probability: {error}") from error
+
+
+def _truths(table: pd.DataFrame, name: str | None, task: Task, what: str) -> list[bool | float] | None:
+    if name is None:
+        return None
+    if name not in table.columns:
+        raise TableError(f"{what} has no column {name!r}, which --truth names")
+    values = np.asarray(table[name])
+    try:
+        numbers = values.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise TableError(f"{what}, column {name!r}: a truth is a number, or true and false (1 and 0): {error}") from error
+    return [bool(number) for number in numbers] if task is Task.CLASSIFICATION else numbers.tolist()
