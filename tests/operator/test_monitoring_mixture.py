@@ -87,6 +87,18 @@ def test_a_correlation_that_changes_alone_is_found_and_both_are_named() -> None:
     assert {blame.change for blame in verdict.features if blame.name == "x"} == {"correlation with y"}
 
 
+def test_overwhelming_evidence_blames_what_moved_and_nothing_else() -> None:
+    random = np.random.default_rng(9)
+    known = trained(correlated(random, 10_000, 0.3))
+    detector = watching(known)
+    for _ in range(30):
+        verdict = detector.update(counted(known, correlated(random, 400, 0.3) + np.array([2.0, 0, 0])))
+    assert verdict.evidence > 1_000
+    assert [(blame.name, blame.change) for blame in verdict.features] == [("x", "location")]
+    assert verdict.features[0].size == pytest.approx(2.0, abs=0.4)
+    assert verdict.severe
+
+
 @pytest.mark.slow
 def test_days_that_differ_are_no_drift_where_training_days_did() -> None:
     alarms = 0

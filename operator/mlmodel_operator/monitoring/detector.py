@@ -13,7 +13,7 @@ import numpy as np
 
 from .directions import Floats, directions_of
 from .memory import Blame, Bucket, DriftMemory, Segment, blank_memory, kept
-from .mixture import Mixture
+from .mixture import BLAME_RATE, Mixture
 from .references import Correlations, FeatureReference
 
 BUCKET_ROWS = 25
@@ -21,9 +21,6 @@ BUCKET_ROWS = 25
 
 TOLERANCE = 0.05
 """Changes below so many standard deviations never count as drift."""
-
-BLAME_RATE = 0.05
-"""Expected share of wrong names among the features that are blamed (e-BH)."""
 
 SEVERE = 0.5
 """Size of a change, in standard deviations, from which on it is called severe."""

@@ -25,6 +25,9 @@ SIZES = np.array([0.04 * 1.5**step * sign for sign in (1, -1) for step in range(
 RATIOS = np.log([1.15, 1.4, 2, 4, 12, 40, 1 / 1.15, 1 / 1.4, 1 / 2, 1 / 4])
 """Log ratios by which a rare slot may become more or less frequent."""
 
+LOCATION, SPREAD = "location", "spread"
+"""What a number's two smooth directions, which come in this order, are called."""
+
 _LOCATION, _SPREAD, _MISSING, _SLOTS = 0.40, 0.35, 0.10, 0.15  # prior shares of a number's directions
 _FREQUENT, _RARE = 0.75, 0.25  # the same of a category's slots
 GROUP_SHARES = {"smooth": 0.50, "rare": 0.20, "paired": 0.20, "dense": 0.10}
@@ -159,8 +162,8 @@ def _smooth_scores(feature: FeatureReference) -> list[tuple[str, Sequence[float]
             return []  # a constant has no location to change: its rare slots tell
         location = [score / SCORE_UNIT for score in location_scores(feature.counts)]
         return [
-            ("location", standardised(location, probabilities), _LOCATION),
-            ("spread", spread_scores(feature.counts), _SPREAD),
+            (LOCATION, standardised(location, probabilities), _LOCATION),
+            (SPREAD, spread_scores(feature.counts), _SPREAD),
         ]
     frequent = _frequent(feature)
     indicators = [[float(other == slot) for other in range(len(probabilities))] for slot in frequent]

@@ -13,11 +13,15 @@ from mlmodel_contract.scores import SCORE_UNIT
 from numpy.typing import NDArray
 
 from .change_times import log_weight
-from .directions import Directions, Floats, Paired
+from .directions import LOCATION, SPREAD, Directions, Floats, Paired
 from .likelihood import Split, dense_evidence, log_sum, paired_evidence, rare_evidence, smooth_evidence
 from .memory import Blame, DriftMemory, Segment
 
+BLAME_RATE = 0.05
+"""Expected share of wrong names among the features that are blamed (e-BH)."""
+
 _PAIR_SHARE = 0.3  # of a feature's own evidence, for its correlations with others
+_NOTHING = -1e300  # ln of no evidence at all
 
 
 def _split(segments: Sequence[Segment]) -> Split:
@@ -61,20 +65,32 @@ class Mixture:
         return float(log_sum(np.concatenate([part.ravel() for part in self.parts.values()])))
 
     def by_feature(self) -> Floats:
-        """Return the ln of each feature's own e-value: its directions with weights that sum to one."""
-        shift = max(part.max() for part in self.parts.values())
-        by_direction = {group: np.exp(np.maximum(part - shift, -700.0)).sum(axis=0) for group, part in self.parts.items()}
-        smooth, rare, features = self.known.smooth, self.known.rare, len(self.known.rows)
-        own = np.bincount(smooth.feature, by_direction["smooth"], features) + np.bincount(rare.feature, by_direction["rare"], features)
-        weight = np.bincount(smooth.feature, np.exp(smooth.log_prior), features)
-        own = own / (weight + np.bincount(rare.feature, np.exp(rare.log_prior), features))
-        if self.known.paired:
-            owners = self.known.scored[np.concatenate([self.known.paired.first, self.known.paired.second])]
-            pairs = np.bincount(owners, np.tile(by_direction["paired"], 2) / np.exp(self.known.paired.log_prior), features)
-            number = np.bincount(owners, minlength=features)
-            own = np.where(number > 0, (1 - _PAIR_SHARE) * own + _PAIR_SHARE * pairs / np.maximum(number, 1), own)
-        evidence: Floats = np.log(own) + shift
-        return evidence
+        """Return the ln of each feature's e-value: its directions, and its correlations with features that did not change by themselves.
+
+        A feature that moved or spread changes its products with all others, which they are not to be blamed for.
+        """
+        own = self._marginal()
+        paired, scored = self.known.paired, self.known.scored
+        if paired is None:
+            return own
+        alone = own < -math.log(BLAME_RATE / len(own))
+        evidence = log_sum(self.parts["paired"].T) - paired.log_prior
+        by_pairs, number = np.full(len(own), -np.inf), np.zeros(len(own))
+        for feature, other in ((scored[paired.first], scored[paired.second]), (scored[paired.second], scored[paired.first])):
+            np.logaddexp.at(by_pairs, feature, np.where(alone[other], evidence, -np.inf))
+            np.add.at(number, feature, 1)
+        with_pairs = np.logaddexp(own + math.log1p(-_PAIR_SHARE), by_pairs + math.log(_PAIR_SHARE) - np.log(np.maximum(number, 1)))
+        return np.where(number > 0, with_pairs, own)
+
+    def _marginal(self) -> Floats:
+        """Return the ln of the e-value of each feature's own distribution: a mixture over its directions."""
+        smooth, rare = self.known.smooth, self.known.rare
+        weight, evidence = np.zeros(len(self.known.rows)), np.full(len(self.known.rows), -np.inf)
+        for group, directions in (("smooth", smooth), ("rare", rare)):
+            np.add.at(weight, directions.feature, np.exp(directions.log_prior))
+            np.logaddexp.at(evidence, directions.feature, log_sum(self.parts[group].T))
+        marginal: Floats = np.maximum(evidence - np.log(weight), _NOTHING)
+        return marginal
 
     def blame(self, feature: int, evidence: float) -> Blame:
         """Say how a feature changed, by its strongest candidate time and direction."""
@@ -91,10 +107,19 @@ class Mixture:
         return Blame(self.known.names[feature], evidence, float(size), change, self.segments[at].since)
 
     def _smooth_change(self, at: int, place: int) -> tuple[str, float]:
+        change, size = self.known.smooth.changes[place], self._moved(at, place)
+        if change != SPREAD:
+            return change, size
+        location = self._moved(at, place - 1)
+        # A number that only moves by d is further from its former mean, too: by d^2 / sqrt(2) on the spread's scale.
+        return (LOCATION, location) if location**2 / math.sqrt(2) >= size / 2 else (SPREAD, size)
+
+    def _moved(self, at: int, place: int) -> float:
+        """Return by how many standard deviations the mean of a smooth direction's scores moved."""
         smooth, split = self.known.smooth, self.split
         feature, weights = smooth.feature[place], smooth.weights[:, place]
         before = (split.cells_before[at] + self.known.counts) @ weights / (split.rows_before[at] + self.known.rows[feature])
-        return smooth.changes[place], abs(split.cells_after[at] @ weights / split.rows_after[at] - before)
+        return float(abs(split.cells_after[at] @ weights / split.rows_after[at] - before))
 
     def _rare_change(self, at: int, place: int) -> tuple[str, float]:
         rare, split = self.known.rare, self.split
