@@ -11,7 +11,7 @@ from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import LossReference
 from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
-from mlmodel_operator.monitoring.change_times import MOST_CANDIDATES, log_weight
+from mlmodel_operator.monitoring.change_times import log_weight, most_candidates
 from model_server.monitor.counting import RowCounter
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
@@ -67,10 +67,11 @@ def test_a_weight_never_grows(start: int, later: int) -> None:
     assert log_weight(start, start + later) <= log_weight(start, start)
 
 
-def test_some_forty_candidates_are_kept_for_ever() -> None:
-    for now in (100, 10_000, 1_000_000):
-        recent = range(max(0, now - 2_000), now)
-        assert sum(log_weight(start, now) > -math.inf for start in recent) < MOST_CANDIDATES / 2
+@pytest.mark.parametrize("scales", [1, 5, 10])
+def test_no_more_candidates_are_kept_than_there_is_room_for(scales: int) -> None:
+    for now in [*range(1, 3_000, 7), 100_000, 1_000_003]:
+        recent = range(max(0, now - 13_000), now)
+        assert sum(log_weight(start, now, scales) > -math.inf for start in recent) < most_candidates(scales)
 
 
 @pytest.mark.slow

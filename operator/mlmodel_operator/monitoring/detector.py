@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from .change_times import scales_for
 from .directions import Floats, directions_of
 from .memory import Blame, Bucket, DriftMemory, Segment, blank_memory, kept
 from .mixture import BLAME_RATE, Mixture
@@ -80,6 +81,7 @@ class DriftDetector:
         self.tolerance = tolerance
         self.correlations = correlations
         self.memory = memory or blank_memory(references, correlations)
+        self._scales = scales_for(len(self.memory.waiting.cells) + len(self.memory.waiting.products))
 
     def update(self, bucket: Bucket, since: str = "") -> DriftVerdict:
         """Add the bucket's rows, weigh them where there are enough, and return the verdict on all rows so far.
@@ -94,7 +96,7 @@ class DriftDetector:
             return self.verdict()
         memory = self.memory
         buckets = memory.buckets + 1
-        segments = kept((*memory.segments, Segment(memory.buckets, since, waiting)), buckets)
+        segments = kept((*memory.segments, Segment(memory.buckets, since, waiting)), buckets, self._scales)
         blank = blank_memory(self.references, self.correlations).waiting
         self.memory = replace(memory, buckets=buckets, segments=segments, waiting=blank)
         self._weigh()
@@ -113,7 +115,7 @@ class DriftDetector:
 
     def _weigh(self) -> None:
         known = directions_of(self.references, self.correlations)
-        evidence = Mixture.of(known, self.memory, self.tolerance)
+        evidence = Mixture.of(known, self.memory, self.tolerance, self._scales)
         total, by_feature = evidence.total(), evidence.by_feature()
         if not math.isfinite(total) or not np.isfinite(by_feature).all():
             raise ArithmeticError(f"the evidence for drift is no number (features {[one.name for one in self.references]})")

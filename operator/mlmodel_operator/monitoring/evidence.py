@@ -12,7 +12,7 @@ from typing import Literal
 from mlmodel_contract.report import LossReference
 from pydantic import TypeAdapter
 
-from .change_times import MOST_CANDIDATES
+from .change_times import most_candidates, scales_for
 from .harm import HarmMemory
 from .memory import DriftMemory
 from .quality import WINDOWS, QualityMemory
@@ -97,7 +97,8 @@ class Evidence:
     def has_room(self) -> bool:
         """Tell whether one more pod can be counted."""
         size = self.cells + self.pairs
-        return (len(self.pods) + 1) * (size + 2 * SCORES) + MOST_CANDIDATES * size <= MOST_COUNTS
+        candidates = most_candidates(scales_for(size)) * size // 2  # whose numbers are small, and take half the room
+        return (len(self.pods) + 1) * (size + 2 * SCORES) + candidates <= MOST_COUNTS
 
     def check(self) -> None:
         """Raise ValueError where the parts do not belong together."""

@@ -64,11 +64,11 @@ def blank_memory(references: tuple[FeatureReference, ...], correlations: Correla
     return DriftMemory(0, (), blank, 0.0, (0.0,) * len(references), ())
 
 
-def kept(segments: tuple[Segment, ...], buckets: int) -> tuple[Segment, ...]:
+def kept(segments: tuple[Segment, ...], buckets: int, scales: int) -> tuple[Segment, ...]:
     """Merge what begins at a forgotten candidate into what came before it."""
     kept: list[Segment] = []
     for segment in segments:
-        if kept and log_weight(segment.start, buckets) == -math.inf:
+        if kept and log_weight(segment.start, buckets, scales) == -math.inf:
             kept[-1] = replace(kept[-1], bucket=kept[-1].bucket + segment.bucket)
         else:
             kept.append(segment)

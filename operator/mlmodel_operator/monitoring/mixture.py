@@ -46,10 +46,10 @@ class Mixture:
     parts: dict[str, Floats]
 
     @classmethod
-    def of(cls, known: Directions, memory: DriftMemory, tolerance: float) -> "Mixture":
+    def of(cls, known: Directions, memory: DriftMemory, tolerance: float, scales: int) -> "Mixture":
         """Weigh what the memory holds."""
         split = _split(memory.segments)
-        weights = np.array([log_weight(segment.start, memory.buckets) for segment in memory.segments])[:, None]
+        weights = np.array([log_weight(segment.start, memory.buckets, scales) for segment in memory.segments])[:, None]
         parts = {
             "smooth": smooth_evidence(known, split, tolerance) + known.smooth.log_prior + weights,
             "rare": rare_evidence(known, split, tolerance) + known.rare.log_prior + weights,
