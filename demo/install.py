@@ -18,6 +18,7 @@ from .manifests import Keys
 from .scenario import CHART, NAMESPACE, RELEASE, STORAGE, STORE, SYSTEM_NAMESPACE
 from .timing import Timed
 
+_CRD = "mlmodels.mlmodel.dev"
 _WAIT_SECONDS = 180
 
 
@@ -59,10 +60,14 @@ def begin_removal(cluster: Cluster) -> None:
         DemoError: there is a namespace of that name which is not the demonstration's.
 
     """
-    found = cluster.kubectl().find("namespace", NAMESPACE)
+    kubectl = cluster.kubectl()
+    found = kubectl.find("namespace", NAMESPACE)
     if found is not None and manifests.OURS.items() - found["metadata"].get("labels", {}).items():
         raise DemoError(f"the namespace {NAMESPACE} is somebody's own, not an earlier demonstration's: rename or delete it first")
-    cluster.kubectl()("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
+    if found is not None and kubectl.find("crd", _CRD) is not None:
+        # Its Jobs must go first: a namespace that ends waits for its pods, and those of a Job that may not try again there wait for the Job.
+        kubectl.within(NAMESPACE)("delete", "mlmodels", "--all", "--wait=false")
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
 def await_removal(cluster: Cluster) -> None:

@@ -59,6 +59,7 @@ class DriftDetector:
         correlations: of the numbers among the features, None where they are not watched.
         memory: of an earlier detector of the same features, which this one goes on from.
 
+    >>> from mlmodel_contract.report import FeatureKind
     >>> reference = FeatureReference("x", FeatureKind.NUMERIC, (500, 500, 0))
     >>> detector = DriftDetector((reference,), false_alarm_probability=0.01)
     >>> detector.update(Bucket(250, (125, 125, 0))).state.value
