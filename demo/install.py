@@ -65,7 +65,7 @@ def begin_removal(cluster: Cluster) -> None:
     if found is not None and manifests.OURS.items() - found["metadata"].get("labels", {}).items():
         raise DemoError(f"the namespace {NAMESPACE} is somebody's own, not an earlier demonstration's: rename or delete it first")
     if found is not None and kubectl.find("crd", _CRD) is not None:
-        # Its Jobs must go first: a namespace that ends waits for its pods, and those of a Job that may not try again there wait for the Job.
+        # Its Jobs must go first: a namespace that ends waits for its pods, and a failed pod for the one that would take its place.
         kubectl.within(NAMESPACE)("delete", "mlmodels", "--all", "--wait=false")
     kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
