@@ -15,7 +15,7 @@ BLOCK = 25
 """Rows of the smallest block; the others are twice, four times, ... as large."""
 
 _FEWEST_BLOCKS = 8
-_SIGNIFICANT = 0.999
+_SIGNIFICANT = 0.99999  # features, slots and pairs are many, and an effect found where there is none costs power for good
 _CAUTIOUS = 0.1
 _CONSTANT = 1e-12  # below which a variance is the rounding of a constant
 
@@ -23,7 +23,7 @@ _CONSTANT = 1e-12  # below which a variance is the rounding of a constant
 def design_effects(values: Floats) -> Floats:
     """Return a cautious design effect of the mean of each column (rows x columns), at least 1.
 
-    Where the means of blocks vary more than independent rows would make them, by a test at 0.1%, the effect is the upper 90% bound of
+    Where the means of blocks vary more than independent rows would make them, by a test at one in 100,000, the effect is the upper 90% bound of
     the ratio, the largest over the block sizes; else it is 1.
 
     >>> design_effects(np.repeat(np.tile([0.0, 1.0], 20), 50)[:, None]) > 10
