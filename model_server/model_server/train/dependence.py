@@ -23,8 +23,8 @@ _CONSTANT = 1e-12  # below which a variance is the rounding of a constant
 def design_effects(values: Floats) -> Floats:
     """Return a cautious design effect of the mean of each column (rows x columns), at least 1.
 
-    Where the means of blocks vary more than independent rows would make them, by a test at one in 100,000, the effect is the upper 90% bound of
-    the ratio, the largest over the block sizes; else it is 1.
+    Where the means of blocks vary more than independent rows would make them, by a test at one in 100,000, the effect is the upper 90%
+    bound of the ratio, the largest over the block sizes; else it is 1.
 
     >>> design_effects(np.repeat(np.tile([0.0, 1.0], 20), 50)[:, None]) > 10
     array([ True])
