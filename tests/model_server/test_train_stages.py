@@ -154,6 +154,15 @@ def test_parameters_that_do_not_fit_fail_the_trial_and_not_the_run(tmp_path: Pat
     assert words in problem.message
 
 
+def test_as_few_rows_as_the_checks_let_pass_are_enough(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write(flights(100))
+    assert run.prepare().problems == []
+    for index in range(2):
+        assert run.trial(index).failure is None
+    assert run.package().artifact is not None
+
+
 def test_a_trial_whose_pod_died_is_left_out(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.write(flights(300))

@@ -35,7 +35,7 @@ def design_effects(values: Floats) -> Floats:
 def block_sums(values: Floats) -> Floats:
     """Return the sums of each column over blocks of ``BLOCK`` rows: blocks x columns; rows that fill no block are left out."""
     blocks = len(values) // BLOCK
-    sums: Floats = values[: blocks * BLOCK].reshape(blocks, BLOCK, -1).sum(axis=1)
+    sums: Floats = values[: blocks * BLOCK].reshape(blocks, BLOCK, values.shape[1]).sum(axis=1)
     return sums
 
 
