@@ -5,13 +5,12 @@ Not here: the streams (``real.py``).
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
+from mlmodel_contract.report import MICRO, LabelCounts, RowCounts
 from mlmodel_operator.monitoring import HarmDetector, Labelled
 from mlmodel_operator.monitoring.harm import LossSums
-from model_server.train.evaluation import design_effect
+from model_server.train.evaluation import Judged, loss_reference
 from model_server.train.losses import loss
 from rich.progress import track
 from sklearn.compose import make_column_transformer
@@ -27,7 +26,6 @@ from benchmarks.table import Row
 _LEVEL, _TOLERANCE = 0.005, 0.05
 _BUCKET = 100
 _HOLDOUT = 0.2
-_MICRO = 1_000_000
 
 
 def real_streams(data: Path | None) -> list[Row]:
@@ -51,16 +49,14 @@ def _told(stream: Stream) -> Row:
 def _harmed(stream: Stream) -> int | None:
     """Return after how many labels the loss of a boosted model is confirmed to be above its holdout's; None if never."""
     fitted = int(stream.train * (1 - _HOLDOUT))
-    losses = _losses(stream, fitted)
-    held = losses[fitted : stream.train]
-    unit = 10.0 ** np.ceil(np.log10(max(held.mean(), 1e-12)) / 2) if stream.task is Task.REGRESSION else 1.0
-    losses, held = losses / unit**2, held / unit**2
-    reference = LossReference(rows=len(held), mean=held.mean(), variance=held.var(), design_effect=design_effect(held))
+    predictions, held = _predictions(stream, fitted), slice(fitted, stream.train)
+    reference = loss_reference(Judged(stream.task, predictions[held], stream.target[held]))
+    losses = loss(stream.task, predictions, stream.target) / reference.unit**2
     detector = HarmDetector(reference, (), _LEVEL)
     counted = LossSums()
     for start in range(stream.train, len(losses), _BUCKET):
         part = losses[start : start + _BUCKET]
-        new = LossSums(len(part), int((part * _MICRO).round().sum()), int((part**2 * _MICRO).round().sum()))
+        new = LossSums(len(part), int((part * MICRO).round().sum()), int((part**2 * MICRO).round().sum()))
         counted = counted + new
         labels = LabelCounts(rows=counted.rows, loss=counted.loss, loss_squared=counted.loss_squared)
         verdict = detector.update(Labelled(labels, new, RowCounts(counted=counted.rows, due=counted.rows)))
@@ -69,12 +65,13 @@ def _harmed(stream: Stream) -> int | None:
     return None
 
 
-def _losses(stream: Stream, fitted: int) -> Floats:
+def _predictions(stream: Stream, fitted: int) -> Floats:
+    """Return the predictions of all rows by a boosted model of the first ones."""
     table = pd.DataFrame(stream.columns)
     encode = make_column_transformer(
         (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), sorted(stream.categories)), remainder="passthrough"
     )
     learner = HistGradientBoostingRegressor if stream.task is Task.REGRESSION else HistGradientBoostingClassifier
     model = make_pipeline(encode, learner(random_state=0)).fit(table[:fitted], stream.target[:fitted])
-    predictions = model.predict(table)[:, None] if stream.task is Task.REGRESSION else model.predict_proba(table)
-    return loss(stream.task, predictions, stream.target)
+    predictions: Floats = model.predict(table)[:, None] if stream.task is Task.REGRESSION else model.predict_proba(table)
+    return predictions

@@ -11,7 +11,8 @@ from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
 from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
-from model_server.monitor.counting import FeatureCounter, RowCounter
+from model_server.monitor.counting import RowCounter
+from model_server.slots import Slots as FeatureSlots
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
 from numpy.typing import NDArray
@@ -55,9 +56,7 @@ class Watcher:
         self.schema = schema
         self.level, self.tolerance = level, tolerance
         self.profile: Profile = profile(schema, Rows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
-        self._references = tuple(
-            FeatureReference(one.name, one.kind, tuple(one.counts), one.effect, tuple(one.slot_effects)) for one in self.profile.features
-        )
+        self._references = tuple(FeatureReference.of(one) for one in self.counter().features())
         known = self.profile.correlations
         self._correlations = Correlations.of(known) if known else None
         self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
@@ -73,7 +72,7 @@ class Watcher:
     def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
         """Return each row's cells and scores, by the sidecar's own code."""
         values = {**columns, PREDICTION: predictions[:, 0]}
-        slots = {one.name: FeatureCounter(one).slots(values[one.name]) for one in self.profile.features}
+        slots = {one.name: FeatureSlots(one).find(values[one.name]) for one in self.profile.features}
         cells = np.column_stack([slots[one.name] + start for one, start in zip(self.profile.features, self._starts, strict=False)])
         scores = [score[slots[name]] for name, score in self.counter().scores.items()]
         return Slots(cells, np.column_stack(scores) if scores else np.empty((len(cells), 0)))

@@ -11,7 +11,7 @@ import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import FeatureCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
 from mlmodel_operator.monitoring import Evidence, Settings, judge
 from model_server.monitor.counting import RowCounter
@@ -88,22 +88,8 @@ class _Watched:
         """Count more rows, and return the report of all so far."""
         self._sequence += 1
         self._rows += len(part)
-        columns = {name: values.tolist() for name, values in part.values.items()}
-        self._counter.update(columns, _predictions(part))
+        self._counter.update(part.values, _predictions(part))
         self._labels = self._scored(part)
-        counter = self._counter
-        features = [
-            FeatureCounts(
-                name=one.name,
-                kind=one.kind,
-                reference=one.counts,
-                live=live,
-                outside=outside,
-                effect=one.effect,
-                slot_effects=one.slot_effects,
-            )
-            for one, live, outside in zip(self.profile.features, counter.counts, counter.outside, strict=True)
-        ]
         return MonitorReportSpec(
             contract=VERSION,
             model=_NAME,
@@ -111,9 +97,9 @@ class _Watched:
             sequence=self._sequence,
             time=_EPOCH.isoformat(),
             rows=RowCounts(served=self._rows, counted=self._rows, due=self._rows),
-            features=features,
+            features=self._counter.features(),
             correlations=self.profile.correlations,
-            products=counter.products,
+            products=self._counter.products,
             labels=self._labels,
             loss_reference=self.profile.loss,
         )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from mlmodel_contract.manifest import Candidate, Estimator, Search
 from mlmodel_contract.metrics import Metric, Task
+from model_server.train.dependence import likely_design_effect
 from model_server.train.draw import draw, value_of
-from model_server.train.evaluation import Judged, design_effect, difference, figures, loss_reference, metrics, score
+from model_server.train.evaluation import Judged, difference, figures, loss_reference, metrics, score
 from model_server.train.losses import LARGEST_LOG_LOSS, Floats, loss
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
@@ -99,9 +100,9 @@ def test_intervals_of_many_rows_need_memory_for_the_rows_alone(task: Task) -> No
 
 
 def test_the_design_effect_is_one_for_independent_rows_and_the_length_of_runs_of_equal_ones() -> None:
-    assert design_effect(RANDOM.normal(0, 1, 20_000)) < 1.8
-    assert 30 < design_effect(np.repeat(RANDOM.normal(0, 1, 400), 50)) < 120
-    assert design_effect(np.zeros(100)) == 1.0
+    assert likely_design_effect(RANDOM.normal(0, 1, 20_000)) < 1.8
+    assert 30 < likely_design_effect(np.repeat(RANDOM.normal(0, 1, 400), 50)) < 120
+    assert likely_design_effect(np.zeros(100)) == 1.0
     assert loss_reference(binary(40)).design_effect == 1.0
 
 

@@ -40,9 +40,7 @@ def counted(known: Profile, rows: Floats) -> Bucket:
 
 
 def watching(known: Profile, level: float = 0.005, tolerance: float = 0.05) -> DriftDetector:
-    references = tuple(
-        FeatureReference(one.name, one.kind, tuple(one.counts), one.effect, tuple(one.slot_effects)) for one in known.features
-    )
+    references = tuple(FeatureReference.of(one) for one in RowCounter(known, SCHEMA).features())
     pairs = known.correlations
     return DriftDetector(references, level, tolerance, Correlations.of(pairs) if pairs else None)
 

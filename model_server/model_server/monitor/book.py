@@ -17,7 +17,7 @@ import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.handover import Batch
-from mlmodel_contract.report import FeatureCounts, LabelCounts, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
 
 from ..labelled import Acknowledgement, LabelledPrediction
 from ..prediction_id import signature
@@ -197,18 +197,6 @@ class Book:
             self._counter.add(rows["features"], rows["products"], rows["outside"])
 
     def _report(self, now: float) -> MonitorReportSpec:
-        features = [
-            FeatureCounts(
-                name=feature.name,
-                kind=feature.kind,
-                reference=feature.counts,
-                live=live,
-                outside=outside,
-                effect=feature.effect,
-                slot_effects=feature.slot_effects,
-            )
-            for feature, live, outside in zip(self._subject.profile.features, self._counter.counts, self._counter.outside, strict=True)
-        ]
         return MonitorReportSpec(
             contract=VERSION,
             model=self._subject.model,
@@ -216,7 +204,7 @@ class Book:
             sequence=self._sequence,
             time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             rows=RowCounts(**self._account.rows()),
-            features=features,
+            features=self._counter.features(),
             correlations=self._subject.profile.correlations,
             products=self._counter.products,
             labels=self._labels,

@@ -4,45 +4,18 @@ Not here: where the rows come from, and what the counts are held against.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
-from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile
+from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import PREDICTION, FeatureKind
+from mlmodel_contract.report import PREDICTION, FeatureCounts, FeatureKind
 from mlmodel_contract.scores import location_scores
 from numpy.typing import NDArray
 
+from ..slots import Slots
+
 Counts = NDArray[np.int64]
-
-
-class FeatureCounter:
-    """Counts the values of one feature; ``counts_`` has a row count for each slot."""
-
-    def __init__(self, profile: FeatureProfile) -> None:
-        self._edges = np.array(profile.edges, dtype=np.float64)
-        self._numeric = profile.kind is FeatureKind.NUMERIC
-        self._missing = (len(profile.edges) if self._numeric else len(profile.categories)) + 1
-        self._places = _places(profile.categories, self._missing)
-        self.counts_: Counts = np.zeros(self._missing + 1, dtype=np.int64)
-
-    def slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
-        """Return each row's slot: values are numbers, booleans or None if numeric, and text, booleans or None if categorical."""
-        return self._numeric_slots(values) if self._numeric else self._categorical_slots(values)
-
-    def count(self, slots: Counts) -> Counts:
-        """Return the rows by slot."""
-        return np.bincount(slots, minlength=len(self.counts_))
-
-    def _numeric_slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
-        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-        slots = np.searchsorted(self._edges, numbers, side="left")
-        return np.where(np.isnan(numbers), self._missing, slots).astype(np.int64)
-
-    def _categorical_slots(self, values: Sequence[Any] | NDArray[np.float64]) -> Counts:
-        """An empty text is a missing category, for models as for the profile; what has no slot of its own is the last but one."""
-        return np.fromiter(map(self._places.get, values, repeat(self._missing - 1)), dtype=np.int64, count=len(values))
 
 
 class RowCounter:
@@ -50,12 +23,15 @@ class RowCounter:
 
     def __init__(self, profile: Profile, schema: BundleSchema) -> None:
         self._task = schema.task
-        self._ranges = {column.name: (column.min, column.max) for column in schema.features}
-        self._outside = dict.fromkeys((feature.name for feature in profile.features), 0)
-        self._counters = {feature.name: FeatureCounter(feature) for feature in profile.features}
+        self._profile = profile
+        self._numbers = [feature.name for feature in profile.features if feature.kind is FeatureKind.NUMERIC]
+        self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
+        self._slots = {feature.name: Slots(feature) for feature in profile.features}
+        self._counts = {name: np.zeros(slots.number, dtype=np.int64) for name, slots in self._slots.items()}
+        self._outside = dict.fromkeys(self._slots, 0)
         self._products = ProductSums(profile)
 
-    def update(self, columns: Mapping[str, Sequence[Any] | NDArray[np.float64]], predictions: NDArray[np.float64]) -> None:
+    def update(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]], predictions: NDArray[np.float64]) -> None:
         """Count rows: all features of all rows, or nothing.
 
         Args:
@@ -67,21 +43,22 @@ class RowCounter:
 
         """
         scores = prediction_of(predictions, self._task)
-        columns = {**columns, PREDICTION: scores.tolist()}
-        slots = {name: counter.slots(columns.get(name, [None] * len(scores))) for name, counter in self._counters.items()}
-        if any(len(places) != len(scores) for places in slots.values()):
+        columns = {**columns, PREDICTION: scores}
+        columns |= {name: np.asarray(columns[name], dtype=np.float64) for name in self._numbers if name in columns}  # None becomes NaN
+        found = {name: slots.find(columns.get(name, [None] * len(scores))) for name, slots in self._slots.items()}
+        if any(len(places) != len(scores) for places in found.values()):
             raise ValueError("columns differ in length")
         outside = {name: _outside(columns[name], *bounds) for name, bounds in self._ranges.items() if name in columns}
-        self._products.add(slots)
+        self._products.add(found)
         for name, number in outside.items():
             self._outside[name] += number
-        for name, counter in self._counters.items():
-            counter.counts_ += counter.count(slots[name])
+        for name, places in found.items():
+            self._counts[name] += np.bincount(places, minlength=len(self._counts[name]))
 
     @property
     def counts(self) -> list[list[int]]:
         """Rows by slot, for each feature in the profile's order."""
-        return [counter.counts_.tolist() for counter in self._counters.values()]
+        return [counts.tolist() for counts in self._counts.values()]
 
     @property
     def outside(self) -> list[int]:
@@ -98,30 +75,38 @@ class RowCounter:
         """Location score of each slot of the features whose correlations are watched."""
         return self._products.scores
 
+    def features(self) -> list[FeatureCounts]:
+        """Return each feature's counts beside the profile's, as a report has them."""
+        return [
+            FeatureCounts(
+                name=feature.name,
+                kind=feature.kind,
+                reference=feature.counts,
+                live=live,
+                outside=outside,
+                effect=feature.effect,
+                slot_effects=feature.slot_effects,
+            )
+            for feature, live, outside in zip(self._profile.features, self.counts, self.outside, strict=True)
+        ]
+
     def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
         """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
-        own = list(self._counters.values())
-        if (
-            [len(feature) for feature in counts] != [len(counter.counts_) for counter in own]
-            or len(products) != len(self.products)
-            or len(outside) != len(own)
-        ):
+        sizes = [len(feature) for feature in counts], len(products), len(outside)
+        if sizes != ([slots.number for slots in self._slots.values()], len(self.products), len(self._outside)):
             return False
         self._products.sums_ += np.array(products, dtype=np.int64)
-        for name, number in zip(self._outside, outside, strict=True):
+        for name, feature, number in zip(self._slots, counts, outside, strict=True):
+            self._counts[name] += np.array(feature, dtype=np.int64)
             self._outside[name] += number
-        for counter, feature in zip(own, counts, strict=True):
-            counter.counts_ += np.array(feature, dtype=np.int64)
         return True
 
 
-def _outside(values: Sequence[Any] | NDArray[np.float64], least: float | None, most: float | None) -> int:
+def _outside(numbers: Sequence[Any] | NDArray[Any], least: float | None, most: float | None) -> int:
     """Count the numbers that lie outside a range; missing ones do not."""
-    if least is None and most is None:
-        return 0
-    numbers = np.array(values, dtype=np.float64)
-    below = numbers < (-np.inf if least is None else least)
-    return int((below | (numbers > (np.inf if most is None else most))).sum())
+    values = np.asarray(numbers, dtype=np.float64)
+    below = values < (-np.inf if least is None else least)
+    return int((below | (values > (np.inf if most is None else most))).sum())
 
 
 class ProductSums:
@@ -139,16 +124,6 @@ class ProductSums:
         if self.scores:
             rows = np.column_stack([score[slots[name]] for name, score in self.scores.items()])
             self.sums_ += (rows.T @ rows)[self._pairs].astype(np.int64)
-
-
-def _places(categories: Sequence[str], missing: int) -> dict[Any, int]:
-    """Return the slot of each value that has one of its own; a boolean has that of the text which JSON writes for it."""
-    places: dict[Any, int] = {None: missing, "": missing}
-    for place, category in enumerate(categories):
-        places[category] = place
-        if category in ("true", "false"):
-            places[category == "true"] = place
-    return places
 
 
 def prediction_of(predictions: NDArray[np.float64], task: Task) -> NDArray[np.float64]:

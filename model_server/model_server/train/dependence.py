@@ -4,6 +4,7 @@ Rows must be in time order. Pure. Not here: what is divided by them.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ BLOCK = 25
 """Rows of the smallest block; the others are twice, four times, ... as large."""
 
 _FEWEST_BLOCKS = 8
+_FEWEST_LIKELY_BLOCKS = 16  # of which a variance can be estimated, where no caution makes up for it
 _SIGNIFICANT = 0.99999  # features, slots and pairs are many, and an effect found where there is none costs power for good
 _CAUTIOUS = 0.1
 _CONSTANT = 1e-12  # below which a variance is the rounding of a constant
@@ -42,16 +44,33 @@ def block_sums(values: Floats) -> Floats:
 def effects_of_blocks(sums: Floats, variances: Floats) -> Floats:
     """Return the same from the sums over blocks of ``BLOCK`` rows (blocks x columns) and the variance of one row, by column."""
     effects = np.ones(sums.shape[1])
-    rows = BLOCK
-    while len(sums) >= _FEWEST_BLOCKS:
-        freedom = len(sums) - 1
-        expected = rows * variances
-        ratio = np.divide(sums.var(axis=0, ddof=1), expected, out=np.ones_like(expected), where=variances > _CONSTANT)
+    for freedom, ratio in _ratios(sums, variances, _FEWEST_BLOCKS):
         dependent = ratio > chi2.ppf(_SIGNIFICANT, freedom) / freedom
         effects = np.where(dependent, np.maximum(effects, ratio * freedom / chi2.ppf(_CAUTIOUS, freedom)), effects)
-        pairs = len(sums) // 2
-        sums, rows = sums[: 2 * pairs].reshape(pairs, 2, -1).sum(axis=1), 2 * rows
     return effects
+
+
+def likely_design_effect(values: Floats) -> float:
+    """Return the design effect of a mean as it is estimated, without caution; at least 1.
+
+    >>> likely_design_effect(np.repeat(np.tile([0.0, 1.0], 20), 50)) > 10
+    True
+    """
+    spread = float(values.std())
+    if spread == 0.0:
+        return 1.0
+    column = (values - values.mean())[:, None] / spread  # a loss may be of any size
+    return max([1.0, *(float(ratio[0]) for _, ratio in _ratios(block_sums(column), column.var(axis=0), _FEWEST_LIKELY_BLOCKS))])
+
+
+def _ratios(sums: Floats, variances: Floats, fewest: int) -> Iterator[tuple[int, Floats]]:
+    """Yield, for blocks of 25, 50, 100, ... rows, their number less 1, and their sums' variance over that of independent rows."""
+    rows = BLOCK
+    while len(sums) >= fewest:
+        expected = rows * variances
+        yield len(sums) - 1, np.divide(sums.var(axis=0, ddof=1), expected, out=np.ones_like(expected), where=variances > _CONSTANT)
+        pairs = len(sums) // 2
+        sums, rows = sums[: 2 * pairs].reshape(pairs, 2, sums.shape[1]).sum(axis=1), 2 * rows
 
 
 def rounded_up(effect: float) -> float:

@@ -14,6 +14,7 @@ from mlmodel_contract.report import LossReference
 from mlmodel_contract.version import Estimate, Metrics
 from numpy.typing import NDArray
 
+from .dependence import likely_design_effect
 from .losses import Floats, by_row, loss
 
 _BLOCKS = 50
@@ -65,7 +66,7 @@ def loss_reference(judged: Judged) -> LossReference:
     """Return what live loss is held against."""
     losses = loss(judged.task, judged.predictions, judged.target)
     reference = LossReference(
-        rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=design_effect(losses)
+        rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=likely_design_effect(losses)
     )
     if judged.task is not Task.REGRESSION:
         return reference
@@ -75,26 +76,6 @@ def loss_reference(judged: Judged) -> LossReference:
 def _unit(squared_error: float) -> float:
     """Return the power of ten that is next above the error; 1 for a model that made none."""
     return 10.0 ** min(30, max(-30, math.ceil(math.log10(squared_error) / 2))) if squared_error > 0 else 1.0
-
-
-def design_effect(values: Floats) -> float:
-    """Return how many times larger dependence of neighbours makes the variance of the mean than independent rows would; at least 1.
-
-    For blocks of 25, 50, 100, ... rows, as long as there are 16 of them: the variance of the blocks' means times the size,
-    over that of the rows.
-
-    >>> design_effect(np.repeat(np.tile([0.0, 1.0], 20), 50)) > 10
-    True
-    """
-    spread = float(values.var())
-    if spread == 0.0:
-        return 1.0
-    effects, size = [1.0], 25
-    while len(values) // size >= 16:
-        means = values[: len(values) // size * size].reshape(-1, size).mean(axis=1)
-        effects.append(size * float(means.var(ddof=1)) / spread)
-        size *= 2
-    return max(effects)
 
 
 def estimate(value: float, draws: Floats) -> Estimate:

@@ -4,6 +4,7 @@ Pure. A boolean is counted as the categories ``false`` and ``true``. Not here: c
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, SchemaColumn
@@ -12,6 +13,7 @@ from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
 from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
+from ..slots import Slots
 from .correlations import correlations
 from .dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
 from .losses import Floats
@@ -57,10 +59,7 @@ def _feature(column: SchemaColumn, train: Rows) -> tuple[FeatureProfile, NDArray
     counts.pop(None, 0)
     ranked = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:_TOP]
-    places: dict[str | None, int] = {name: place for place, name in enumerate(top)}
-    places[None] = len(top) + 1
-    slots = np.array([places.get(text, len(top)) for text in texts], np.int64)
-    return _counted(FeatureProfile(name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[]), slots, len(top) + 2)
+    return _counted(FeatureProfile(name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[]), texts)
 
 
 def _boolean_texts(values: Floats) -> list[str | None]:
@@ -68,10 +67,8 @@ def _boolean_texts(values: Floats) -> list[str | None]:
 
 
 def _numeric(name: str, values: Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
-    missing = np.isnan(values)
-    edges = _edges(values[~missing])
-    slots = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="left")).astype(np.int64)
-    return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges.tolist(), counts=[]), slots, len(edges) + 2)
+    edges = _edges(values[~np.isnan(values)]).tolist()
+    return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges, counts=[]), values)
 
 
 def _edges(present: Floats) -> Floats:
@@ -83,10 +80,12 @@ def _edges(present: Floats) -> Floats:
     return np.concatenate([[np.nextafter(edges[0], -np.inf)], edges]) if common_minimum else edges
 
 
-def _counted(feature: FeatureProfile, slots: NDArray[np.int64], number: int) -> tuple[FeatureProfile, NDArray[np.int64]]:
-    """Return the feature with its rows by slot and their design effects, and the slots."""
-    counts = np.bincount(slots, minlength=number).tolist()
-    by_slot = _slot_effects(slots, number)
+def _counted(feature: FeatureProfile, values: Sequence[str | None] | Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
+    """Return the feature with its rows by slot and their design effects, and the slot of each row."""
+    known = Slots(feature)
+    slots = known.find(values)
+    counts = np.bincount(slots, minlength=known.number).tolist()
+    by_slot = _slot_effects(slots, known.number)
     scores = [location_scores(counts), spread_scores(counts)] if feature.kind is FeatureKind.NUMERIC else []
     own = [float(design_effects(np.array(score, np.float64)[slots][:, None])[0]) for score in scores]
     frequent = [effect for effect, count in zip(by_slot, counts, strict=True) if not scores and count > FREQUENT * len(slots)]

@@ -5,7 +5,7 @@ Not here: directions of change and evidence.
 
 from dataclasses import dataclass
 
-from mlmodel_contract.report import MICRO, FeatureKind
+from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind
 from mlmodel_contract.report import Correlations as ReportedCorrelations
 
 
@@ -22,6 +22,11 @@ class FeatureReference:
     counts: tuple[int, ...]
     effect: float = 1.0
     slot_effects: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, reported: FeatureCounts) -> "FeatureReference":
+        """Take it from a report."""
+        return cls(reported.name, reported.kind, tuple(reported.reference), reported.effect, tuple(reported.slot_effects))
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,7 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
     """
     demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
     demand(_features_agree(report) and _labels_agree(report.labels), Refusal.INCONSISTENT)
-    features = tuple(
-        FeatureReference(feature.name, feature.kind, tuple(feature.reference), feature.effect, tuple(feature.slot_effects))
-        for feature in report.features
-    )
+    features = tuple(FeatureReference.of(feature) for feature in report.features)
     tally = tally_of(report)
     demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
     correlations = read_correlations(report)
