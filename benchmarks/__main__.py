@@ -1,5 +1,6 @@
 """``python -m benchmarks NAME``: run one benchmark, print its table, and write ``.bench/NAME.json``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,8 @@ def drift(
     ),
 ) -> None:
     """False alarms, delays, blame and cost of the drift detector."""
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # before numpy is loaded: processes share the cores already
     from benchmarks.drift import run
 
     run(streams, repeats, data if data.is_dir() else None, beside_others=peers)

@@ -4,6 +4,7 @@ Not here: any measurement.
 """
 
 import json
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -49,7 +50,7 @@ def publish(name: str, rows: Sequence[Row], libraries: Sequence[str]) -> None:
     Console(width=180).print(table)
     FOLDER.mkdir(exist_ok=True)
     document = {
-        "machine": {"processor": _processor(), "cores": _cores(), "system": platform.platform()},
+        "machine": {"processor": _processor(), "cores": cores(), "system": platform.platform()},
         "versions": {"python": platform.python_version(), **{library: version(library) for library in libraries}},
         "rows": [asdict(row) for row in rows],
     }
@@ -63,7 +64,6 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _cores() -> int:
-    import os
-
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

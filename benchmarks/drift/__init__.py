@@ -1,13 +1,9 @@
 """The drift benchmark: what ``docs/drift.md`` promises, measured through the product's own code beside other detectors."""
 
-import os
 from pathlib import Path
 
-for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")  # before numpy is loaded: processes share the cores already
-
-from benchmarks.drift import alarms, cost, delays, peers, told  # noqa: E402
-from benchmarks.table import Row, publish  # noqa: E402
+from benchmarks.drift import alarms, cost, delays, peers, told
+from benchmarks.table import Row, publish
 
 
 def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) -> None:

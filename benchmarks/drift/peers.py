@@ -11,7 +11,7 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.drift import streams
-from benchmarks.drift.delays import BUCKET, CALM, REFERENCE
+from benchmarks.drift.delays import REFERENCE
 from benchmarks.drift.streams import Columns, Drift
 from benchmarks.table import Row
 
@@ -73,10 +73,8 @@ def _write(file: Path, seed: int) -> None:
         file,
         reference=_matrix(streams.draw(random, REFERENCE)),
         calm=_matrix(streams.draw(random, _WINDOW * _WINDOWS)),
-        before=_matrix(streams.draw(random, CALM)),
         after=_matrix(streams.draw(random, half, _SHIFT)),
         window=np.array([_WINDOW]),
-        bucket=np.array([BUCKET]),
         numbers=np.array([streams.NUMBERS]),
     )
 

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from .replay import Look, Options, replay, row_of
-from .tables import Past, Roles, TableError, past, read, schema_of
+from .tables import Roles, TableError, past, read, schema_of
 
 app = typer.Typer(help="Look at drift in past data, without a cluster.", no_args_is_help=True)
 
@@ -75,7 +75,7 @@ def replay_command(
     except TableError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
-    looks = list(_with_progress(replay(schema, known, watched, options), watched, bucket))
+    looks = list(_with_progress(replay(schema, known, watched, options), len(watched)))
     changes, runs = list(_changes(looks, options)), [look for look in looks if look.run]
     if output is Output.JSON:
         typer.echo(json.dumps(_document(looks[-1], changes, runs, cost_per_run), indent=1))
@@ -83,11 +83,11 @@ def replay_command(
         _show(looks[-1], changes, runs, cost_per_run)
 
 
-def _with_progress(looks: Iterator[Look], live: Past, bucket: int) -> Iterator[Look]:
+def _with_progress(looks: Iterator[Look], rows: int) -> Iterator[Look]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        watching = progress.add_task("watching", total=len(live))
+        watching = progress.add_task("watching", total=rows)
         for look in looks:
-            progress.update(watching, completed=min(look.row, len(live)) if bucket else None)
+            progress.update(watching, completed=look.row)
             yield look
 
 

@@ -3,6 +3,7 @@
 Not here: reading files (``tables.py``), and showing what was found (``drift.py``).
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile
+from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
+from mlmodel_operator.decide.triggers import by_monitoring
 from mlmodel_operator.monitoring import Evidence, Settings, judge
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
@@ -25,6 +28,7 @@ from .tables import Past
 _NAME = "replay"
 _POD = "replay-pod"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # verdicts are told a time at which a row has a second, so that theirs are row numbers
+_TRIGGERS = (Trigger.DRIFT, Trigger.PERFORMANCE)
 _NO_LOSS = LossReference(rows=0, mean=0.0, variance=0.0)
 
 
@@ -60,10 +64,10 @@ def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) 
         judgement = judge(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
         evidence = judgement.evidence
         end = start + len(part)
-        run = None if ran else _run(judgement.drift, judgement.feed, labelled=live.truths is not None)
-        yield Look(end, part.times[-1], judgement.drift, judgement.feed, run)
-        ran = ran or run is not None
-        if run and options.restart:
+        start_of_run = None if ran else by_monitoring(_TRIGGERS, judgement.drift, judgement.feed)
+        yield Look(end, part.times[-1], judgement.drift, judgement.feed, start_of_run.reason if start_of_run else None)
+        ran = ran or start_of_run is not None
+        if start_of_run and options.restart:
             watched = _Watched(schema, _slice(live, max(0, end - len(reference)), end))
             evidence, ran = Evidence(), False
 
@@ -108,32 +112,27 @@ class _Watched:
         counts = self._labels
         if part.truths is not None and part.predictions is not None and self.profile.loss.rows:
             for value, truth in zip(part.predictions.tolist(), part.truths, strict=True):
-                counts = self._scorer.add(counts, [value], truth) or counts
+                if truth is not None and math.isfinite(value):
+                    counts = self._scorer.add(counts, [value], truth) or counts
         return counts
 
 
 def _profile(schema: BundleSchema, reference: Past) -> Profile:
     loss = _NO_LOSS
     if reference.predictions is not None and reference.truths is not None:
-        predictions = reference.predictions[:, None]
+        truths = np.array(reference.truths, np.float64)  # None becomes NaN
+        known = np.isfinite(truths) & np.isfinite(reference.predictions)
+        predictions = reference.predictions[known, None]
         if schema.task is Task.CLASSIFICATION:
-            predictions = np.column_stack([1 - reference.predictions, reference.predictions])
-        loss = loss_reference(Judged(schema.task, predictions, np.array(reference.truths, np.float64)))
+            predictions = np.column_stack([1 - predictions, predictions])
+        if known.any():
+            loss = loss_reference(Judged(schema.task, predictions, truths[known]))
     return profile(schema, Rows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
 
 
 def _predictions(part: Past) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Return rows x 1; without predictions a constant, of which nothing can be said."""
     return (np.zeros(len(part)) if part.predictions is None else part.predictions).reshape(-1, 1)
-
-
-def _run(drift: DriftStatus, feed: FeedStatus, *, labelled: bool) -> str | None:
-    """Return why the operator would start a run: harm, or drift where labels cannot tell of harm."""
-    if feed.state == "Broken":
-        return None
-    if drift.harm == "Confirmed":
-        return "Performance"
-    return "Drift" if drift.state == "Confirmed" and not labelled else None
 
 
 def _slice(rows: Past, start: int, end: int) -> Past:

@@ -42,7 +42,7 @@ class Past:
     values: dict[str, NDArray[np.float64] | NDArray[np.object_]]
     times: list[str]
     predictions: NDArray[np.float64] | None
-    truths: list[bool | float] | None
+    truths: list[bool | float | None] | None  # None where a row's truth is not known
 
     def __len__(self) -> int:
         return len(self.times)
@@ -104,6 +104,11 @@ def past(table: pd.DataFrame, schema: BundleSchema, roles: Roles, what: str) -> 
     )
 
 
+def _demand_column(table: pd.DataFrame, name: str, what: str, why: str) -> None:
+    if name not in table.columns:
+        raise TableError(f"{what} has no column {name!r}, {why}")
+
+
 def _type_of(values: "pd.Series[Any]") -> ColumnType:
     if types.is_bool_dtype(values):
         return ColumnType.BOOLEAN
@@ -115,8 +120,7 @@ def _is_time(values: "pd.Series[Any]") -> bool:
 
 
 def _in_order(table: pd.DataFrame, time: str, what: str) -> pd.DataFrame:
-    if time not in table.columns:
-        raise TableError(f"{what} has no column {time!r}, which --time names")
+    _demand_column(table, time, what, "which --time names")
     try:
         moments = table[time] if types.is_numeric_dtype(table[time]) else pd.to_datetime(table[time])
     except ValueError as error:
@@ -125,8 +129,7 @@ def _in_order(table: pd.DataFrame, time: str, what: str) -> pd.DataFrame:
 
 
 def _values(table: pd.DataFrame, column: SchemaColumn, what: str) -> NDArray[np.float64] | NDArray[np.object_]:
-    if column.name not in table.columns:
-        raise TableError(f"{what} has no column {column.name!r}, which the reference has: leave it out with --columns")
+    _demand_column(table, column.name, what, "which the reference has: leave it out with --columns")
     values = table[column.name]
     try:
         converted = pa.array(
@@ -140,22 +143,21 @@ def _values(table: pd.DataFrame, column: SchemaColumn, what: str) -> NDArray[np.
 def _numbers(table: pd.DataFrame, name: str | None, what: str) -> NDArray[np.float64] | None:
     if name is None:
         return None
-    if name not in table.columns:
-        raise TableError(f"{what} has no column {name!r}, which --prediction names")
+    _demand_column(table, name, what, "which --prediction names")
     try:
         return np.asarray(table[name], dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise TableError(f"{what}, column {name!r}: a prediction is a number, or the positive class's probability: {error}") from error
 
 
-def _truths(table: pd.DataFrame, name: str | None, task: Task, what: str) -> list[bool | float] | None:
+def _truths(table: pd.DataFrame, name: str | None, task: Task, what: str) -> list[bool | float | None] | None:
     if name is None:
         return None
-    if name not in table.columns:
-        raise TableError(f"{what} has no column {name!r}, which --truth names")
+    _demand_column(table, name, what, "which --truth names")
     values = np.asarray(table[name])
     try:
         numbers = values.astype(np.float64)
     except (ValueError, TypeError) as error:
         raise TableError(f"{what}, column {name!r}: a truth is a number, or true and false (1 and 0): {error}") from error
-    return [bool(number) for number in numbers] if task is Task.CLASSIFICATION else numbers.tolist()
+    kind = bool if task is Task.CLASSIFICATION else float
+    return [kind(number) if np.isfinite(number) else None for number in numbers]

@@ -68,6 +68,17 @@ def test_the_loss_is_watched_where_truths_are_given(files: Path) -> None:
     assert (harmless["runs"], [change["what"] for change in harmless["changes"]]) == (0, ["harm None"])
 
 
+def test_rows_whose_truth_is_not_known_are_not_judged(files: Path) -> None:
+    live = table(3_000)
+    live["late"] = live["late"].where(live["p"] > 0.3)  # read as "late" they would look like great losses
+    reference = table(3_000)
+    reference["late"] = reference["late"].where(reference["p"] > 0.3)
+    reference.to_parquet(files / "reference.parquet")
+    said = found(files, live, "--prediction", "p", "--truth", "late", "--task", "Classification")
+    assert (said["runs"], [change["what"] for change in said["changes"]]) == (0, ["harm None"])
+    assert 0 < said["loss"]["reference"] < 1
+
+
 def test_a_broken_feed_is_told_and_starts_no_run(files: Path) -> None:
     broken = table(1_000)
     broken["x"] = np.nan

@@ -4,6 +4,7 @@ A person's wish comes first and knows no cooldown; while a run is under way ever
 Not here: the run itself (``run.py``) and the verdicts on drift and harm (``monitoring/``).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from mlmodel_contract.base import duration
 from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.run import Stage
-from mlmodel_contract.status import DriftStatus, LiveVersion, MLModelStatus, RetrainingStatus, RunStatus
+from mlmodel_contract.status import DriftStatus, FeedStatus, LiveVersion, MLModelStatus, RetrainingStatus, RunStatus
 from mlmodel_contract.version import Reason
 
 from ..monitoring.harm import LEAST_COVERAGE
@@ -54,8 +55,9 @@ def next_start(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> Star
     if status.live is None or (outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
         return Start(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
-    monitored = None if is_broken(status.feed) else _by_monitoring(model, status.drift)
-    return monitored or _by_schedule(model, status, now) if model.spec.training else None
+    if model.spec.training is None:
+        return None
+    return by_monitoring(model.spec.retraining.triggers, status.drift, status.feed) or _by_schedule(model, status, now)
 
 
 def outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:
@@ -69,9 +71,9 @@ def outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:
     return run is not None and (run.spec_digest != present or failed)
 
 
-def _by_monitoring(model: Model, drift: DriftStatus | None) -> Start | None:
-    triggers = model.spec.retraining.triggers
-    if drift is None:
+def by_monitoring(triggers: Collection[Trigger], drift: DriftStatus | None, feed: FeedStatus | None) -> Start | None:
+    """Return the run that the verdicts ask for: harm, or drift where labels cannot tell of harm; nothing is learnt from a broken feed."""
+    if drift is None or is_broken(feed):
         return None
     if Trigger.PERFORMANCE in triggers and drift.harm == "Confirmed":
         return Start(Reason.PERFORMANCE, drift.message)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .change_times import scales_for
 from .directions import Floats, directions_of
-from .memory import Blame, Bucket, DriftMemory, Segment, blank_memory, kept
+from .memory import Blame, Bucket, DriftMemory, Segment, blank_bucket, blank_memory, kept
 from .mixture import BLAME_RATE, Mixture
 from .references import Correlations, FeatureReference
 
@@ -98,7 +98,7 @@ class DriftDetector:
         memory = self.memory
         buckets = memory.buckets + 1
         segments = kept((*memory.segments, Segment(memory.buckets, since, waiting)), buckets, self._scales)
-        blank = blank_memory(self.references, self.correlations).waiting
+        blank = blank_bucket(self.references, self.correlations)
         self.memory = replace(memory, buckets=buckets, segments=segments, waiting=blank)
         self._weigh()
         return self.verdict()
@@ -121,7 +121,7 @@ class DriftDetector:
         if not math.isfinite(total) or not np.isfinite(by_feature).all():
             raise ArithmeticError(f"the evidence for drift is no number (features {[one.name for one in self.references]})")
         highest = max(self.memory.highest, total)
-        self.memory = replace(self.memory, highest=highest, evidence=tuple(np.maximum(self.memory.evidence, by_feature).tolist()))
+        self.memory = replace(self.memory, highest=highest)
         if highest >= self._suspected():
             blamed = {blame.name: blame for blame in self.memory.blamed}
             for feature in e_bh(by_feature, BLAME_RATE):

@@ -81,8 +81,8 @@ class Dense:
     """All location scores at once: the inverse of their correlation matrix."""
 
     precision: Floats
-    log_prior: float
     effect: float
+    log_prior: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Directions:
     rare: Rare
     scored: Places  # the features with location scores that correlations are kept of
     location: Places  # their location among the smooth directions
-    scores: Floats  # features with scores x cells, in standard deviations
+    squares: Floats  # cells x features with scores: the squares of the scores, in standard deviations
     paired: Paired | None
     dense: Dense | None
 
@@ -109,9 +109,9 @@ def directions_of(features: tuple[FeatureReference, ...], correlations: Correlat
     places = {feature.name: place for place, feature in enumerate(features)}
     scored = np.array([places[name] for name in correlations.names], np.intp) if correlations else np.empty(0, np.intp)
     location = [int(np.flatnonzero(smooth.feature == place)[0]) for place in scored]  # a number's first direction
-    scores = np.zeros((len(scored), starts[-1]))
-    for row, place in enumerate(scored):
-        scores[row, starts[place] : starts[place + 1]] = np.array(location_scores(features[place].counts)) / SCORE_UNIT
+    squares = np.zeros((starts[-1], len(scored)))
+    for column, place in enumerate(scored):
+        squares[starts[place] : starts[place + 1], column] = np.square(np.array(location_scores(features[place].counts)) / SCORE_UNIT)
     paired, dense = (_paired(correlations), _dense(correlations)) if correlations else (None, None)
     return _weighted(
         Directions(
@@ -122,7 +122,7 @@ def directions_of(features: tuple[FeatureReference, ...], correlations: Correlat
             rare=rare,
             scored=scored,
             location=np.array(location, np.intp),
-            scores=scores,
+            squares=squares,
             paired=paired,
             dense=dense,
         )
@@ -234,7 +234,7 @@ def _dense(known: Correlations) -> Dense:
     correlation = correlation + np.triu(correlation, 1).T
     # The means are those of a sample; a little more on the diagonal keeps copies of a column from making it singular.
     inflated = correlation * (1 + size / known.rows) + 1e-4 * np.eye(size)
-    return Dense(np.asarray(np.linalg.inv(inflated), np.float64), 0.0, known.dense_effect)
+    return Dense(np.asarray(np.linalg.inv(inflated), np.float64), known.dense_effect)
 
 
 def _weighted(directions: Directions) -> Directions:

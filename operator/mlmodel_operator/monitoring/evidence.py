@@ -111,7 +111,6 @@ class Evidence:
         if self.drift:
             buckets = [self.drift.waiting, *(segment.bucket for segment in self.drift.segments)]
             sizes.append(all((len(bucket.cells), len(bucket.products)) == whole for bucket in buckets))
-            sizes.append(len(self.drift.evidence) == len(self.features))
         if self.quality:
             sizes.append(
                 all((len(window.cells), len(window.outside)) == (self.cells, len(self.features)) for window in self.quality.windows)

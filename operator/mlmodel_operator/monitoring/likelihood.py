@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .directions import RATIOS, SIZES, Dense, Directions, Floats, Paired, Places, Rare, Smooth
 
@@ -64,11 +63,8 @@ def paired_evidence(known: Directions, paired: Paired, split: Split, tolerance: 
     """Return the evidence in the correlations."""
     feature = known.scored[paired.first]
     n, shrink, ratio = _sizes(known, split, feature)
-    squares_after, squares_before = split.cells_after @ (known.scores**2).T, split.cells_before @ (known.scores**2).T
-    squares_known = known.counts @ (known.scores**2).T
-    own = _shift(squares_after, squares_before + squares_known, paired.first, ratio) + _shift(
-        squares_after, squares_before + squares_known, paired.second, ratio
-    )
+    after, before = split.cells_after @ known.squares, (split.cells_before + known.counts) @ known.squares
+    own = after[:, paired.first] + after[:, paired.second] - ratio * (before[:, paired.first] + before[:, paired.second])
     cross = split.products_after - ratio * (split.products_before + paired.products)
     centred = own[:, :, None] * paired.own + cross[:, :, None] * paired.cross
     gain = (shrink / paired.effect)[:, :, None]
@@ -114,8 +110,3 @@ def _sizes(known: Directions, split: Split, feature: Places) -> tuple[Floats, Fl
 def _centred(known: Directions, split: Split, weights: Floats, ratio: Floats) -> Floats:
     """Return the sum of scores after the candidate less that which the rows before it, training rows among them, make one expect."""
     return split.cells_after @ weights - ratio * (split.cells_before @ weights + known.counts @ weights)
-
-
-def _shift(after: Floats, before: Floats, place: NDArray[np.intp], ratio: Floats) -> Floats:
-    shifted: Floats = after[:, place] - ratio * before[:, place]
-    return shifted

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from .change_times import log_weight
 from .references import Correlations, FeatureReference
+from .tally import added
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Bucket:
     products: tuple[int, ...] = ()
 
     def __add__(self, other: "Bucket") -> "Bucket":
-        return Bucket(self.rows + other.rows, _added(self.cells, other.cells), _added(self.products, other.products))
+        return Bucket(self.rows + other.rows, added(self.cells, other.cells), added(self.products, other.products))
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,25 @@ class Blame:
 class DriftMemory:
     """All that the detector has to remember, whole numbers but for the evidence.
 
-    ``waiting`` are rows that do not fill a bucket yet; ``highest`` is the highest ln of the whole evidence so far, ``evidence`` the same by
-    feature, ``blamed`` the features found to have changed.
+    ``waiting`` are rows that do not fill a bucket yet; ``highest`` is the highest ln of the whole evidence so far, ``blamed`` the features
+    found to have changed.
     """
 
     buckets: int
     segments: tuple[Segment, ...]
     waiting: Bucket
     highest: float
-    evidence: tuple[float, ...]
     blamed: tuple[Blame, ...]
 
 
 def blank_memory(references: tuple[FeatureReference, ...], correlations: Correlations | None = None) -> DriftMemory:
     """Return the memory of a detector that has seen nothing."""
-    blank = Bucket(0, (0,) * sum(len(one.counts) for one in references), (0,) * (len(correlations.products) if correlations else 0))
-    return DriftMemory(0, (), blank, 0.0, (0.0,) * len(references), ())
+    return DriftMemory(0, (), blank_bucket(references, correlations), 0.0, ())
+
+
+def blank_bucket(references: tuple[FeatureReference, ...], correlations: Correlations | None = None) -> Bucket:
+    """Return a bucket of no rows."""
+    return Bucket(0, (0,) * sum(len(one.counts) for one in references), (0,) * (len(correlations.products) if correlations else 0))
 
 
 def kept(segments: tuple[Segment, ...], buckets: int, scales: int) -> tuple[Segment, ...]:
@@ -73,7 +77,3 @@ def kept(segments: tuple[Segment, ...], buckets: int, scales: int) -> tuple[Segm
         else:
             kept.append(segment)
     return tuple(kept)
-
-
-def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(int.__add__, left, right)) if right else left

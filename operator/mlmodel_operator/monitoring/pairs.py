@@ -4,8 +4,10 @@ Not here: the rest of the report (``reports.py``).
 """
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import combinations
 
-import numpy as np
 from mlmodel_contract.report import FeatureKind, MonitorReportSpec
 from mlmodel_contract.scores import CORRELATION_CHANGES, MOST_SCORE, location_scores
 
@@ -36,18 +38,22 @@ def read_correlations(report: MonitorReportSpec) -> Correlations | None:
     demand(all(0 <= value <= _MOST_CUMULANT for pair in known.cumulants for value in pair), Refusal.ABSURD)
     demand(all(1 <= effect <= _MOST_EFFECT for effect in (*known.effects, known.dense_effect)), Refusal.ABSURD)
     demand(all(abs(product) <= known.rows * MOST_SCORE**2 for product in known.products), Refusal.ABSURD)
-    _demand_cauchy_schwarz(report)
+    _demand_cauchy_schwarz(report, known.names)
     return Correlations.of(known)
 
 
-def _demand_cauchy_schwarz(report: MonitorReportSpec) -> None:
+def _demand_cauchy_schwarz(report: MonitorReportSpec, names: Sequence[str]) -> None:
     """The square of a sum of products is at most the product of the sums of squares, which the rows by slot tell."""
     by_name = {feature.name: feature for feature in report.features}
-    names = report.correlations.names if report.correlations else []
     squares = [
-        sum(score * score * rows for score, rows in zip(location_scores(by_name[name].reference), by_name[name].live, strict=True))
+        sum(square * rows for square, rows in zip(_squares(tuple(by_name[name].reference)), by_name[name].live, strict=True))
         for name in names
     ]
-    first, second = np.triu_indices(len(names), 1)
-    limits = [math.isqrt(squares[a] * squares[b]) for a, b in zip(first, second, strict=True)]
+    limits = [math.isqrt(first * second) for first, second in combinations(squares, 2)]
     demand(all(abs(product) <= limit for product, limit in zip(report.products, limits, strict=True)), Refusal.INCONSISTENT)
+
+
+@lru_cache(maxsize=4096)
+def _squares(reference: tuple[int, ...]) -> list[int]:
+    """Return the square of each slot's score; every report of a version has the same slots."""
+    return [score * score for score in location_scores(reference)]

@@ -11,7 +11,9 @@ from typing import Literal
 
 from mlmodel_contract.report import FeatureKind
 
+from .memory import blank_bucket
 from .references import FeatureReference
+from .tally import added
 
 WINDOWS = (50, 500)
 """Rows of the tumbling windows that are judged."""
@@ -88,7 +90,7 @@ class QualityDetector:
         if rows > 0:
             windows = []
             for length, window in zip(WINDOWS, self.memory.windows, strict=True):
-                grown = QualityWindow(window.closed, window.rows + rows, _added(window.cells, cells), _added(window.outside, outside))
+                grown = QualityWindow(window.closed, window.rows + rows, added(window.cells, cells), added(window.outside, outside))
                 windows.append(self._close(grown, length, time) if grown.rows >= length else grown)
             self.memory = replace(self.memory, windows=tuple(windows))
         return self.verdict()
@@ -111,7 +113,7 @@ class QualityDetector:
                 del known[key]
         faults = tuple(known.values())
         self.memory = replace(self.memory, faults=faults, healthy_at=self.memory.healthy_at if faults else time)
-        return replace(blank_quality(self.references).windows[0], closed=window.closed + 1)
+        return _blank_window(self.references, window.closed + 1)
 
     def _shares(self, window: QualityWindow) -> Iterator["_Share"]:
         start = 0
@@ -156,13 +158,12 @@ class _Share:
 
 def blank_quality(references: tuple[FeatureReference, ...]) -> QualityMemory:
     """Return the memory of a detector that has seen nothing."""
-    cells = (0,) * sum(len(feature.counts) for feature in references)
-    return QualityMemory(tuple(QualityWindow(0, 0, cells, (0,) * len(references)) for _ in WINDOWS))
+    return QualityMemory(tuple(_blank_window(references, 0) for _ in WINDOWS))
+
+
+def _blank_window(references: tuple[FeatureReference, ...], closed: int) -> QualityWindow:
+    return QualityWindow(closed, 0, blank_bucket(references).cells, (0,) * len(references))
 
 
 def _effect(feature: FeatureReference, slot: int) -> float:
     return feature.slot_effects[slot] if feature.slot_effects else 1.0
-
-
-def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(int.__add__, left, right))

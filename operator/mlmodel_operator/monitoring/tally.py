@@ -36,11 +36,11 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
-            _added(self.numbers, other.numbers),
-            _added(self.scores, other.scores),
-            _added(self.cells, other.cells),
-            _added(self.products, other.products),
-            _added(self.outside, other.outside),
+            added(self.numbers, other.numbers),
+            added(self.scores, other.scores),
+            added(self.cells, other.cells),
+            added(self.products, other.products),
+            added(self.outside, other.outside),
         )
 
     def __sub__(self, other: "Tally") -> "Tally":
@@ -89,7 +89,8 @@ def tally_of(report: MonitorReportSpec) -> Tally:
     )
 
 
-def _added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:
+def added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:
+    """Add counts one by one; there must be as many on either side."""
     return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
