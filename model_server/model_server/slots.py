@@ -1,18 +1,21 @@
-"""The slots of a feature: where each of its values is counted, by the trainer and by the sidecar alike.
+"""The slots of a feature: where each of its values is counted, by the trainer and by the sidecar alike, and what people call them.
 
 Not here: counting, and what the counts are held against.
 """
 
+import json
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import FeatureProfile
-from mlmodel_contract.report import FeatureKind
+from mlmodel_contract.report import LONGEST_SLOT_NAME, FeatureKind
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+
+_MOST_NAMED = 200_000  # characters of JSON: a report must stay below the 1.5 MB of an object, and is written every half minute
 
 
 class Slots:
@@ -52,3 +55,22 @@ def _places(categories: Sequence[str], missing: int) -> dict[Any, int]:
         if category in ("true", "false"):
             places[category == "true"] = place
     return places
+
+
+def slot_names(features: Sequence[FeatureProfile]) -> list[list[str]]:
+    """Return short names of each feature's slots; none of any feature where they would make a report too large.
+
+    >>> slot_names([FeatureProfile(name="x", kind=FeatureKind.NUMERIC, edges=[0.5], counts=[5, 5, 0])])
+    [['<= 0.5', '> 0.5', 'missing']]
+    """
+    names = [_numeric_names(feature.edges) if feature.kind is FeatureKind.NUMERIC else _category_names(feature) for feature in features]
+    return names if len(json.dumps(names)) <= _MOST_NAMED else [[] for _ in features]
+
+
+def _numeric_names(edges: Sequence[float]) -> list[str]:
+    last = f"> {edges[-1]:.4g}" if edges else "any number"
+    return [*(f"<= {edge:.4g}" for edge in edges), last, "missing"]
+
+
+def _category_names(feature: FeatureProfile) -> list[str]:
+    return [*(category[:LONGEST_SLOT_NAME] for category in feature.categories), "other", "missing"]

@@ -13,7 +13,7 @@ from mlmodel_contract.report import PREDICTION, FeatureCounts, FeatureKind
 from mlmodel_contract.scores import location_scores
 from numpy.typing import NDArray
 
-from ..slots import Slots
+from ..slots import Slots, slot_names
 
 Counts = NDArray[np.int64]
 
@@ -26,6 +26,7 @@ class RowCounter:
         self._profile = profile
         self._numbers = [feature.name for feature in profile.features if feature.kind is FeatureKind.NUMERIC]
         self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
+        self._names = slot_names(profile.features)
         self._slots = {feature.name: Slots(feature) for feature in profile.features}
         self._counts = {name: np.zeros(slots.number, dtype=np.int64) for name, slots in self._slots.items()}
         self._outside = dict.fromkeys(self._slots, 0)
@@ -86,8 +87,9 @@ class RowCounter:
                 outside=outside,
                 effect=feature.effect,
                 slot_effects=feature.slot_effects,
+                slots=names,
             )
-            for feature, live, outside in zip(self._profile.features, self.counts, self.outside, strict=True)
+            for feature, live, outside, names in zip(self._profile.features, self.counts, self.outside, self._names, strict=True)
         ]
 
     def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
