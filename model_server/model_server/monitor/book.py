@@ -26,6 +26,7 @@ from .counting import RowCounter
 from .labels import ScoredLabels
 from .scoring import Scorer
 from .spool import KeptLabel, Spool, Transaction
+from .suspicion import Counted, unusual
 
 _log = logging.getLogger(__name__)
 _ROWS, _LABELS = "rows", "labels"
@@ -67,6 +68,7 @@ class Book:
         self._changed = False
         self.fresh = True
         self._load()
+        self._reported = self._so_far()
 
     def take(self, batches: Sequence[Batch]) -> None:
         """Count batches of predicted rows; a damaged one is left out and shows as missed."""
@@ -129,7 +131,13 @@ class Book:
             with self._spool.transaction() as transaction:
                 self._save(transaction)
                 transaction.forget_ids(now - self._subject.label_delay)
+            self._reported = self._so_far()
             return self._report(now)
+
+    def unusual(self) -> bool:
+        """Tell whether what was counted since the last report is to be reported soon."""
+        with self._lock:
+            return unusual(self._subject.profile, self._so_far(), self._reported)
 
     def resume(self, earlier: MonitorReportSpec | None, now: float) -> None:
         """Go on from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
@@ -181,6 +189,9 @@ class Book:
         document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), **self._counted()}
         transaction.put(_ROWS, document)
         self._changed = False
+
+    def _so_far(self) -> Counted:
+        return Counted(self._counter.counts, self._counter.outside, self._labels.total)
 
     def _counted(self) -> dict[str, Any]:
         return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}

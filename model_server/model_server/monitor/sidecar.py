@@ -73,7 +73,10 @@ def run_monitor() -> int:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The parts of the process. ``period`` is the time between reports, in seconds."""
+    """The parts of the process.
+
+    ``period`` is the time between looks at the counts, ``heartbeat`` the longest between reports, in seconds.
+    """
 
     book: Book
     buffer: RowBuffer
@@ -81,6 +84,7 @@ class Sidecar:
     publisher: Publisher
     reporting: Reporting
     period: float
+    heartbeat: float
 
     @classmethod
     def open(cls, document: PodDocument, pod: str, reference: tuple[BundleSchema, Profile], spool: Spool) -> "Sidecar":
@@ -99,7 +103,8 @@ class Sidecar:
         reporting = Reporting()
         sources = Sources(book, buffer, archive, reporting)
         start_http_server(port(PORT_METRICS_MONITOR), registry=registry((document.namespace, document.model, document.version), sources))
-        return cls(book, buffer, archive, publisher, reporting, duration(document.report_every).total_seconds())
+        period, heartbeat = duration(document.report_every).total_seconds(), duration(document.heartbeat).total_seconds()
+        return cls(book, buffer, archive, publisher, reporting, period, heartbeat)
 
     async def run(self) -> None:
         """Receive, save and report until SIGTERM; then report a last time."""
@@ -116,7 +121,7 @@ class Sidecar:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
-        _log.info("monitoring, with a report every %g s", self.period)
+        _log.info("monitoring, with a look every %g s and a report every %g s", self.period, self.heartbeat)
         turns = [asyncio.create_task(turn) for turn in (self._save_turns(server), self._report_turns(server), self._store_turns(server))]
         await asyncio.wait([*turns, serving], return_when=asyncio.FIRST_COMPLETED)  # none ends before SIGTERM but by a failure
         server.told_to_end.set()
@@ -138,7 +143,14 @@ class Sidecar:
 
     async def _report_turns(self, server: "_Server") -> None:
         while await server.runs_for(self.period * random.uniform(0.9, 1.1)):  # noqa: S311 (spreads the pods, guards no secret)
-            await self._report()
+            if self._due() or await asyncio.to_thread(self.book.unusual):
+                await self._report()
+            else:
+                self.reporting.calm += 1
+
+    def _due(self) -> bool:
+        """Tell whether a report is due however usual the counts: pods start at different times, so their reports are spread."""
+        return self.reporting.again or time.time() - self.reporting.last >= self.heartbeat - self.period / 2
 
     async def _store_turns(self, server: "_Server") -> None:
         """Full files are made at once, others at the pace of the reports, as what failed is tried again."""
@@ -164,10 +176,12 @@ class Sidecar:
             await self.publisher.apply(report)
         except (ApiError, SpoolError) as error:
             self.reporting.failed += 1
+            self.reporting.again = True
             _log.warning("not reported: %s", error)
         else:
             self.reporting.applied += 1
             self.reporting.last = time.time()
+            self.reporting.again = False
 
     async def _finish(self) -> None:
         """Store what waits and report; a store that takes nothing leaves the report its time."""

@@ -93,7 +93,8 @@ def _is_old(snapshot: Snapshot, report: MonitorReportSpec, now: datetime) -> boo
         age = now - moment(report.time)
     except (ValueError, TypeError):  # no time, or one without a zone: no sidecar of ours wrote it
         return True
-    return age > max(_SETTLED_AFTER, 3 * duration(snapshot.model.spec.monitoring.report_every))
+    monitoring = snapshot.model.spec.monitoring
+    return age > max(_SETTLED_AFTER, 3 * duration(monitoring.report_every), 2 * duration(monitoring.heartbeat))
 
 
 def _settled(snapshot: Snapshot, statuses: Mapping[str, ModelVersionStatus], now: datetime) -> tuple[Ref, ...]:
