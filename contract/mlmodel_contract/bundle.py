@@ -31,6 +31,7 @@ class SchemaColumn(Document):
     type: ColumnType
     min: float | None = None
     max: float | None = None
+    sensitive: bool = False
 
 
 class SliceGroup(Document):

@@ -25,4 +25,5 @@ class PodDocument(Document):
     heartbeat: Duration = "5m"
     label_delay: Duration = "7d"
     capture_fraction: float = Field(1.0, ge=0, le=1)
+    capture_retention: Duration = "90d"
     drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")

@@ -54,7 +54,8 @@ class Labels(Document):
 class Capture(Document):
     """Keeping live rows for retraining."""
 
-    fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept until their label comes.")
+    fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept for their label to come back.")
+    retention: Duration = Field("90d", description="Captured rows and labels are kept for this long, then deleted, day by day.")
 
 
 class Monitoring(Document):

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from .book import Book
 from .capture import Archive, RowBuffer
+from .dropped import DroppedLabels
 
 _LABELS = ("namespace", "name", "version")
 
@@ -40,6 +41,7 @@ class Sources:
     book: Book
     buffer: RowBuffer
     archive: Archive
+    dropped: DroppedLabels
     reporting: Reporting
 
 
@@ -68,6 +70,8 @@ class MonitorCollector(Collector):
             "not_kept": dropped.labels_without_room,
         }
         yield self._counter("labels", "Labels that came back.", "outcome", outcomes)
+        files = {"taken": self._sources.dropped.taken, "refused": self._sources.dropped.refused}
+        yield self._counter("label_files", "Files of labels that were dropped into the store.", "outcome", files)
         yield self._counter("label_loss", "Sum of the loss of scored labels.", None, {"": labels.loss / MICRO})
         yield self._counter("damaged_batches", "Batches that could not be counted.", None, {"": dropped.damaged_batches})
         yield self._counter("store_failures", "Files that could not be written into the store.", None, {"": self._sources.archive.failures})

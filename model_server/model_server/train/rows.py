@@ -74,7 +74,10 @@ def schema_from(context: RunContext, train: Any) -> BundleSchema:
     classes = sorted(train[data.target].unique().to_pylist()) if task is Task.CLASSIFICATION else []
     return BundleSchema(
         task=task,
-        features=[SchemaColumn(name=column.name, type=column.type, min=column.min, max=column.max) for column in data.features],
+        features=[
+            SchemaColumn(name=column.name, type=column.type, min=column.min, max=column.max, sensitive=column.sensitive)
+            for column in data.features
+        ],
         target=data.target,
         target_type=data.column(data.target).type,
         time=data.time,

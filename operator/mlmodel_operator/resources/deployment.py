@@ -89,6 +89,7 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         heartbeat=monitoring.heartbeat,
         label_delay=monitoring.labels.max_delay,
         capture_fraction=monitoring.capture.fraction,
+        capture_retention=monitoring.capture.retention,
         drain=f"{_IN_FLIGHT_SECONDS}s",
     )
 
