@@ -38,9 +38,10 @@ def _operator() -> Iterator[tuple[str, frozenset[str]]]:
     story.observe()
     story.go_live()
     story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0, due=1000), sequence=2)
-    players.report(story.world, "late-v1-0", "late-v1", players.Live(70), 1, story.now)
+    players.report(story.world, "late-v1-0", "late-v1", players.Live(70), 1, story.now)  # older than the last one: refused
     story.observe()
     finished(reconciler(KEY))
+    # Labels without their scores give no live value.
     criterion = story.status.objective[0].model_copy(update={"value": 0.8})
     metrics.show(KEY, story.status.model_copy(update={"objective": [criterion]}))
     yield from _samples(REGISTRY)

@@ -142,7 +142,8 @@ def test_the_chart_brings_the_very_files_when_asked(helm_program: Path) -> None:
 
 @pytest.mark.parametrize("part", ["rules", "dashboard", "podMonitor"])
 def test_labels_by_which_it_is_found_can_be_given(helm_program: Path, part: str) -> None:
-    rendered = render(helm_program, **{f"metrics__{part}__create": True, f"metrics__{part}__labels__release": "prometheus"})
+    values: dict[str, str | int | bool] = {f"metrics__{part}__create": True, f"metrics__{part}__labels__release": "prometheus"}
+    rendered = render(helm_program, **values)
     assert [body for body in rendered.objects if body["metadata"].get("labels", {}).get("release") == "prometheus"]
 
 
