@@ -36,7 +36,7 @@ format: $(UV) ## format and mend what can be mended
 	@$(RUN) ruff check --fix --quiet .
 
 .PHONY: programs
-programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about ten minutes)
+programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about twelve minutes)
 	@$(RUN) python -m tests.cluster build
 
 .PHONY: test-slow

@@ -5,4 +5,4 @@ I/O, and knows no library but pydantic. Whoever changes the meaning of something
 another version.
 """
 
-VERSION = 1
+VERSION = 2

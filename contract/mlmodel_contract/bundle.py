@@ -12,7 +12,7 @@ from pydantic import Field
 from .base import Digest, Document
 from .manifest import ColumnType, Estimator
 from .metrics import Task
-from .report import Correlations, FeatureKind, LossReference
+from .report import LONGEST_GROUP, MOST_GROUPS, Correlations, FeatureKind, LossReference
 from .version import Metrics
 
 MANIFEST = "manifest.json"
@@ -31,6 +31,19 @@ class SchemaColumn(Document):
     type: ColumnType
     min: float | None = None
     max: float | None = None
+    sensitive: bool = False
+
+
+class SliceGroup(Document):
+    """A group of rows whose live metrics are counted apart: those with a value in a column of ``objective.slices``."""
+
+    column: str
+    value: str | bool
+
+    @property
+    def text(self) -> str:
+        """The value as people and reports read it."""
+        return str(self.value).lower() if isinstance(self.value, bool) else self.value[:LONGEST_GROUP]
 
 
 class BundleSchema(Document):
@@ -42,7 +55,9 @@ class BundleSchema(Document):
     target_type: ColumnType
     time: str | None = None
     classes: list[str | bool | int] = Field(default_factory=list, description="Classification: in the order of the probabilities.")
-    slices: list[str] = Field(default_factory=list)
+    slices: list[SliceGroup] = Field(
+        default_factory=list, max_length=MOST_GROUPS, description="The largest groups of the training rows, by the objective's slices."
+    )
 
 
 class FeatureProfile(Document):

@@ -22,6 +22,8 @@ class PodDocument(Document):
     store: str = Field(description="URI below which captured rows are written.")
     store_credentials: str | None = Field(None, description="Secret with the store's keys, mounted below PATH_SECRETS.")
     report_every: Duration = "30s"
+    heartbeat: Duration = "5m"
     label_delay: Duration = "7d"
     capture_fraction: float = Field(1.0, ge=0, le=1)
+    capture_retention: Duration = "90d"
     drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")

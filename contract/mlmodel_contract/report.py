@@ -27,6 +27,12 @@ MOST_SCORED = 20
 LONGEST_SLOT_NAME = 40
 """Characters of a slot's name."""
 
+MOST_GROUPS = 20
+"""Groups of rows whose labels are counted apart: those with the most training rows."""
+
+LONGEST_GROUP = 100
+"""Characters of a group's value that a report has."""
+
 _MOST_PAIRS = MOST_SCORED * (MOST_SCORED - 1) // 2
 _EFFECT = "How many times larger dependence between training rows makes the variance of a mean than independent rows would."
 
@@ -111,6 +117,14 @@ class LabelCounts(Document):
     scores_of_positives: list[int] = Field(default_factory=list, max_length=100, description="The same where the truth is positive.")
 
 
+class GroupCounts(Document):
+    """Labelled predictions of one group of rows, such as the flights from one airport; they are counted in the whole too."""
+
+    column: str = Field(max_length=63, description="A column of the objective's slices.")
+    value: str = Field(max_length=LONGEST_GROUP, description="The value that the group's rows have there.")
+    labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions of the group.")
+
+
 class RowCounts(Document):
     """What happened to the rows that the server predicted."""
 
@@ -138,4 +152,7 @@ class MonitorReportSpec(Document):
         description="Sum over the live rows of the product of the two location scores, by pair of correlations.names.",
     )
     labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions.")
+    groups: list[GroupCounts] = Field(
+        default_factory=list, max_length=MOST_GROUPS, description="Labelled predictions by the objective's slices, the same in each pod."
+    )
     loss_reference: LossReference | None = Field(None, description="The holdout's loss, from the bundle.")

@@ -84,6 +84,11 @@ def captured_folder(store: str) -> str:
     return f"{store}/captured"
 
 
+def feedback_folder(store: str) -> str:
+    """URI of the folder that files of labels are dropped into, see ``capture.py``."""
+    return f"{store}/feedback"
+
+
 class Problem(Document):
     """One reason why data may not be learnt from, or a bundle not be served."""
 

@@ -81,9 +81,26 @@ class CriterionStatus(Document):
     metric: Metric = Field(description="The metric.")
     bound: str = Field(max_length=40, description="The criterion, such as '>= 0.7'.")
     value: float | None = Field(None, description="Value on the live version's labelled predictions; absent without labels.")
+    low: float | None = Field(
+        None, description="Lower end of the 95% confidence sequence of the live value; r2, and an area of few labels, have none."
+    )
+    high: float | None = Field(None, description="Its upper end.")
     holdout: float | None = Field(None, description="Value on the holdout.")
-    met: bool | None = Field(None, description="Whether the live value, or without labels the holdout's, keeps the bound.")
+    met: bool | None = Field(
+        None,
+        description="Whether the live value, or without labels the holdout's, keeps the bound; in a slice only where the whole confidence "
+        "sequence does, or none of it.",
+    )
     summary: str = Field("", max_length=64, description="For the printer column.")
+
+
+class SliceStatus(Document):
+    """The criteria in one group of the live version's labelled predictions."""
+
+    column: str = Field(max_length=63, description="The column of the objective's slice.")
+    value: str = Field(max_length=100, description="The value that the group shares.")
+    labels: int = Field(ge=0, description="Labelled predictions of the group.")
+    criteria: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values in it.")
 
 
 class DriftedFeature(Document):
@@ -180,6 +197,9 @@ class MLModelStatus(Document):
     draining: list[DrainingVersion] = Field(default_factory=list, max_length=10, description="Replaced versions whose pods still run.")
     run: RunStatus | None = Field(None, description="The run under way, or the last one.")
     objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
+    slices: list[SliceStatus] = Field(
+        default_factory=list, max_length=20, description="The same in the groups of the objective's slices that have enough labels."
+    )
     drift: DriftStatus | None = Field(None, description="What monitoring says of the live version.")
     feed: FeedStatus | None = Field(None, description="Whether what the live version's rows are fed from works.")
     quarantine: list[Quarantine] = Field(

@@ -14,6 +14,7 @@ class LabelledPrediction(TypedDict):
     id: str
     version: str
     values: list[float]  # see prediction_id
+    groups: list[int]
     truth: str | bool | int | float
 
 

@@ -1,11 +1,12 @@
 """Prediction ids: signed text that carries all that is needed to score a label which comes back for the prediction.
 
-An id holds the version, the time, the predicted value and a number that makes it unique, and is signed with the model's key: it is
-valid on every replica, after restarts, and for versions that are gone. It hides nothing. Not here: labels and losses.
+An id holds the version, the time, the predicted value, the groups that its row belongs to, and a number that makes it unique, and is
+signed with the model's key: it is valid on every replica, after restarts, and for versions that are gone. It hides nothing. Not here:
+labels and losses.
 
 Layout before base64url: format (1 byte), milliseconds since the epoch (8), process (4), row (4), length of the version's name (1), the
-name, number of values (2), the values, signature (16: HMAC-SHA256, truncated). One value is a float64: the positive class's probability,
-or the number. Several are float32: the probabilities of more than two classes.
+name, number of values (2), the values, number of groups (1), the groups (1 each), signature (16: HMAC-SHA256, truncated). One value is a
+float64: the positive class's probability, or the number. Several are float32: the probabilities of more than two classes.
 """
 
 import binascii
@@ -13,18 +14,20 @@ import hmac
 import secrets
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 
 import numpy as np
 
 SIGNATURE_BYTES = 16
 _KEY_BYTES = 32
-_FORMAT = 1
+_FORMAT = 2
 _LONGEST = 100_000
 _HEAD = struct.Struct(">BQIIB")
 _COUNT = struct.Struct(">H")
+_GROUPS = struct.Struct(">B")
 
 
 class IdError(Exception):
@@ -35,12 +38,14 @@ class IdError(Exception):
 class PredictionId:
     """What an id says.
 
-    ``milliseconds`` since the epoch; ``values``: one (the positive class's probability, or the number) or a probability for each class.
+    ``milliseconds`` since the epoch; ``values``: one (the positive class's probability, or the number) or a probability for each class;
+    ``groups``: places among the ``slices`` of the version's schema.
     """
 
     version: str
     milliseconds: int
     values: tuple[float, ...]
+    groups: tuple[int, ...]
 
 
 def read_key(path: Path) -> bytes:
@@ -68,16 +73,21 @@ class Signer:
         self._process = secrets.randbits(32)
         self._rows = count()
 
-    def sign(self, milliseconds: int, predictions: np.ndarray) -> list[str]:
-        """Make an id for each row of ``predictions``: rows x classes, or rows x 1."""
+    def sign(self, milliseconds: int, predictions: np.ndarray, groups: Sequence[bytes] | None = None) -> list[str]:
+        """Make an id for each row of ``predictions``: rows x classes, or rows x 1; ``groups`` has a byte for each group of a row."""
         values, number = _packed(predictions)
         width = len(values) // max(len(predictions), 1)
-        tail = self._version + _COUNT.pack(number)
-        return [self._one(milliseconds, tail, values[start : start + width]) for start in range(0, len(values), width)]
+        middle = self._version + _COUNT.pack(number)
+        starts = range(0, len(values), width)
+        return [
+            self._one(milliseconds, middle, values[start : start + width], of_row)
+            for start, of_row in zip(starts, groups or repeat(b""), strict=False)
+        ]
 
-    def _one(self, milliseconds: int, tail: bytes, values: bytes) -> str:
+    def _one(self, milliseconds: int, middle: bytes, values: bytes, groups: bytes) -> str:
         row = next(self._rows) & 0xFFFFFFFF
-        content = _HEAD.pack(_FORMAT, milliseconds, self._process, row, len(self._version)) + tail + values
+        head = _HEAD.pack(_FORMAT, milliseconds, self._process, row, len(self._version))
+        content = head + middle + values + _GROUPS.pack(len(groups)) + groups
         return urlsafe_b64encode(content + _signature(self._key, content)).rstrip(b"=").decode()
 
 
@@ -97,8 +107,10 @@ def verify(key: bytes, text: str) -> PredictionId:
     if form != _FORMAT:
         raise IdError(f"the prediction id has the format {form}, which this server does not read")
     (number,) = _COUNT.unpack_from(content, version_at + length)
-    values = np.frombuffer(content, dtype=">f8" if number == 1 else ">f4", offset=version_at + length + _COUNT.size)
-    return PredictionId(content[version_at : version_at + length].decode(), milliseconds, tuple(values.tolist()))
+    values_at = version_at + length + _COUNT.size
+    values = np.frombuffer(content, dtype=">f8" if number == 1 else ">f4", offset=values_at, count=number)
+    groups = content[values_at + values.nbytes + _GROUPS.size :]
+    return PredictionId(content[version_at : version_at + length].decode(), milliseconds, tuple(values.tolist()), tuple(groups))
 
 
 def signature(text: str) -> bytes:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -149,6 +150,78 @@ def write_atomic(location: Location, name: str, content: bytes) -> None:
             _replace(Path(target.path), content)
         else:
             target.fs.pipe_file(target.path, content)
+
+
+def create(location: Location, content: bytes) -> bool:
+    """Write a small file unless it is there; return whether this call made it, which of several that ask at once is true for one.
+
+    Raises:
+        StorageError: the folder cannot be written or is out of reach.
+
+    """
+    with translated(location):
+        try:
+            if isinstance(location.fs, _local_type()):
+                location.fs.makedirs(location.path.rpartition("/")[0], exist_ok=True)
+            location.fs.pipe_file(location.path, content, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if "PreconditionFailed" in str(error) or "At least one of the pre-conditions" in str(error):
+                return False
+            raise
+        return True
+
+
+def age(location: Location) -> float:
+    """Return the seconds since the file was last written, by the clocks of the store and of this machine.
+
+    Raises:
+        StorageError: the file is missing, forbidden or out of reach.
+
+    """
+    with translated(location):
+        written: datetime = location.fs.modified(location.path)
+        return (datetime.now(UTC) - written).total_seconds()
+
+
+def move(location: Location, target: Location) -> None:
+    """Give a file another name in the same store.
+
+    Raises:
+        StorageError: the file is missing, forbidden or out of reach.
+
+    """
+    with translated(location):
+        if isinstance(location.fs, _local_type()):
+            location.fs.makedirs(target.path.rpartition("/")[0], exist_ok=True)
+        location.fs.mv(location.path, target.path)
+
+
+def remove(location: Location) -> None:
+    """Delete a file, or a folder with all below it; what is not there any more is no fault.
+
+    Raises:
+        StorageError: it may not be deleted, or is out of reach.
+
+    """
+    with translated(location), suppress(FileNotFoundError):
+        location.fs.rm(location.path, recursive=True)
+
+
+def folders(location: Location) -> list[Location]:
+    """Return the folders right below a folder, sorted; none where it does not exist.
+
+    Raises:
+        StorageError: the folder is forbidden or out of reach.
+
+    """
+    with translated(location):
+        try:
+            entries = location.fs.ls(location.path, detail=True)
+        except FileNotFoundError:
+            return []
+        return [_sibling(location, str(entry["name"]).rstrip("/")) for entry in entries if entry["type"] == "directory"]
 
 
 @contextmanager

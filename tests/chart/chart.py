@@ -8,7 +8,8 @@ import yaml
 
 from tests.cluster.commands import run
 
-CHART = Path(__file__).parents[2] / "charts" / "mlmodel-operator"
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "mlmodel-operator"
 RELEASE = "mlmodel-operator"
 SYSTEM = "mlmodel-system"
 

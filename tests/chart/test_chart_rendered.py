@@ -27,6 +27,8 @@ def test_helm_lint_has_nothing_to_say(helm_program: Path) -> None:
         pytest.param({"operator__image__name": ""}, "/operator/image/name", id="no image"),
         pytest.param({"operator__image__tag": "1"}, "/operator/image", id="a value that does not exist"),
         pytest.param({"watchNamespace": "Airline"}, "/watchNamespace", id="no name of a namespace"),
+        pytest.param({"metrics__rules__enabled": True}, "/metrics/rules", id="another word for create"),
+        pytest.param({"metrics__podMonitor__interval": "often"}, "/metrics/podMonitor/interval", id="no duration"),
         pytest.param({"crds__keep": "yes"}, "/crds/keep", id="a text for a boolean"),
     ],
 )

@@ -25,11 +25,12 @@ _LEAST_GO = (1, 26)
 
 @dataclass(frozen=True)
 class Program:
-    """A Go program: the folder of its module, the package to build, and further names it answers to."""
+    """A Go program: the folder of its module, the package to build, further names it answers to, and build tags."""
 
     name: str
     package: str = "."
     aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -48,6 +49,9 @@ PROGRAMS = {
         Program("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("pause"),
+        Program(  # without the clients of every cloud, which take longer to compile than the rest
+            "prometheus", "github.com/prometheus/prometheus/cmd/promtool", aliases=("promtool",), tags=("remove_all_sd",)
+        ),
     )
 }
 
@@ -84,13 +88,14 @@ def _key(program: Program) -> str:
     digest = hashlib.sha256()
     for path in sorted([*program.source.glob("go.*"), *program.source.glob("*.go")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    parts = (_go_version(program.source), program.package, linker_flags(program), *program.aliases)
+    parts = (_go_version(program.source), program.package, linker_flags(program), *program.aliases, *program.tags)
     digest.update("\0".join(parts).encode())
     return digest.hexdigest()[:16]
 
 
 def _compile(program: Program, target: Path, report: Callable[[str], None]) -> None:
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", linker_flags(program), "-o", str(target), program.package]
+    flags = ["-trimpath", "-tags", ",".join(program.tags), "-ldflags", linker_flags(program)]
+    command = ["go", "build", "-v", *flags, "-o", str(target), program.package]
     environment = {**os.environ, "CGO_ENABLED": "0"}
     said: list[str] = []
     with subprocess.Popen(

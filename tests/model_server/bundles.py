@@ -21,6 +21,7 @@ from mlmodel_contract.bundle import (
     GoldenRows,
     Profile,
     SchemaColumn,
+    SliceGroup,
 )
 from mlmodel_contract.manifest import ColumnType, Estimator
 from mlmodel_contract.metrics import Task
@@ -59,6 +60,12 @@ def late_flights() -> Model:
         target_type=ColumnType.BOOLEAN,
         time="departure",
         classes=[False, True],
+        slices=[
+            SliceGroup(column="carrier", value="AA"),
+            SliceGroup(column="holiday", value=False),
+            SliceGroup(column="carrier", value="B6"),
+            SliceGroup(column="holiday", value=True),
+        ],
     )
     return Model(schema, {"distance": [0.0005], "wind": [0.05], "carrier": [0.7], "holiday": [1.0]})
 

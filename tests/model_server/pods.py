@@ -162,6 +162,7 @@ def pod(bundle: Model | None, /, **settings: Any) -> Iterator[Pod]:
         "artifact": Artifact(uri="pvc://x-store/versions/x-v1", digest=digest),
         "store": "pvc://x-store/models/x",
         "report_every": "1s",
+        "heartbeat": "1s",
         "drain": "10s",
     }
     made = Pod(root, PodDocument(**{**fields, **settings}), _free_offset())

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import pandas as pd
 import pytest
 import skops.io
+from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import GOLDEN, MANIFEST, MODEL, PROFILE, SCHEMA
 from mlmodel_contract.environment import ENV_POD, PATH_BUNDLE
 from mlmodel_contract.pod import PodDocument
@@ -47,7 +48,7 @@ class Folder:
         self.write_json(PROFILE, {"rows": 2, "features": [], "loss": {"rows": 2, "mean": 0.5, "variance": 0.1}})
         predictions = self.pipeline.predict_proba(pd.DataFrame({"a": [0.5, -0.5]})).tolist()
         self.write_json(GOLDEN, {"rows": [{"a": 0.5}, {"a": -0.5}], "predictions": predictions, "tolerance": 1e-5})
-        self.manifest: dict[str, Any] = {"contract": 1, "version": "x-v1", "engine": "scikit-learn", "libraries": self.libraries()}
+        self.manifest: dict[str, Any] = {"contract": VERSION, "version": "x-v1", "engine": "scikit-learn", "libraries": self.libraries()}
 
     def libraries(self) -> dict[str, str]:
         import sklearn
@@ -206,7 +207,7 @@ class TestFetch:
 
         def start(wanted: str) -> Path:
             document = PodDocument(
-                contract=1,
+                contract=VERSION,
                 namespace="n",
                 model="x",
                 version="x-v1",

@@ -1,7 +1,7 @@
 """Live rows and labels that the sidecar keeps in the store."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from mlmodel_contract.environment import PATH_STORE
 
-from tests.model_server.bundles import late_flights
+from tests.model_server.bundles import Model, late_flights
 from tests.model_server.pods import Pod, pod, poll
 from tests.model_server.requests import flights, ids, labels, tensor
 
@@ -126,6 +126,39 @@ def test_all_that_waits_is_kept_when_the_pod_ends_and_the_store_comes_back() -> 
         assert monitor.wait(30) == 0
         assert len(rows(captured(made, "rows"))) == 30
         assert len(rows(captured(made, "labels"))) == 30
+
+
+def test_what_is_older_than_its_retention_is_deleted_and_nothing_else() -> None:
+    with pod(late_flights(), capture_retention="2d") as made:
+        folder = made.path(PATH_STORE) / "x-store/models/x"
+        today = datetime.now(UTC).date()
+        kinds = ("captured/rows/x-v0", "captured/rows/x-v1", "captured/labels", "feedback/done")
+        for days in (0, 2, 3, 40):
+            for kind in kinds:
+                day = folder / kind / (today - timedelta(days=days)).isoformat()
+                day.mkdir(parents=True)
+                (day / "pod-0-00000001.parquet").touch()
+        (folder / "captured/labels/notes").mkdir()
+        (folder / "versions/x-v0").mkdir(parents=True)
+        made.start_both()
+        kept = [(today - timedelta(days=days)).isoformat() for days in (2, 0)]
+        poll(lambda: all(sorted(day.name for day in (folder / kind).glob("20*")) == kept for kind in kinds), "the deletion")
+        assert (folder / "captured/labels/notes").is_dir()
+        assert (folder / "versions/x-v0").is_dir()
+
+
+def test_sensitive_columns_are_counted_and_not_kept() -> None:
+    model = late_flights()
+    secret = [column.model_copy(update={"sensitive": column.name in ("carrier", "wind")}) for column in model.schema.features]
+    with pod(Model(model.schema.model_copy(update={"features": secret}), model.weights)) as made:
+        made.start_both()
+        assert made.infer(flights(4)).status_code == 200
+        poll(lambda: captured(made, "rows"), "the file")
+        assert made.monitored("rows_total", outcome="counted") == 4
+        assert {*rows(captured(made, "rows"))[0]} == {
+            *("distance", "holiday"),
+            *("_prediction_id", "_time", "_arrived", "_prediction", "_target"),
+        }
 
 
 def _failed_again(made: Pod, before: float) -> bool:

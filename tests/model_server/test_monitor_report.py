@@ -14,7 +14,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubectl import Kubectl
 from tests.model_server.bundles import late_flights
 from tests.model_server.pods import Pod, pod, poll
-from tests.model_server.requests import flights, ids, labels
+from tests.model_server.requests import flights, ids, labels, tensor
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +70,12 @@ def reported(kubectl: Kubectl) -> tuple[int, int]:
     return (found.rows.counted, found.labels.rows) if found else (0, 0)
 
 
+def by_group(kubectl: Kubectl) -> dict[str, int]:
+    """Labels scored in each group."""
+    found = report(kubectl)
+    return {f"{group.column}={group.value}": group.labels.rows for group in found.groups} if found else {}
+
+
 def test_the_report_says_what_the_pod_saw(control_plane: ControlPlane, kubectl: Kubectl, settings: dict[str, Any]) -> None:
     with pod(late_flights(), **settings) as made:
         connect(made, control_plane, kubectl)
@@ -92,6 +98,8 @@ def test_the_report_says_what_the_pod_saw(control_plane: ControlPlane, kubectl: 
         assert all(sum(feature.live) == 12 for feature in said.features)
         assert said.features[2].live == [3, 3, 0, 3, 3]
         assert said.loss_reference is not None
+        # The first three flights: AA on a holiday, B6, and DL, which is no group of this version.
+        assert by_group(kubectl) == {"carrier=AA": 1, "holiday=false": 2, "carrier=B6": 1, "holiday=true": 1}
 
 
 def test_the_report_goes_on_over_restarts_and_a_lost_spool(control_plane: ControlPlane, kubectl: Kubectl, settings: dict[str, Any]) -> None:
@@ -114,7 +122,26 @@ def test_the_report_goes_on_over_restarts_and_a_lost_spool(control_plane: Contro
         assert after
         assert after.sequence > before.sequence
         assert (after.rows.served, after.rows.missed) == (30, 0)
+        assert by_group(kubectl) == {"carrier=AA": 2, "holiday=false": 3, "carrier=B6": 1, "holiday=true": 2}
         assert all(sum(feature.live) == 30 for feature in after.features)
+
+
+def test_usual_rows_wait_for_the_heartbeat_and_unusual_ones_do_not(
+    control_plane: ControlPlane, kubectl: Kubectl, settings: dict[str, Any]
+) -> None:
+    with pod(late_flights(), heartbeat="1h", **settings) as made:
+        connect(made, control_plane, kubectl)
+        made.start_both()
+        assert made.infer(flights(10)).status_code == 200
+        poll(lambda: reported(kubectl) == (10, 0), "the report of the first rows")
+        calm = made.monitored("reports_total", outcome="calm")
+        assert made.infer(flights(10)).status_code == 200
+        poll(lambda: made.monitored("rows_total", outcome="counted") == 20, "the rows")
+        poll(lambda: made.monitored("reports_total", outcome="calm") >= calm + 3, "three looks at few rows")
+        assert reported(kubectl) == (10, 0)
+        far = tensor("distance", "FP64", [5000.0] * 100)
+        assert made.infer(flights(100, distance=far)).status_code == 200
+        poll(lambda: reported(kubectl) == (120, 0), "the report of unusual rows")
 
 
 def test_an_api_server_that_refuses_is_tried_again_and_the_last_report_comes_at_the_end(

@@ -4,6 +4,7 @@ import http.server
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract.manifest import Column
 from model_server.storage import (
+    Location,
     StorageError,
     StorageUnreachableError,
+    age,
     below,
+    create,
     download,
+    folders,
     locate,
     matches,
+    move,
     opened,
     read_bytes,
+    remove,
     write_atomic,
 )
 from model_server.train.sources import read_source
@@ -54,8 +61,28 @@ def refusal(uri: str, credentials: str | None = None) -> StorageError:
     return refused.value
 
 
+def exclusive(folder: Location) -> None:
+    """Of many that create a file at once, one does; what follows works in every store."""
+    file = folder.child("claims/a.csv")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: create(file, str(number).encode()), range(16)))
+    assert sum(made) == 1
+    assert read_bytes(file) == str(made.index(True)).encode()
+    assert -5 < age(file) < 60
+    move(file, folder.child("done/2024-01-01/a.csv"))
+    assert [day.uri.rpartition("/")[2] for day in folders(folder.child("done"))] == ["2024-01-01"]
+    assert folders(folder.child("none")) == []
+    assert create(file, b"again")
+    for what in ("done/2024-01-01", "claims/a.csv", "claims/a.csv"):
+        remove(folder.child(what))
+    assert below(folder, "a.csv") == []
+
+
 class TestClaims:
     """`pvc://`."""
+
+    def test_one_of_many_creates_a_file(self) -> None:
+        exclusive(locate("pvc://store/feedback"))
 
     def test_a_file_is_written_whole_and_read(self, root: Path) -> None:
         folder = locate("pvc://store/flights")
@@ -188,6 +215,9 @@ class TestS3:
         assert below(folder.child("none"), ".bin") == []
         with opened(download(folder.child("deep/a.bin"), tmp_path / "copy")) as file:
             assert file.read() == b"content"
+
+    def test_one_of_many_creates_a_file(self, credentials: str) -> None:
+        exclusive(locate("s3://flights/store/feedback", credentials))
 
     def test_rows_are_read(self, credentials: str, s3_server: S3Server) -> None:
         for number in (1, 2):

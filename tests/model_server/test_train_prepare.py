@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME
 from mlmodel_contract.run import Stage
+from model_server.storage import Location, below
 from model_server.train.command import run_stage
 
 from tests.model_server.runs import COLUMNS, Run, flights
@@ -189,6 +190,17 @@ class TestCaptured:
         assert result.dropped == {"capturedTwice": 10}
         assert result.lineage is not None
         assert result.lineage.captured_rows == 0
+
+    def test_files_that_are_deleted_while_they_are_read_are_no_fault(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capture(run, flights(5, hours=300), [("1", True), ("3", False)])
+
+        def with_gone(folder: Location, ending: str) -> list[Location]:
+            return [folder.child("2023-10-01/pod-0.parquet"), *below(folder, ending)]
+
+        monkeypatch.setattr("model_server.train.captured.below", with_gone)
+        result = run.prepare()
+        assert result.lineage is not None
+        assert result.lineage.captured_rows == 2
 
     def test_labels_of_another_target_are_not_learnt_from(self, run: Run) -> None:
         self.capture(run, flights(5, hours=300), [("1", True), ("2", False)], name="pod-0", target="holiday")

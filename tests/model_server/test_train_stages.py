@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlmodel_contract.bundle import MODEL, MODEL_ONNX
+from mlmodel_contract.bundle import MODEL, MODEL_ONNX, SCHEMA, BundleSchema
 from mlmodel_contract.metrics import Metric
 from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, Stage
 from mlmodel_contract.version import SliceMetrics
@@ -41,7 +41,7 @@ def bundle_of(run: Run, version: str = "flights-v1") -> Path:
 
 
 def test_a_version_is_packaged_with_its_figures(made: tuple[Run, PackageResult]) -> None:
-    _, result = made
+    run, result = made
     assert result.problems == []
     assert result.artifact is not None
     assert result.artifact.uri == "pvc://store/flights/versions/flights-v1"
@@ -52,6 +52,8 @@ def test_a_version_is_packaged_with_its_figures(made: tuple[Run, PackageResult])
     assert result.comparison is None
     assert {(group.column, group.value) for group in result.slices} >= {("carrier", "AA"), ("holiday", "false")}
     assert set(result.slices[0].metrics) == {Metric.ROC_AUC, Metric.LOG_LOSS}
+    schema = BundleSchema.model_validate_json((bundle_of(run) / SCHEMA).read_bytes())
+    assert {(group.column, group.value) for group in schema.slices} >= {("carrier", "AA"), ("holiday", False)}
 
 
 def test_the_bundle_serves_what_the_pipeline_says(made: tuple[Run, PackageResult]) -> None:

@@ -3,7 +3,7 @@
 Not here: any test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.metrics import Metric
-from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind, LabelCounts, LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind, GroupCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_operator.monitoring import Settings
 from numpy.typing import NDArray
 from scipy.stats import norm
@@ -91,7 +91,13 @@ def numbers(truth: NDArray[np.float64], predicted: NDArray[np.float64], unit: fl
     )
 
 
-def report(made: Sequence[Feature], live: Sequence[Counts], sequence: int, counted: LabelCounts | None = None) -> MonitorReportSpec:
+def report(
+    made: Sequence[Feature],
+    live: Sequence[Counts],
+    sequence: int,
+    counted: LabelCounts | None = None,
+    groups: Mapping[tuple[str, str], LabelCounts] | None = None,
+) -> MonitorReportSpec:
     """A pod's report with these cumulative rows by slot."""
     rows = int(live[0].sum())
     return MonitorReportSpec(
@@ -106,5 +112,6 @@ def report(made: Sequence[Feature], live: Sequence[Counts], sequence: int, count
             for feature, cells in zip(made, live, strict=True)
         ],
         labels=counted or LabelCounts(),
+        groups=[GroupCounts(column=column, value=value, labels=counts) for (column, value), counts in (groups or {}).items()],
         loss_reference=LOSS,
     )

@@ -93,6 +93,24 @@ SPECS_REFUSED = [
     ),
     pytest.param({"data": data(columns=columns({"name": "carrier", "type": "category"}))}, "Duplicate value", id="a column twice"),
     pytest.param({"data": data(columns=columns({"name": "x", "type": "text"}))}, 'Unsupported value: "text"', id="unknown column type"),
+    pytest.param(
+        {"data": data(columns=columns({"name": "passport", "type": "category", "sensitive": True}), sources=[{"captured": {}}])},
+        "sensitive columns are not captured, so captured rows cannot be learnt from",
+        id="learning from rows that lack a sensitive column",
+    ),
+    pytest.param(
+        {"data": data(columns=columns({"name": "at", "type": "time", "sensitive": True}))},
+        "a column of type time cannot be sensitive",
+        id="sensitive time",
+    ),
+    pytest.param(
+        {
+            "data": data(columns=columns({"name": "passport", "type": "category", "sensitive": True})),
+            "objective": {"criteria": [{"metric": "roc_auc", "min": 0.7}], "slices": [{"column": "passport"}]},
+        },
+        "objective.slices: the values of a sensitive column may not be told",
+        id="slice by a sensitive column",
+    ),
     pytest.param({"data": data(target="delayed")}, "data.target must be one of data.columns", id="target not among the columns"),
     pytest.param(
         {"data": data(time="carrier")}, "data.time must be one of data.columns and have the type time", id="time column of another type"

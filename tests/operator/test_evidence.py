@@ -42,6 +42,8 @@ def test_what_a_pod_that_is_gone_has_seen_stays_counted_and_its_report_goes() ->
     story.wait(seconds=10)
     assert story.world.names(MONITOR_REPORT) == ["late-v1-0"], "the pod may only not be seen yet"
     story.wait(minutes=6)
+    assert story.world.names(MONITOR_REPORT) == ["late-v1-0"], "a calm pod reports only each heartbeat, here 5 minutes"
+    story.wait(minutes=6)
     assert story.world.names(MONITOR_REPORT) == []
     assert rows(story) == 100
     story.reports("late-v1", Live(70), pod="late-v1-9")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from mlmodel_contract.metrics import Metric
 from mlmodel_contract.report import LabelCounts
+from mlmodel_operator.monitoring.criteria import interval
 from mlmodel_operator.monitoring.live_metrics import LiveMetric, live_metric
+from scipy.stats import binom
 from sklearn import metrics
 
 from tests.operator.monitoring_reports import numbers, scored
@@ -93,6 +95,27 @@ def test_ties_are_tested_in_favour_of_the_model() -> None:
     live = value(Metric.ROC_AUC, CLASSIFIED)
     assert live.tested is not None
     assert metrics.roc_auc_score(TRUTH, PROBABILITY) <= live.tested.value <= live.value + 0.02
+
+
+@pytest.mark.parametrize("metric", [Metric.LOG_LOSS, Metric.ACCURACY, Metric.BRIER_SCORE, Metric.ROC_AUC])
+def test_an_interval_holds_the_metric_of_many_rows_at_every_look(metric: Metric) -> None:
+    random, misses = np.random.default_rng(3), 0
+    everything = random.beta(2, 3, 200_000)
+    true = value(metric, scored(random.random(200_000) < everything, everything)).value
+    for _ in range(60):
+        probability = random.beta(2, 3, 2_000)
+        truth = random.random(2_000) < probability
+        looks = [interval(metric, value(metric, scored(truth[:rows], probability[:rows]))) for rows in range(200, 2_001, 200)]
+        misses += any(low is not None and high is not None and not low <= true <= high for low, high in looks)
+    assert misses <= binom.ppf(0.999, 60, 0.05)
+
+
+def test_the_interval_of_a_root_is_in_the_metrics_own_unit() -> None:
+    low, high = interval(Metric.RMSE, value(Metric.RMSE, PREDICTED_COUNTS))
+    assert low is not None
+    assert high is not None
+    assert low < metrics.root_mean_squared_error(NUMBERS, PREDICTED) < high < 1.2 * low
+    assert interval(Metric.R2, value(Metric.R2, PREDICTED_COUNTS)) == (None, None)
 
 
 @pytest.mark.parametrize("metric", list(Metric))

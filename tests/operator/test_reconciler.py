@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 from mlmodel_contract.run import Stage
+from mlmodel_contract.status import LiveVersion
 from mlmodel_operator import metrics
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.client import Client
@@ -25,6 +26,12 @@ def turn(story: Story) -> float | None:
 
 def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"namespace": "team", "name": NAME, **labels})
+
+
+def series() -> list[dict[str, str]]:
+    """The labels of everything that is told about the model."""
+    samples = [sample for family in REGISTRY.collect() for sample in family.samples]
+    return [sample.labels for sample in samples if (sample.labels.get("namespace"), sample.labels.get("name")) == ("team", NAME)]
 
 
 def test_a_turn_does_everything_and_says_when_to_look_again() -> None:
@@ -125,12 +132,56 @@ def test_failed_turns_are_counted_by_cause(caplog: pytest.LogCaptureFixture) -> 
 def test_metrics_of_a_model_follow_its_status_and_go_with_it() -> None:
     story = Story()
     story.go_live()
-    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0))
+    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0, due=1000))
+    drift = story.status.drift
+    assert drift is not None
     metrics.show(KEY, story.status)
     assert value("mlmodel_live_version_info", version="late-v1") == 1
-    assert value("mlmodel_drift_state") == 2
-    assert value("mlmodel_harm_state") == 2
-    assert value("mlmodel_live_rows", outcome="counted") == 2000
+    assert value("mlmodel_drift_state", version="late-v1") == 2
+    assert value("mlmodel_drift_severe", version="late-v1") == 1
+    assert value("mlmodel_drift_total_evidence", version="late-v1") == drift.evidence > 5.4
+    assert value("mlmodel_drift_evidence", version="late-v1", feature="distance") == drift.features[0].evidence
+    assert value("mlmodel_harm_state", version="late-v1") == 2
+    assert value("mlmodel_feed_broken", version="late-v1") == 0
+    assert value("mlmodel_live_loss", version="late-v1") == pytest.approx(2)
+    assert value("mlmodel_live_loss_bound", version="late-v1") == drift.loss_bound
+    assert value("mlmodel_live_loss_reference", version="late-v1") == drift.loss_reference
+    assert value("mlmodel_criterion_met", version="late-v1", metric="roc_auc", bound=">= 0.7") == 1
+    assert value("mlmodel_label_coverage", version="late-v1") == 0.5
+    assert value("mlmodel_live_rows", version="late-v1", outcome="counted") == 2000
+    assert value("mlmodel_runs_rejected_in_a_row") == 0
     metrics.forget(KEY)
-    assert value("mlmodel_drift_state") is None
+    assert series() == []
     assert Ref(ML_MODEL, NAME) in story.world.objects
+
+
+def test_figures_that_are_not_known_are_absent() -> None:
+    story = Story()
+    story.go_live()
+    story.reports("late-v1", players.Live(70))
+    metrics.show(KEY, story.status)
+    assert value("mlmodel_live_rows", version="late-v1", outcome="counted") == 70
+    assert value("mlmodel_label_coverage", version="late-v1") is None, "no row is due"
+    assert value("mlmodel_live_loss", version="late-v1") is None
+    assert value("mlmodel_criterion_value", version="late-v1", metric="roc_auc") is None
+
+
+def test_only_the_live_version_has_series() -> None:
+    story = Story()
+    story.go_live()
+    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0, due=1000))
+    metrics.show(KEY, story.status)
+    assert {labels["version"] for labels in series() if "version" in labels} == {"late-v1"}
+    metrics.show(KEY, story.status.model_copy(update={"live": LiveVersion(version="late-v2", since="2024-05-02T00:00:00Z"), "drift": None}))
+    assert {labels["version"] for labels in series() if "version" in labels} == {"late-v2"}
+    assert value("mlmodel_criterion_met", version="late-v2", metric="roc_auc", bound=">= 0.7") is None, "it is that of the version before"
+    metrics.show(KEY, story.status.model_copy(update={"live": None}))
+    assert [labels for labels in series() if "version" in labels] == []
+
+
+def test_runs_that_came_to_nothing_are_told() -> None:
+    story = Story()
+    story.settle()
+    memory = story.status.retraining.model_copy(update={"rejected_in_a_row": 3})
+    metrics.show(KEY, story.status.model_copy(update={"retraining": memory}))
+    assert value("mlmodel_runs_rejected_in_a_row") == 3

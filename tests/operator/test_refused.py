@@ -151,5 +151,5 @@ def test_the_metrics_of_a_model_with_a_refused_child_are_set() -> None:
     story.observe()
     with pytest.raises(RefusedError):
         finished(Reconciler(cast(Client, story.world), story.cache, CONFIG)(KEY))
-    labels = {"namespace": NAMESPACE, "name": NAME, "outcome": "counted"}
+    labels = {"namespace": NAMESPACE, "name": NAME, "version": "late-v1", "outcome": "counted"}
     assert REGISTRY.get_sample_value("mlmodel_live_rows", labels) == 70

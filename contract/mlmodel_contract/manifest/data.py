@@ -62,6 +62,7 @@ class Column(Document):
                 "only columns of type number have min and max",
             ),
             Rule("!has(self.min) || !has(self.max) || self.min <= self.max", "a column's min must not exceed its max"),
+            Rule("!has(self.sensitive) || !self.sensitive || self.type != 'time'", "a column of type time cannot be sensitive"),
         )
     }
 
@@ -69,6 +70,9 @@ class Column(Document):
     type: ColumnType = Field(description="number, category (text), boolean, or time (ISO 8601).")
     min: float | None = Field(None, description="Smallest valid number; rows below it are invalid.")
     max: float | None = Field(None, description="Largest valid number; rows above it are invalid.")
+    sensitive: bool = Field(
+        False, description="Live values are used and counted but never kept: captured rows lack the column, reports do not name its values."
+    )
     max_missing: float = Field(1.0, ge=0, le=1, description="Largest share of missing values that the data check lets pass.")
 
 
@@ -106,6 +110,15 @@ class Data(Document):
             Rule(
                 "self.columns.exists(c, c.name != self.target && c.type != 'time')",
                 "data.columns needs at least one column beside the target and the time: a feature",
+            ),
+            Rule(
+                "!self.columns.exists(c, has(c.sensitive) && c.sensitive && c.name == self.target)",
+                "data.target cannot be sensitive: its true values are what is learnt from",
+            ),
+            Rule(
+                "!self.sources.exists(s, has(s.captured)) || !self.columns.exists(c, has(c.sensitive) && c.sensitive)",
+                "sensitive columns are not captured, so captured rows cannot be learnt from: leave sources.captured out, or bring the rows "
+                "and their labels as a source of your own",
             ),
             Rule(
                 "!has(self.window) || has(self.time)",

@@ -54,14 +54,18 @@ class Labels(Document):
 class Capture(Document):
     """Keeping live rows for retraining."""
 
-    fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept until their label comes.")
+    fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept for their label to come back.")
+    retention: Duration = Field("90d", description="Captured rows and labels are kept for this long, then deleted, day by day.")
 
 
 class Monitoring(Document):
     """Monitoring: performance and drift."""
 
     false_alarm_probability: float = Field(0.01, gt=0, lt=0.5, description="Probability of any false drift alarm in the life of a version.")
-    report_every: Duration = Field("30s", description="How often each pod reports its counts and the operator judges them.")
+    report_every: Duration = Field("30s", description="How often each pod looks at its counts, and reports them where they look unusual.")
+    heartbeat: Duration = Field(
+        "5m", description="Longest time between two reports of a pod, however usual its counts; as long as reportEvery at least."
+    )
     labels: Labels = Field(default_factory=Labels, description="When the truth comes back.")
     capture: Capture = Field(default_factory=Capture, description="Keeping live rows for retraining.")
 

@@ -39,6 +39,11 @@ class MLModelSpec(Document):
                 "self.objective.slices.all(s, self.data.columns.exists(c, c.name == s.column && c.type in ['category', 'boolean'])))",
                 "objective.slices: each column must be one of data.columns of type category or boolean",
             ),
+            Rule(
+                "!has(self.objective.slices) || !has(self.data) || !self.data.columns.exists(c, has(c.sensitive) && c.sensitive && "
+                "self.objective.slices.exists(s, s.column == c.name))",
+                "objective.slices: the values of a sensitive column may not be told, so it cannot be sliced by",
+            ),
         )
     }
 

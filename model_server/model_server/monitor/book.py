@@ -23,8 +23,10 @@ from ..labelled import Acknowledgement, LabelledPrediction
 from ..prediction_id import signature
 from .accounting import RowAccount
 from .counting import RowCounter
+from .labels import ScoredLabels
 from .scoring import Scorer
 from .spool import KeptLabel, Spool, Transaction
+from .suspicion import Counted, unusual
 
 _log = logging.getLogger(__name__)
 _ROWS, _LABELS = "rows", "labels"
@@ -61,11 +63,12 @@ class Book:
         self._counter = RowCounter(subject.profile, subject.schema)
         self._account = RowAccount(subject.label_delay)
         self._scorer = Scorer(subject.schema, subject.profile.loss)
-        self._labels = self._scorer.blank()
+        self._labels = ScoredLabels.blank(subject.schema, self._scorer)
         self._sequence = 0
         self._changed = False
         self.fresh = True
         self._load()
+        self._reported = self._so_far()
 
     def take(self, batches: Sequence[Batch]) -> None:
         """Count batches of predicted rows; a damaged one is left out and shows as missed."""
@@ -89,10 +92,10 @@ class Book:
         with self._lock:
             with self._spool.transaction() as transaction:
                 first = [transaction.first(label) for label in kept]
-                counts, unscored = self._scored(labels, first)
+                scored, unscored = self._scored(labels, first)
                 without_room = transaction.keep([label for label, is_first in zip(kept, first, strict=True) if is_first])
-                transaction.put(_LABELS, counts.wire())
-            self._labels = counts
+                transaction.put(_LABELS, scored.dump())
+            self._labels = scored
             self.dropped.unscored_labels += unscored
             self.dropped.labels_without_room += without_room
         return Acknowledgement(accepted=sum(first), repeated=len(first) - sum(first))
@@ -128,7 +131,13 @@ class Book:
             with self._spool.transaction() as transaction:
                 self._save(transaction)
                 transaction.forget_ids(now - self._subject.label_delay)
+            self._reported = self._so_far()
             return self._report(now)
+
+    def unusual(self) -> bool:
+        """Tell whether what was counted since the last report is to be reported soon."""
+        with self._lock:
+            return unusual(self._subject.profile, self._so_far(), self._reported)
 
     def resume(self, earlier: MonitorReportSpec | None, now: float) -> None:
         """Go on from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
@@ -142,16 +151,16 @@ class Book:
                 [feature.live for feature in earlier.features], earlier.products, [feature.outside for feature in earlier.features]
             ):
                 self._account.add(earlier.rows.model_dump(), now)
-                self._labels = _sum(self._labels, earlier.labels)
+                self._labels = self._labels.merged(earlier.labels, earlier.groups)
                 with self._spool.transaction() as transaction:
-                    transaction.put(_LABELS, self._labels.wire())
+                    transaction.put(_LABELS, self._labels.dump())
             else:
                 _log.warning("the pod's earlier report has other slots than the bundle's profile; it is not gone on from")
 
     def figures(self) -> tuple[RowCounts, LabelCounts]:
         """Return the counts as they are now, for metrics."""
         with self._lock:
-            return RowCounts(**self._account.rows()), self._labels
+            return RowCounts(**self._account.rows()), self._labels.total
 
     def _count(self, batch: Batch) -> None:
         rows, server, served, seconds = len(batch["ids"]), str(batch["server"]), int(batch["served"]), float(batch["time"])
@@ -160,26 +169,29 @@ class Book:
             self._counter.update(batch["columns"], predictions)
         self._account.take(server, served, rows, seconds)
 
-    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[LabelCounts, int]:
+    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[ScoredLabels, int]:
         """Return the counts with these labels, and how many could not be scored."""
-        counts, unscored = self._labels, 0
+        scored, unscored = self._labels, 0
         for label, is_first in zip(labels, first, strict=True):
-            changed = self._score(counts, label, is_first)
+            changed = self._score(scored, label, is_first)
             unscored += changed is None
-            counts = changed or counts
-        return counts, unscored
+            scored = changed or scored
+        return scored, unscored
 
-    def _score(self, counts: LabelCounts, label: LabelledPrediction, is_first: bool) -> LabelCounts | None:
+    def _score(self, scored: ScoredLabels, label: LabelledPrediction, is_first: bool) -> ScoredLabels | None:
         if not is_first:
-            return counts.model_copy(update={"repeated": counts.repeated + 1})
+            return scored.repeated()
         if label["version"] != self._subject.version:
-            return counts.model_copy(update={"other_version": counts.other_version + 1})
-        return self._scorer.add(counts, label["values"], label["truth"])
+            return scored.of_other_version()
+        return scored.add(label, self._scorer)
 
     def _save(self, transaction: Transaction) -> None:
         document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), **self._counted()}
         transaction.put(_ROWS, document)
         self._changed = False
+
+    def _so_far(self) -> Counted:
+        return Counted(self._counter.counts, self._counter.outside, self._labels.total)
 
     def _counted(self) -> dict[str, Any]:
         return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}
@@ -189,7 +201,7 @@ class Book:
             rows: dict[str, Any] | None = transaction.get(_ROWS)
             labels = transaction.get(_LABELS)
         if labels is not None:
-            self._labels = LabelCounts.model_validate(labels)
+            self._labels = ScoredLabels.load(labels)
         if rows is not None:
             self._sequence = rows["sequence"]
             self.fresh = rows["fresh"]
@@ -207,17 +219,7 @@ class Book:
             features=self._counter.features(),
             correlations=self._subject.profile.correlations,
             products=self._counter.products,
-            labels=self._labels,
+            labels=self._labels.total,
+            groups=list(self._labels.groups),
             loss_reference=self._subject.profile.loss,
         )
-
-
-def _sum(left: LabelCounts, right: LabelCounts) -> LabelCounts:
-    """Add counts, field by field."""
-    changed: dict[str, Any] = {}
-    for name in LabelCounts.model_fields:
-        one, other = getattr(left, name), getattr(right, name)
-        changed[name] = [a + b for a, b in zip(one, other, strict=True)] if isinstance(one, list) and one and other else (one or other)
-        if isinstance(one, int):
-            changed[name] = one + other
-    return left.model_copy(update=changed)

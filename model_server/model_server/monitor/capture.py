@@ -52,6 +52,7 @@ class RowBuffer:
     def __init__(self, schema: BundleSchema, fraction: float) -> None:
         self.dropped = 0
         self._schema = schema
+        self._features = [column.name for column in schema.features if not column.sensitive]
         self._threshold = int(fraction * _HASHES)
         self._lock = Lock()
         self._columns: dict[str, list[Any]] = self._blank()
@@ -87,10 +88,7 @@ class RowBuffer:
             return columns
 
     def _blank(self) -> dict[str, list[Any]]:
-        return {
-            name: []
-            for name in (*(column.name for column in self._schema.features), COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION)
-        }
+        return {name: [] for name in (*self._features, COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION)}
 
     def _sampled(self, identity: str) -> bool:
         digest = blake2b(identity.encode(), digest_size=8).digest()
@@ -101,7 +99,7 @@ class RowBuffer:
         times = batch["columns"].get(self._schema.time or "", [None] * rows)
         predictions = np.array(batch["predictions"], dtype=np.float64).reshape(rows, -1)
         return {
-            **{column.name: batch["columns"].get(column.name, [None] * rows) for column in self._schema.features},
+            **{name: batch["columns"].get(name, [None] * rows) for name in self._features},
             COLUMN_ID: batch["ids"],
             COLUMN_TIME: [_seconds(value, batch["time"]) for value in times],
             COLUMN_ARRIVED: [batch["time"]] * rows,

@@ -14,17 +14,24 @@ from prometheus_client.registry import Collector
 
 from .book import Book
 from .capture import Archive, RowBuffer
+from .dropped import DroppedLabels
 
 _LABELS = ("namespace", "name", "version")
 
 
 @dataclass
 class Reporting:
-    """How reporting went since the sidecar started. ``last`` is the time of the last success, seconds since the epoch."""
+    """How reporting went since the sidecar started.
+
+    ``calm`` counts looks after which nothing was to be reported. ``last`` is the time of the last success, seconds since the epoch;
+    ``again`` says that the latest report failed.
+    """
 
     applied: int = 0
     failed: int = 0
+    calm: int = 0
     last: float = 0.0
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Sources:
     book: Book
     buffer: RowBuffer
     archive: Archive
+    dropped: DroppedLabels
     reporting: Reporting
 
 
@@ -62,10 +70,13 @@ class MonitorCollector(Collector):
             "not_kept": dropped.labels_without_room,
         }
         yield self._counter("labels", "Labels that came back.", "outcome", outcomes)
+        files = {"taken": self._sources.dropped.taken, "refused": self._sources.dropped.refused}
+        yield self._counter("label_files", "Files of labels that were dropped into the store.", "outcome", files)
         yield self._counter("label_loss", "Sum of the loss of scored labels.", None, {"": labels.loss / MICRO})
         yield self._counter("damaged_batches", "Batches that could not be counted.", None, {"": dropped.damaged_batches})
         yield self._counter("store_failures", "Files that could not be written into the store.", None, {"": self._sources.archive.failures})
-        yield self._counter("reports", "Reports to the API.", "outcome", {"applied": reporting.applied, "failed": reporting.failed})
+        outcomes = {"applied": reporting.applied, "failed": reporting.failed, "calm": reporting.calm}
+        yield self._counter("reports", "Looks at the counts, by what became of the report.", "outcome", outcomes)
         last = GaugeMetricFamily("mlmodel_monitor_last_report_timestamp_seconds", "When the last report was applied.", labels=_LABELS)
         last.add_metric(self._model, reporting.last)
         yield last

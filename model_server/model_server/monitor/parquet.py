@@ -21,7 +21,8 @@ def rows_content(columns: Mapping[str, Sequence[Any]], schema: BundleSchema) -> 
         import pyarrow as pa
 
         types = {ColumnType.NUMBER: pa.float64(), ColumnType.BOOLEAN: pa.bool_(), ColumnType.CATEGORY: pa.string()}
-        arrays = {column.name: pa.array(columns[column.name], types[column.type]) for column in schema.features}
+        kept = [column for column in schema.features if not column.sensitive]
+        arrays = {column.name: pa.array(columns[column.name], types[column.type]) for column in kept}
         arrays[COLUMN_ID] = pa.array(columns[COLUMN_ID], pa.string())
         arrays[COLUMN_TIME] = _times(pa, columns[COLUMN_TIME])
         arrays[COLUMN_ARRIVED] = _times(pa, columns[COLUMN_ARRIVED])

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
+import httpx
 import uvicorn
 from mlmodel_contract.base import duration
 from mlmodel_contract.bundle import PROFILE, SCHEMA, BundleSchema, Profile
@@ -25,12 +27,13 @@ from mlmodel_contract.environment import (
     PATH_TERMINATION,
     PATH_TOKEN,
     PORT_METRICS_MONITOR,
+    PORT_REST,
     SOCKET_FEEDBACK,
     SOCKET_ROWS,
 )
 from mlmodel_contract.handover import Batch
 from mlmodel_contract.pod import PodDocument
-from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder
+from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder, feedback_folder
 from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
@@ -39,10 +42,12 @@ from ..listening import port
 from ..places import leave_message, place
 from .book import Book, Subject
 from .capture import Archive, Destination, RowBuffer
+from .dropped import DroppedLabels
 from .feedback import create_app
 from .metrics import Reporting, Sources, registry
 from .publishing import ApiError, ApiServer, Publisher
 from .receiving import Receiver
+from .retention import enforce
 from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)
@@ -50,6 +55,8 @@ _SAVE_SECONDS = 1.0
 _STORE_SECONDS = 12.0
 _END_SECONDS = 15.0
 _AGAIN_SECONDS = 0.5
+_SERVER_SECONDS = 60.0
+_RETENTION_SECONDS = 3_600.0
 
 
 def run_monitor() -> int:
@@ -73,14 +80,20 @@ def run_monitor() -> int:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The parts of the process. ``period`` is the time between reports, in seconds."""
+    """The parts of the process.
+
+    ``period`` is the time between looks at the counts, ``heartbeat`` the longest between reports, in seconds.
+    """
 
     book: Book
     buffer: RowBuffer
     archive: Archive
     publisher: Publisher
+    dropped: DroppedLabels
+    retention: Callable[[], int]
     reporting: Reporting
     period: float
+    heartbeat: float
 
     @classmethod
     def open(cls, document: PodDocument, pod: str, reference: tuple[BundleSchema, Profile], spool: Spool) -> "Sidecar":
@@ -97,9 +110,14 @@ class Sidecar:
         buffer = RowBuffer(schema, document.capture_fraction)
         publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
         reporting = Reporting()
-        sources = Sources(book, buffer, archive, reporting)
+        folders = captured_folder(document.store), feedback_folder(document.store)
+        server = httpx.Client(base_url=f"http://127.0.0.1:{port(PORT_REST)}", timeout=_SERVER_SECONDS, trust_env=False)
+        dropped = DroppedLabels(folders[1], document.store_credentials, pod, schema, server, document.model)
+        retention = partial(enforce, *folders, document.store_credentials, duration(document.capture_retention))
+        sources = Sources(book, buffer, archive, dropped, reporting)
         start_http_server(port(PORT_METRICS_MONITOR), registry=registry((document.namespace, document.model, document.version), sources))
-        return cls(book, buffer, archive, publisher, reporting, duration(document.report_every).total_seconds())
+        period, heartbeat = duration(document.report_every).total_seconds(), duration(document.heartbeat).total_seconds()
+        return cls(book, buffer, archive, publisher, dropped, retention, reporting, period, heartbeat)
 
     async def run(self) -> None:
         """Receive, save and report until SIGTERM; then report a last time."""
@@ -116,11 +134,13 @@ class Sidecar:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
-        _log.info("monitoring, with a report every %g s", self.period)
-        turns = [asyncio.create_task(turn) for turn in (self._save_turns(server), self._report_turns(server), self._store_turns(server))]
+        _log.info("monitoring, with a look every %g s and a report every %g s", self.period, self.heartbeat)
+        kinds = (self._save_turns, self._report_turns, self._store_turns, self._dropped_turns, self._retention_turns)
+        turns = [asyncio.create_task(turn(server)) for turn in kinds]
         await asyncio.wait([*turns, serving], return_when=asyncio.FIRST_COMPLETED)  # none ends before SIGTERM but by a failure
         server.told_to_end.set()
         server.should_exit = True
+        self.dropped.stop()
         failures = await asyncio.gather(*turns, serving, return_exceptions=True)  # after which no label is acknowledged any more
         await asyncio.to_thread(receiver.stop)
         await self._finish()
@@ -138,7 +158,14 @@ class Sidecar:
 
     async def _report_turns(self, server: "_Server") -> None:
         while await server.runs_for(self.period * random.uniform(0.9, 1.1)):  # noqa: S311 (spreads the pods, guards no secret)
-            await self._report()
+            if self._due() or await asyncio.to_thread(self.book.unusual):
+                await self._report()
+            else:
+                self.reporting.calm += 1
+
+    def _due(self) -> bool:
+        """Tell whether a report is due however usual the counts: pods start at different times, so their reports are spread."""
+        return self.reporting.again or time.time() - self.reporting.last >= self.heartbeat - self.period / 2
 
     async def _store_turns(self, server: "_Server") -> None:
         """Full files are made at once, others at the pace of the reports, as what failed is tried again."""
@@ -149,6 +176,16 @@ class Sidecar:
                 await self._store(everything=False)
             elif self.buffer.full() and not self.archive.pending:
                 await _in_thread(lambda: self.archive.store_rows(self.buffer))
+
+    async def _dropped_turns(self, server: "_Server") -> None:
+        while await server.runs_for(self.period):
+            await asyncio.to_thread(self.dropped.take)
+
+    async def _retention_turns(self, server: "_Server") -> None:
+        wait = self.period
+        while await server.runs_for(wait):
+            await asyncio.to_thread(self.retention)
+            wait = _RETENTION_SECONDS
 
     async def _store(self, *, everything: bool) -> None:
         if everything or self.archive.pending or self.buffer.due(self.period):
@@ -164,10 +201,12 @@ class Sidecar:
             await self.publisher.apply(report)
         except (ApiError, SpoolError) as error:
             self.reporting.failed += 1
+            self.reporting.again = True
             _log.warning("not reported: %s", error)
         else:
             self.reporting.applied += 1
             self.reporting.last = time.time()
+            self.reporting.again = False
 
     async def _finish(self) -> None:
         """Store what waits and report; a store that takes nothing leaves the report its time."""

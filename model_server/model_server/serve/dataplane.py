@@ -16,6 +16,7 @@ from ..bundle.engine import Predictor
 from ..prediction_id import Signer
 from .columns import ColumnReader, Rows
 from .errors import InvalidRequest, StartRefused, UnknownModel
+from .groups import Groups
 from .outputs import OutputWriter
 from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
 
@@ -53,6 +54,7 @@ class DataPlane:
         self._clock = clock
         self._reader = ColumnReader(model.schema, max_rows)
         self._writer = OutputWriter(model.schema)
+        self._groups = Groups(model.schema)
 
     def find(self, name: str, version: str | None) -> None:
         """Check that this server has the model.
@@ -92,7 +94,7 @@ class DataPlane:
         rows = self._reader.read(request.inputs)
         predictions = self._predict(rows)
         seconds = self._clock()
-        ids = self._signer.sign(int(seconds * 1000), predictions)
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(rows.sent, rows.count))
         outputs = self._writer.write(wanted, predictions, ids)
         response = InferResponse(self.model.name, self.model.version, outputs, request.id)
         return response, Predicted(seconds, ids, rows.sent, predictions, rows.outside)

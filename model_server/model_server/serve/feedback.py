@@ -84,7 +84,9 @@ class FeedbackPlane:
             raise InvalidRequest("the prediction's time lies in the future: set the clocks of the nodes")
         if truth is None or not self._fits(truth):
             raise InvalidRequest(f"'truth' must be {self._wanted}")
-        return LabelledPrediction(id=identity, version=prediction.version, values=list(prediction.values), truth=truth)
+        return LabelledPrediction(
+            id=identity, version=prediction.version, values=list(prediction.values), groups=list(prediction.groups), truth=truth
+        )
 
 
 class Forwarder:

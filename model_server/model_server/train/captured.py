@@ -4,9 +4,10 @@ Not here: keeping them, which is the sidecar's; the layout, which is the contrac
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,7 @@ from ..storage import Location, StorageError, StorageUnreachableError, below, lo
 from .convert import TIME, convert
 from .sources import Reading, intact, schema_of
 
+T = TypeVar("T")
 _TRUTH = LABEL_COLUMNS[1]
 _LABELS = pa.schema([(COLUMN_ID, pa.string()), (_TRUTH, pa.string()), (COLUMN_TIME, TIME)])
 _ORDER = [pa.field(COLUMN_TIME, TIME), pa.field(COLUMN_ID, pa.string())]
@@ -37,7 +39,7 @@ def read_captured(folder: str, credentials: str | None, data: Data, quarantine: 
         root = locate(folder, credentials)
         labels = _labels(below(root.child("labels"), ".parquet"))
         files = below(root.child("rows"), ".parquet") if labels.num_rows else []
-        read = [_rows(file, data, labels, quarantine) for file in files]
+        read = list(filter(None, (_still_there(partial(_rows, file, data, labels, quarantine)) for file in files)))
     except StorageUnreachableError:
         raise
     except StorageError as error:
@@ -50,11 +52,21 @@ def read_captured(folder: str, credentials: str | None, data: Data, quarantine: 
 
 def _labels(files: Sequence[Location]) -> Any:
     """Return one label for each prediction: the first that came."""
-    tables = [_table(file, _LABELS.names) for file in files]
+    tables = list(filter(None, (_still_there(partial(_table, file, _LABELS.names)) for file in files)))
     labels = pa.concat_tables([_LABELS.empty_table(), *(_as(table, _LABELS) for table in tables)])
     labels = labels.sort_by([(COLUMN_TIME, "ascending")]).append_column("#", pa.array(range(labels.num_rows), pa.int64()))
     first = labels.group_by(COLUMN_ID, use_threads=False).aggregate([("#", "min")])["#_min"]
     return labels.take(pc.sort_indices(first) if len(first) == 0 else first).select([COLUMN_ID, _TRUTH])
+
+
+def _still_there(read: Callable[[], T]) -> T | None:
+    """Return what was read, or None of a file that was deleted since it was listed, as its time to be kept was over."""
+    try:
+        return read()
+    except StorageError as error:
+        if error.check == "SourceMissing":
+            return None
+        raise
 
 
 def _rows(file: Location, data: Data, labels: Any, quarantine: Sequence[Quarantine]) -> tuple[Any, int]:

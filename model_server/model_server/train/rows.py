@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from mlmodel_contract.bundle import BundleSchema, SchemaColumn
-from mlmodel_contract.manifest import ColumnType
+from mlmodel_contract.bundle import BundleSchema, SchemaColumn, SliceGroup
+from mlmodel_contract.manifest import ColumnType, Data, Objective
 from mlmodel_contract.metrics import Task
+from mlmodel_contract.report import MOST_GROUPS
 from numpy.typing import NDArray
 
 from ..bundle.engine import Columns, frame
@@ -73,13 +74,30 @@ def schema_from(context: RunContext, train: Any) -> BundleSchema:
     classes = sorted(train[data.target].unique().to_pylist()) if task is Task.CLASSIFICATION else []
     return BundleSchema(
         task=task,
-        features=[SchemaColumn(name=column.name, type=column.type, min=column.min, max=column.max) for column in data.features],
+        features=[
+            SchemaColumn(name=column.name, type=column.type, min=column.min, max=column.max, sensitive=column.sensitive)
+            for column in data.features
+        ],
         target=data.target,
         target_type=data.column(data.target).type,
         time=data.time,
         classes=classes,
-        slices=[piece.column for piece in context.objective.slices],
+        slices=_groups(context.objective, data, train),
     )
+
+
+def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
+    """Return the largest groups of the objective's slices; the target's own have one class each, and no metric is defined there."""
+    counted = [
+        (-entry["counts"], place, entry["values"])
+        for place, piece in enumerate(objective.slices)
+        if piece.column != data.target
+        for entry in train[piece.column].value_counts().to_pylist()
+        if entry["values"] is not None
+    ]
+    groups = [SliceGroup(column=objective.slices[place].column, value=value) for _, place, value in sorted(counted)]
+    different = {(group.column, group.text): group for group in reversed(groups)}  # of texts that begin alike the most frequent stays
+    return [group for group in groups if different[group.column, group.text] is group][:MOST_GROUPS]
 
 
 def _rows(table: Any, schema: BundleSchema) -> Rows:

@@ -7,7 +7,7 @@ reports say, how far is the run, who serves, does a run start, and what follows 
 
 from datetime import datetime
 
-from mlmodel_contract.status import CriterionStatus, LiveVersion, LoggedDecision, MLModelStatus, ModelVersionStatus, RetrainingStatus
+from mlmodel_contract.status import LiveVersion, LoggedDecision, MLModelStatus, ModelVersionStatus, RetrainingStatus
 
 from ..cluster.cache import ref_of
 from ..config import Config
@@ -17,7 +17,7 @@ from . import children, feed, rollout, triggers
 from .conditions import conditions
 from .outcome import Decision, soonest, stamp
 from .run import RunStep, advance
-from .watch import Watched, watch
+from .watch import Figures, Watched, watch
 
 KEPT_DECISIONS = 20
 _POLL_RUNNING_SECONDS = 15.0
@@ -71,6 +71,7 @@ def _status(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollout, w
     live = served.live
     version = watched.statuses.get(live.version) if live else None
     selector = names.pod_selector(snapshot.model, live.version) if live else {}
+    figures = _figures(snapshot, live, watched)
     return snapshot.model.status.model_copy(
         update={
             "observed_generation": snapshot.model.generation,
@@ -78,7 +79,8 @@ def _status(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollout, w
             "candidate": served.candidate,
             "draining": list(served.draining),
             "run": step.run if step else None,
-            "objective": _criteria(snapshot, live, watched),
+            "objective": figures.criteria,
+            "slices": figures.slices,
             "drift": version.drift if version else None,
             "feed": version.feed if version else None,
             "retraining": memory,
@@ -88,11 +90,11 @@ def _status(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollout, w
     )
 
 
-def _criteria(snapshot: Snapshot, live: LiveVersion | None, watched: Watched) -> list[CriterionStatus]:
+def _figures(snapshot: Snapshot, live: LiveVersion | None, watched: Watched) -> Figures:
     """Return the criteria's figures of the live version; just after a switch those of the version before stay for one look."""
     if live is None:
-        return []
-    return watched.criteria.get(live.version, snapshot.model.status.objective)
+        return Figures([], [])
+    return watched.figures.get(live.version, Figures(snapshot.model.status.objective, snapshot.model.status.slices))
 
 
 def _finished(

@@ -6,7 +6,7 @@ Not here: what the conditions are about.
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus
+from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus, SliceStatus
 
 from ..snapshot import Model
 from .feed import is_broken
@@ -42,7 +42,7 @@ def conditions(model: Model, status: MLModelStatus, waits: str, now: datetime) -
     found = {
         SERVING: _serving(model, status),
         DATA_VALID: _data_valid(model, status.run, known.get(DATA_VALID)),
-        OBJECTIVE_MET: _objective_met(status.objective),
+        OBJECTIVE_MET: _objective_met(status.objective, status.slices),
         PROGRESSING: _progressing(status, waits),
         DRIFT_DETECTED: _drift_detected(status),
         FEED_HEALTHY: _feed_healthy(status),
@@ -116,12 +116,16 @@ def _data_valid(model: Model, run: RunStatus | None, known: Condition | None) ->
     return Finding("Unknown", "NotChecked", "no run has checked the data yet")
 
 
-def _objective_met(objective: list[CriterionStatus]) -> Finding:
+def _objective_met(objective: list[CriterionStatus], slices: list[SliceStatus]) -> Finding:
     if not objective or any(criterion.met is None for criterion in objective):
         return Finding("Unknown", "NoFigures", "no version has figures for every criterion yet")
     told = ", ".join(criterion.summary for criterion in objective)
-    missed = [criterion for criterion in objective if criterion.met is False]
-    return Finding("False", "CriterionMissed", told) if missed else Finding("True", "CriteriaMet", told)
+    if any(criterion.met is False for criterion in objective):
+        return Finding("False", "CriterionMissed", told)
+    missed = [
+        f"{criterion.summary} in {group.column}={group.value}" for group in slices for criterion in group.criteria if criterion.met is False
+    ]
+    return Finding("False", "SliceMissed", ", ".join(missed)) if missed else Finding("True", "CriteriaMet", told)
 
 
 def _progressing(status: MLModelStatus, waits: str) -> Finding:

@@ -39,5 +39,6 @@ def advance(model: Model, status: MLModelStatus, now: datetime) -> tuple[MLModel
 
 def _began(model: Model, feed: FeedStatus, now: datetime) -> datetime:
     """Return the last time at which rows were surely as they should be: a report tells of rows that are as old as the one before it."""
-    unreported: timedelta = 2 * duration(model.spec.monitoring.report_every)
+    monitoring = model.spec.monitoring
+    unreported: timedelta = 2 * max(duration(monitoring.heartbeat), duration(monitoring.report_every))
     return (moment(feed.since) if feed.since else now) - unreported

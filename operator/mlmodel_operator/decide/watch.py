@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from mlmodel_contract.base import duration
 from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, ModelVersionStatus
+from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, SliceStatus
 
 from ..cluster.cache import Ref
 from ..cluster.kinds import MONITOR_REPORT
@@ -25,11 +25,19 @@ _SETTLED_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
+class Figures:
+    """The criteria's figures on a version's labelled predictions: of all, and in the objective's slices."""
+
+    criteria: list[CriterionStatus]
+    slices: list[SliceStatus]
+
+
+@dataclass(frozen=True)
 class Watched:
     """What monitoring says in this look."""
 
     statuses: Mapping[str, ModelVersionStatus]  # of the versions that have reports, with their new evidence
-    criteria: Mapping[str, list[CriterionStatus]]
+    figures: Mapping[str, Figures]
     refused: Mapping[str, int]  # reports that were not counted, by reason
     settled: tuple[Ref, ...]  # reports of pods that are gone, counted for good
 
@@ -37,33 +45,35 @@ class Watched:
 def watch(snapshot: Snapshot, now: datetime) -> Watched:
     """Judge every version, by the reports of its pods and the evidence so far."""
     statuses: dict[str, ModelVersionStatus] = {}
-    criteria: dict[str, list[CriterionStatus]] = {}
+    figures: dict[str, Figures] = {}
     refused = Counter({UNREADABLE: snapshot.unreadable_reports} if snapshot.unreadable_reports else {})
     for name, version in snapshot.versions.items():
         reports = {pod: report for pod, report in snapshot.reports.items() if report.version == name}
         live = snapshot.model.status.live
         if reports or (live is not None and live.version == name):
-            statuses[name], criteria[name], counted = _judged(snapshot, version, reports, now)
+            statuses[name], figures[name], counted = _judged(snapshot, version, reports, now)
             refused.update(counted.values())
-    return Watched(statuses, criteria, refused, _settled(snapshot, statuses, now))
+    return Watched(statuses, figures, refused, _settled(snapshot, statuses, now))
 
 
 def _judged(
     snapshot: Snapshot, version: Version, reports: Mapping[str, MonitorReportSpec], now: datetime
-) -> tuple[ModelVersionStatus, list[CriterionStatus], Mapping[str, str]]:
+) -> tuple[ModelVersionStatus, Figures, Mapping[str, str]]:
     spec = snapshot.model.spec
     settings = Settings(
         version=version.name,
         false_alarm_probability=spec.monitoring.false_alarm_probability,
         criteria=tuple(spec.objective.criteria),
+        slices={piece.column: piece.min_rows for piece in spec.objective.slices},
         holdout=version.spec.metrics,
+        groups_on_holdout=tuple(version.spec.slices),
     )
     before = _evidence(version)
     judgement = judge(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
     evidence = judgement.evidence.forget(gone)
     status = version.status.model_copy(update={"evidence": evidence.pack(), "drift": judgement.drift, "feed": judgement.feed})
-    return status, judgement.criteria, judgement.refused
+    return status, Figures(judgement.criteria, judgement.slices), judgement.refused
 
 
 def _evidence(version: Version) -> Evidence:
@@ -83,7 +93,8 @@ def _is_old(snapshot: Snapshot, report: MonitorReportSpec, now: datetime) -> boo
         age = now - moment(report.time)
     except (ValueError, TypeError):  # no time, or one without a zone: no sidecar of ours wrote it
         return True
-    return age > max(_SETTLED_AFTER, 3 * duration(snapshot.model.spec.monitoring.report_every))
+    monitoring = snapshot.model.spec.monitoring
+    return age > max(_SETTLED_AFTER, 3 * duration(monitoring.report_every), 2 * duration(monitoring.heartbeat))
 
 
 def _settled(snapshot: Snapshot, statuses: Mapping[str, ModelVersionStatus], now: datetime) -> tuple[Ref, ...]:

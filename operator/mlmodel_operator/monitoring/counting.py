@@ -36,22 +36,24 @@ def count(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], version:
             changes.append(change)
         except ReportError as error:
             refused[pod] = error.refusal
-    increment = sum(changes, blank_tally(evidence.cells, evidence.pairs, len(evidence.features)))
+    increment = sum(changes, blank_tally(evidence.cells, evidence.pairs, len(evidence.features), len(evidence.groups)))
     evidence = replace(evidence, total=evidence.total + replace(increment, cells=(), products=(), outside=()))
-    bucket = Bucket(increment.rows.counted, increment.cells, increment.products)
-    return evidence, Increment(bucket, increment.outside, LossSums.of(increment.labels), refused)
+    bucket = Bucket(increment.row_counts.counted, increment.cells, increment.products)
+    return evidence, Increment(bucket, increment.outside, LossSums.of(increment.label_counts), refused)
 
 
 def _count_pod(evidence: Evidence, pod: str, report: MonitorReportSpec, version: str) -> tuple[Evidence, Tally]:
     features, correlations, tally = read_report(report, version)
     reference = report.loss_reference or evidence.loss_reference
-    same = (evidence.features, evidence.correlations) == (features, correlations) or not evidence.features
+    groups = tuple((group.column, group.value) for group in report.groups)
+    same = (evidence.features, evidence.correlations, evidence.groups) == (features, correlations, groups) or not evidence.features
     demand(same and evidence.loss_reference in (None, reference), Refusal.INCONSISTENT)
-    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells), len(tally.products), len(tally.outside))))
+    counted = evidence.pods.get(pod, PodTally(-1, blank_tally(len(tally.cells), len(tally.products), len(tally.outside), len(groups))))
     demand(report.sequence > counted.sequence or (report.sequence == counted.sequence and tally == counted.tally), Refusal.STALE)
     change = tally - counted.tally
     demand(not change.fell(), Refusal.DECREASED)
-    evidence = replace(evidence, features=features, correlations=correlations, loss_reference=reference)
+    total = evidence.total if evidence.features else blank_tally(groups=len(groups))
+    evidence = replace(evidence, features=features, correlations=correlations, groups=groups, loss_reference=reference, total=total)
     if tally == counted.tally:
         # A calm pod's newer report is not worth a write of the status.
         return evidence, change

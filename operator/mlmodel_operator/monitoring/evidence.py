@@ -17,12 +17,16 @@ from .harm import HarmMemory
 from .memory import DriftMemory
 from .quality import WINDOWS, QualityMemory
 from .references import Correlations, FeatureReference
-from .tally import NUMBERS, SCORES, Tally, blank_tally
+from .tally import LABELS, ROWS, Tally, blank_tally
 
 MOST_COUNTS = 150_000
 """Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
 
 _LONGEST = 64_000_000  # bytes that a text may unpack to
+
+
+Group = tuple[str, str]
+"""A group of rows whose labels are counted apart: the column of the objective's slices, and the rows' value there."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,13 @@ class Evidence:
     ``total.cells`` is always empty: the rows by slot are the drift detector's own. ``format`` changes with the meaning of any field.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     features: tuple[FeatureReference, ...] = ()
     correlations: Correlations | None = None
     loss_reference: LossReference | None = None
+    groups: tuple[Group, ...] = ()
     pods: Mapping[str, PodTally] = field(default_factory=dict)
-    total: Tally = field(default_factory=lambda: blank_tally(0))
+    total: Tally = field(default_factory=blank_tally)
     drift: DriftMemory | None = None
     harm: HarmMemory = field(default_factory=HarmMemory)
     quality: QualityMemory | None = None
@@ -87,7 +92,12 @@ class Evidence:
 
     def anew(self) -> "Evidence":
         """Forget what rows and labels told so far, as of a new version, but not which were counted: those of a broken feed mislead."""
-        return replace(self, total=blank_tally(0), drift=None, drift_since=None, harm=HarmMemory())
+        return replace(self, total=blank_tally(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmMemory())
+
+    @property
+    def unit(self) -> float:
+        """What a regression's sums are in."""
+        return self.loss_reference.unit if self.loss_reference else 1.0
 
     @property
     def pairs(self) -> int:
@@ -98,14 +108,15 @@ class Evidence:
         """Tell whether one more pod can be counted."""
         size = self.cells + self.pairs
         candidates = most_candidates(scales_for(size)) * size // 2  # whose numbers are small, and take half the room
-        return (len(self.pods) + 1) * (size + 2 * SCORES) + candidates <= MOST_COUNTS
+        return (len(self.pods) + 1) * (size + LABELS * (1 + len(self.groups))) + candidates <= MOST_COUNTS
 
     def check(self) -> None:
         """Raise ValueError where the parts do not belong together."""
         whole = (self.cells, self.pairs)
         tallies = [(self.total, (0, 0))] + [(counted.tally, whole) for counted in self.pods.values()]
         sizes = [
-            len(tally.numbers) == NUMBERS and len(tally.scores) == 2 * SCORES and (len(tally.cells), len(tally.products)) == size
+            (len(tally.rows), len(tally.labels)) == (ROWS, LABELS * (1 + len(self.groups)))
+            and (len(tally.cells), len(tally.products)) == size
             for tally, size in tallies
         ]
         if self.drift:

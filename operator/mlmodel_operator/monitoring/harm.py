@@ -3,15 +3,16 @@
 Both beyond chance, at any number of looks. Not here: drift of the inputs. The mathematics and its limits: ``docs/drift.md``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
 
 from .confidence import Mean, fixed_margin, uniform_margin
-from .live_metrics import LiveMetric, live_metric, loss_mean
+from .criteria import TARGET, Held, found_broken
+from .live_metrics import live_metric, loss_mean
 
 LEAST_LABELS = 100
 """Labels below which nothing is said of the live metrics."""
@@ -25,7 +26,6 @@ LEAST_COVERAGE = 0.05
 WINDOWS = (500, 4_000)
 """Independent labels of the windows that the recent loss is tested in."""
 
-_TARGET = 1_000  # independent labels at which the bound of all labels is narrowest
 _SHARE_REFERENCE = 1 / 4  # of the error probability: that the holdout's bound is too low
 _SHARE_ALL = 1 / 4  # that the bound of all labels is wrong at some time
 _SHARE_WINDOW = 1 / 8  # the same of one of the two kinds of windows
@@ -73,11 +73,15 @@ class HarmMemory:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled predictions: all of them, the new ones among them, and the rows that they are part of."""
+    """Labelled predictions: all of them, the new ones among them, the rows that they are part of, and groups of them by name.
+
+    Groups that are too small to be judged are not there.
+    """
 
     labels: LabelCounts
     new: LossSums
     rows: RowCounts
+    groups: Mapping[str, LabelCounts] = field(default_factory=dict)
 
 
 HarmState = Literal["None", "Confirmed", "Unknown"]
@@ -122,14 +126,14 @@ class HarmDetector:
         """Add the new labels, look, and return the verdict on all labels so far."""
         shortage = self._shortage(labelled)
         bounds = [self.memory.bound, *self._loss_bounds(labelled)] if not shortage else [self.memory.bound]
-        broken = self.memory.broken if shortage else self._broken(labelled.labels)
+        broken = self.memory.broken if shortage else self._broken(labelled)
         highest = max((bound for bound in bounds if bound is not None), default=None)
         self.memory = HarmMemory(self._windows(labelled.new), highest, broken)
         return self._verdict(labelled, shortage)
 
     def _verdict(self, labelled: Labelled, shortage: str) -> HarmVerdict:
         limit = self._limit()
-        declared = {str(criterion) for criterion in self.criteria}
+        declared = {str(held) for held in (*self._whole(labelled), *self._in_groups(labelled))}
         broken = tuple(name for name in self.memory.broken if name in declared)
         rose = limit is not None and self.memory.bound is not None and self.memory.bound > limit
         state: HarmState = "Confirmed" if rose or broken else "Unknown" if shortage else "None"
@@ -165,7 +169,7 @@ class HarmDetector:
         """Return the lower confidence bounds of the loss: of all labels, and of each window that has enough."""
         if self.reference is None:
             return []
-        looks = [(LossSums.of(labelled.labels), _SHARE_ALL, _TARGET)]
+        looks = [(LossSums.of(labelled.labels), _SHARE_ALL, TARGET)]
         for length, window in zip(WINDOWS, self.memory.windows, strict=True):
             share = _SHARE_WINDOW / ((window.closed + 1) * (window.closed + 2))
             looks.append((window.sums + labelled.new, share, length // 2))
@@ -184,29 +188,14 @@ class HarmDetector:
             windows.append(LossWindow(closed=window.closed + 1) if full else LossWindow(sums, window.closed))
         return tuple(windows)
 
-    def _broken(self, labels: LabelCounts) -> tuple[str, ...]:
-        """Return the criteria that were missed beyond chance and have not been met since.
+    def _broken(self, labelled: Labelled) -> tuple[str, ...]:
+        """Return the criteria found broken; those of groups share half of the error probability, however many they are."""
+        level = self.false_alarm_probability * _SHARE_CRITERIA / (2 if labelled.groups else 1)
+        known, unit = self.memory.broken, self._unit()
+        return (*found_broken(self._whole(labelled), known, level, unit), *found_broken(self._in_groups(labelled), known, level, unit))
 
-        The bound is on the metric under the conditions that these rows met, good or bad days, so their design effect does not widen it.
-        """
-        level = self.false_alarm_probability * _SHARE_CRITERIA / max(len(self.criteria), 1)
-        broken = []
-        for criterion in self.criteria:
-            metric = live_metric(criterion.metric, labels, self._unit())
-            if metric is None:
-                continue
-            known = str(criterion) in self.memory.broken and not criterion.met_by(metric.value)
-            if known or _misses(criterion, metric, level):
-                broken.append(str(criterion))
-        return tuple(broken)
+    def _whole(self, labelled: Labelled) -> list[Held]:
+        return [Held(criterion, labelled.labels) for criterion in self.criteria]
 
-
-def _misses(criterion: Criterion, metric: LiveMetric, level: float) -> bool:
-    """Tell whether the metric misses the bound by more than the margin of a time-uniform confidence sequence."""
-    bound = criterion.max if criterion.min is None else criterion.min
-    if bound is None or metric.tested is None:
-        return False
-    # The sign is kept, so that a root, which is never negative, compares to the bound as its square does to this.
-    limit = bound * abs(bound) if metric.squared else bound
-    margin = uniform_margin(metric.tested, level, _TARGET)
-    return metric.tested.value + margin < limit if criterion.min is not None else metric.tested.value - margin > limit
+    def _in_groups(self, labelled: Labelled) -> list[Held]:
+        return [Held(criterion, labels, group) for group, labels in labelled.groups.items() for criterion in self.criteria]

@@ -4,17 +4,19 @@ Not here: what is done about a verdict, and any clock: the time is given.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mlmodel_contract.manifest import Criterion
-from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus
-from mlmodel_contract.version import Metrics
+from mlmodel_contract.metrics import Metric
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec
+from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
+from mlmodel_contract.version import Metrics, SliceMetrics
 
 from .counting import Increment, count
+from .criteria import beyond_chance, criterion_status
 from .detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
-from .evidence import Evidence
+from .evidence import Evidence, Group
 from .harm import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled, LossSums
 from .live_metrics import live_metric
 from .memory import Blame, Bucket
@@ -33,7 +35,9 @@ class Settings:
     Args:
         version: name of the ModelVersion; reports of others are refused.
         criteria: the objective's criteria.
+        slices: the objective's slices: labels that a group needs, by column.
         holdout: the version's metrics on the holdout, None where they are not known.
+        groups_on_holdout: the same in groups of rows.
         false_alarm_probability: of any false verdict in the version's life; shared by drift, harm and broken feeds.
         tolerance: differences of the inputs that never count, see ``detector.TOLERANCE``.
 
@@ -41,7 +45,9 @@ class Settings:
 
     version: str
     criteria: tuple[Criterion, ...] = ()
+    slices: Mapping[str, int] = field(default_factory=dict)
     holdout: Metrics | None = None
+    groups_on_holdout: tuple[SliceMetrics, ...] = ()
     false_alarm_probability: float = 0.01
     tolerance: float = TOLERANCE
 
@@ -54,6 +60,7 @@ class Judgement:
     drift: DriftStatus
     feed: FeedStatus
     criteria: list[CriterionStatus]
+    slices: list[SliceStatus]
     changed: bool
     refused: Mapping[str, Refusal]
 
@@ -70,9 +77,9 @@ def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings
     counted, harm = _harm(counted, increment, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
         counted = replace(counted, drift_since=time)
-    criteria = [_criterion(criterion, counted, settings.holdout) for criterion in settings.criteria]
     feed = feed_status(quality)
-    return Judgement(counted, _status(counted, drift, harm), feed, criteria, counted != evidence, increment.refused)
+    status, criteria, slices = _status(counted, drift, harm), _criteria(counted, settings), _slices(counted, settings)
+    return Judgement(counted, status, feed, criteria, slices, counted != evidence, increment.refused)
 
 
 def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, QualityVerdict]:
@@ -101,12 +108,13 @@ def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) ->
 
 def _harm(evidence: Evidence, increment: Increment, settings: Settings) -> tuple[Evidence, HarmVerdict]:
     detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
-    verdict = detector.update(Labelled(evidence.total.labels, increment.losses, evidence.total.rows))
+    groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}
+    verdict = detector.update(Labelled(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
     return replace(evidence, harm=detector.memory), verdict
 
 
 def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> DriftStatus:
-    rows, labels = evidence.total.rows, evidence.total.labels.rows
+    rows, labels = evidence.total.row_counts, evidence.total.label_counts.rows
     return DriftStatus(
         state=drift.state.value,
         harm=harm.state,
@@ -131,28 +139,41 @@ def _drifted(blame: Blame) -> DriftedFeature:
     )
 
 
-def _criterion(criterion: Criterion, evidence: Evidence, holdout: Metrics | None) -> CriterionStatus:
-    labels, unit = evidence.total.labels, evidence.loss_reference.unit if evidence.loss_reference else 1.0
-    estimate = holdout.get(criterion.metric) if holdout else None
-    live = live_metric(criterion.metric, labels, unit) if labels.rows >= LEAST_LABELS else None
-    bound = str(criterion).removeprefix(criterion.metric).strip()
-    value = live.value if live else None
-    at_hand = value if value is not None else estimate.value if estimate else None
-    return CriterionStatus(
-        metric=criterion.metric,
-        bound=bound,
-        value=value,
-        holdout=estimate.value if estimate else None,
-        met=criterion.met_by(at_hand) if at_hand is not None else None,
-        summary=_summary(criterion, at_hand, live=value is not None),
+def _criteria(evidence: Evidence, settings: Settings) -> list[CriterionStatus]:
+    labels, holdout = evidence.total.label_counts, settings.holdout
+    figures = {
+        criterion.metric: live_metric(criterion.metric, labels, evidence.unit) if labels.rows >= LEAST_LABELS else None
+        for criterion in settings.criteria
+    }
+    estimates = {metric: holdout.get(metric) if holdout else None for metric in figures}
+    return [
+        criterion_status(criterion, figures[criterion.metric], estimate.value if (estimate := estimates[criterion.metric]) else None)
+        for criterion in settings.criteria
+    ]
+
+
+def _slices(evidence: Evidence, settings: Settings) -> list[SliceStatus]:
+    known = {(group.column, group.value): group.metrics for group in settings.groups_on_holdout}
+    return [
+        SliceStatus(
+            column=group[0], value=group[1], labels=labels.rows, criteria=_in_group(labels, known.get(group, {}), settings, evidence.unit)
+        )
+        for group, labels in _groups(evidence, settings).items()
+    ]
+
+
+def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: Settings, unit: float) -> list[CriterionStatus]:
+    statuses = (
+        (criterion, criterion_status(criterion, live_metric(criterion.metric, labels, unit), holdout.get(criterion.metric)))
+        for criterion in settings.criteria
     )
+    return [beyond_chance(criterion, status) for criterion, status in statuses]
 
 
-def _summary(criterion: Criterion, value: float | None, *, live: bool) -> str:
-    """Say how the value compares to the bound, such as 'roc_auc 0.6512 < 0.7'."""
-    bound = criterion.max if criterion.min is None else criterion.min
-    if value is None or bound is None:
-        return f"{criterion.metric} is not known yet"
-    at_least, met = criterion.min is not None, criterion.met_by(value)
-    sign = (">=" if met else "<") if at_least else ("<=" if met else ">")
-    return f"{criterion.metric} {value:.4g} {sign} {bound:g}" + ("" if live else " (holdout)")
+def _groups(evidence: Evidence, settings: Settings) -> dict[Group, LabelCounts]:
+    """Return the labels of the groups that are declared, and large enough to be judged."""
+    return {
+        (column, value): labels
+        for (column, value), labels in zip(evidence.groups, evidence.total.groups, strict=True)
+        if column in settings.slices and labels.rows >= max(LEAST_LABELS, settings.slices[column])
+    }

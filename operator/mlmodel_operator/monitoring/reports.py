@@ -4,6 +4,7 @@ Not here: what was counted before of any pod (``evidence.py``).
 """
 
 import math
+from collections import Counter
 
 from mlmodel_contract import VERSION
 from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
@@ -11,7 +12,7 @@ from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorRe
 from .pairs import read_correlations
 from .references import Correlations, FeatureReference
 from .refusal import Refusal, demand
-from .tally import SCORES, TRUTH, Tally, tally_of
+from .tally import SCORES, Tally, tally_of
 
 MOST_ROWS = 10**11
 """More rows than any pod can have seen."""
@@ -32,7 +33,7 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
 
     """
     demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
-    demand(_features_agree(report) and _labels_agree(report.labels), Refusal.INCONSISTENT)
+    demand(_features_agree(report) and _groups_agree(report), Refusal.INCONSISTENT)
     features = tuple(FeatureReference.of(feature) for feature in report.features)
     tally = tally_of(report)
     demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
@@ -50,12 +51,26 @@ def _features_agree(report: MonitorReportSpec) -> bool:
     return bool(names) and len(names) == len(report.features) and slots
 
 
+def _groups_agree(report: MonitorReportSpec) -> bool:
+    """Tell whether the groups differ, and those of a column have no more labels than there are."""
+    names = {(group.column, group.value) for group in report.groups}
+    by_column = Counter[str]()
+    for group in report.groups:
+        by_column[group.column] += group.labels.rows
+    within = all(rows <= report.labels.rows for rows in by_column.values())
+    return len(names) == len(report.groups) and within and all(map(_labels_agree, _all_labels(report)))
+
+
+def _all_labels(report: MonitorReportSpec) -> list[LabelCounts]:
+    return [report.labels, *(group.labels for group in report.groups)]
+
+
 def _labels_agree(labels: LabelCounts) -> bool:
     return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORES)
 
 
 def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
-    numbers = [*tally.numbers[:TRUTH], abs(tally.numbers[TRUTH]), *tally.numbers[TRUTH + 1 :]]
+    numbers = [*tally.counts, *tally.sums, *map(abs, tally.truths)]
     counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))
     effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
@@ -72,13 +87,19 @@ def _finite(reference: LossReference | None) -> bool:
 
 
 def _adds_up(report: MonitorReportSpec) -> bool:
-    rows, labels = report.rows, report.labels
-    scored = sum(labels.scores_of_negatives) + sum(labels.scores_of_positives)
+    rows = report.rows
     return (
         rows.due <= rows.counted
         and all(sum(feature.live) == rows.counted for feature in report.features)
         and all(feature.outside <= rows.counted - feature.live[-1] for feature in report.features)
-        and scored in (0, labels.rows)
+        and all(map(_labels_add_up, _all_labels(report)))
+    )
+
+
+def _labels_add_up(labels: LabelCounts) -> bool:
+    scored = sum(labels.scores_of_negatives) + sum(labels.scores_of_positives)
+    return (
+        scored in (0, labels.rows)
         and labels.correct <= labels.rows
         and (scored == 0 or _binary_fits(labels))
         and _squares_fit(labels.loss, labels.loss_squared, labels.rows)

@@ -3,7 +3,7 @@
 Not here: whether a report's counts can be believed (``reports.py``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
@@ -12,80 +12,90 @@ SCORES = 100
 """Bins of each histogram of scores."""
 
 _ROWS = tuple(RowCounts.model_fields)
-_LABELS = tuple(name for name in LabelCounts.model_fields if not name.startswith("scores_"))
-NUMBERS = len(_ROWS) + len(_LABELS)
-_COUNTS = len(_ROWS) + _LABELS.index("loss")  # the fields before it count rows and labels
-TRUTH = len(_ROWS) + _LABELS.index("truth")
-"""Place of the one number that may fall: the sum of the true values, which may be negative."""
+_SUMS = tuple(name for name in LabelCounts.model_fields if not name.startswith("scores_"))
+ROWS, LABELS = len(_ROWS), len(_SUMS) + 2 * SCORES
+"""Numbers that rows, and the labels of one group, are counted by."""
+
+_LOSS, _TRUTH = _SUMS.index("loss"), _SUMS.index("truth")  # sums before the loss count labels; the truth's may fall, and be negative
 
 
 @dataclass(frozen=True)
 class Tally:
     """Counts of one pod or of all.
 
-    ``numbers`` are the fields of ``RowCounts`` and the sums of ``LabelCounts``, ``scores`` the 100 bins of the negatives' and the 100 of
-    the positives' scores, ``cells`` the rows by slot, one feature after the other, ``products`` the sums by pair of features, ``outside``
-    the values out of range by feature.
+    ``rows`` are the fields of ``RowCounts``, ``labels`` those of ``LabelCounts`` with both histograms written out: of all labels, then of
+    each group; ``cells`` the rows by slot, one feature after the other, ``products`` the sums by pair of features, ``outside`` the values
+    out of range by feature.
     """
 
-    numbers: tuple[int, ...]
-    scores: tuple[int, ...]
-    cells: tuple[int, ...]
+    rows: tuple[int, ...]
+    labels: tuple[int, ...]
+    cells: tuple[int, ...] = ()
     products: tuple[int, ...] = ()
     outside: tuple[int, ...] = ()
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
-            added(self.numbers, other.numbers),
-            added(self.scores, other.scores),
+            added(self.rows, other.rows),
+            added(self.labels, other.labels),
             added(self.cells, other.cells),
             added(self.products, other.products),
             added(self.outside, other.outside),
         )
 
     def __sub__(self, other: "Tally") -> "Tally":
-        return self + Tally(
-            _negated(other.numbers), _negated(other.scores), _negated(other.cells), _negated(other.products), _negated(other.outside)
-        )
+        return self + Tally(*map(_negated, (other.rows, other.labels, other.cells, other.products, other.outside)))
 
     @property
-    def rows(self) -> RowCounts:
+    def row_counts(self) -> RowCounts:
         """The row counts as a document."""
-        return RowCounts(**dict(zip(_ROWS, self.numbers, strict=False)))
+        return RowCounts(**dict(zip(_ROWS, self.rows, strict=True)))
 
     @property
-    def labels(self) -> LabelCounts:
-        """The label counts as a document; histograms that are empty are left out."""
-        sums = dict(zip(_LABELS, self.numbers[len(_ROWS) :], strict=True))
-        if not any(self.scores):
-            return LabelCounts(**sums)
-        negatives, positives = list(self.scores[:SCORES]), list(self.scores[SCORES:])
-        return LabelCounts(**sums, scores_of_negatives=negatives, scores_of_positives=positives)
+    def label_counts(self) -> LabelCounts:
+        """The counts of all labels as a document."""
+        return _document(self.labels[:LABELS])
+
+    @property
+    def groups(self) -> list[LabelCounts]:
+        """The label counts of each group as documents."""
+        return [_document(self.labels[start : start + LABELS]) for start in range(LABELS, len(self.labels), LABELS)]
 
     @property
     def counts(self) -> tuple[int, ...]:
         """All that counts rows or labels, and not a sum of other numbers."""
-        return (*self.numbers[:_COUNTS], *self.scores, *self.cells, *self.outside)
+        labels = (count for place, count in enumerate(self.labels) if not _LOSS <= place % LABELS < len(_SUMS))
+        return (*self.rows, *labels, *self.cells, *self.outside)
+
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """The sums of labels' other numbers that cannot fall."""
+        return tuple(total for place, total in enumerate(self.labels) if _LOSS <= place % LABELS < len(_SUMS) and place % LABELS != _TRUTH)
+
+    @property
+    def truths(self) -> tuple[int, ...]:
+        """The sums of the true values."""
+        return self.labels[_TRUTH::LABELS]
 
     def fell(self) -> bool:
         """Tell whether, as a change, it takes something away."""
-        numbers = self.numbers[:TRUTH] + self.numbers[TRUTH + 1 :]
-        return min((*numbers, *self.scores, *self.cells, *self.outside)) < 0
+        return min((*self.counts, *self.sums)) < 0
 
 
-def blank_tally(cells: int, pairs: int = 0, features: int = 0) -> Tally:
-    """Return the tally of nothing, with that many slots, pairs and features."""
-    return Tally((0,) * NUMBERS, (0,) * (2 * SCORES), (0,) * cells, (0,) * pairs, (0,) * features)
+def blank_tally(cells: int = 0, pairs: int = 0, features: int = 0, groups: int = 0) -> Tally:
+    """Return the tally of nothing, with that many slots, pairs, features and groups."""
+    return Tally((0,) * ROWS, (0,) * (LABELS * (1 + groups)), (0,) * cells, (0,) * pairs, (0,) * features)
 
 
 def tally_of(report: MonitorReportSpec) -> Tally:
     """Return the report's counts; histograms that it leaves out are zeros."""
-    numbers = [getattr(report.rows, name) for name in _ROWS] + [getattr(report.labels, name) for name in _LABELS]
-    negatives = report.labels.scores_of_negatives or [0] * SCORES
-    positives = report.labels.scores_of_positives or [0] * SCORES
-    cells = tuple(rows for feature in report.features for rows in feature.live)
+    labels = [report.labels, *(group.labels for group in report.groups)]
     return Tally(
-        tuple(numbers), (*negatives, *positives), cells, tuple(report.products), tuple(feature.outside for feature in report.features)
+        tuple(getattr(report.rows, name) for name in _ROWS),
+        tuple(number for counts in labels for number in _numbers(counts)),
+        tuple(rows for feature in report.features for rows in feature.live),
+        tuple(report.products),
+        tuple(feature.outside for feature in report.features),
     )
 
 
@@ -96,3 +106,16 @@ def added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:
 
 def _negated(values: Iterable[int]) -> tuple[int, ...]:
     return tuple(-value for value in values)
+
+
+def _numbers(labels: LabelCounts) -> list[int]:
+    sums = [getattr(labels, name) for name in _SUMS]
+    return [*sums, *(labels.scores_of_negatives or [0] * SCORES), *(labels.scores_of_positives or [0] * SCORES)]
+
+
+def _document(numbers: Sequence[int]) -> LabelCounts:
+    """Return label counts; histograms that are empty are left out."""
+    sums, scores = dict(zip(_SUMS, numbers, strict=False)), numbers[len(_SUMS) :]
+    if not any(scores):
+        return LabelCounts(**sums)
+    return LabelCounts(**sums, scores_of_negatives=list(scores[:SCORES]), scores_of_positives=list(scores[SCORES:]))

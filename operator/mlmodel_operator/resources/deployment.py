@@ -86,8 +86,10 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         store=store_uri(model, config.store),
         store_credentials=config.store.credentials,
         report_every=monitoring.report_every,
+        heartbeat=monitoring.heartbeat,
         label_delay=monitoring.labels.max_delay,
         capture_fraction=monitoring.capture.fraction,
+        capture_retention=monitoring.capture.retention,
         drain=f"{_IN_FLIGHT_SECONDS}s",
     )
 

@@ -1,0 +1,77 @@
+"""Labels of one version as they were scored: all together, and by the groups of the objective's slices.
+
+Not here: a label's loss (``scoring.py``), and keeping labels (``book.py``).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlmodel_contract.bundle import BundleSchema
+from mlmodel_contract.report import GroupCounts, LabelCounts
+
+from ..labelled import LabelledPrediction
+from .scoring import Scorer
+
+
+@dataclass(frozen=True)
+class ScoredLabels:
+    """Counts of all labels of a version, and of those in each group of its schema's slices."""
+
+    total: LabelCounts
+    groups: tuple[GroupCounts, ...]
+
+    @classmethod
+    def blank(cls, schema: BundleSchema, scorer: Scorer) -> "ScoredLabels":
+        """Return counts of no labels."""
+        groups = (GroupCounts(column=group.column, value=group.text, labels=scorer.blank()) for group in schema.slices)
+        return cls(scorer.blank(), tuple(groups))
+
+    def add(self, label: LabelledPrediction, scorer: Scorer) -> "ScoredLabels | None":
+        """Return the counts with one label more; None where it cannot be scored."""
+        total = scorer.add(self.total, label["values"], label["truth"])
+        if total is None:
+            return None
+        groups = list(self.groups)
+        for place in filter(range(len(groups)).__contains__, label["groups"]):
+            of_group = scorer.add(groups[place].labels, label["values"], label["truth"])
+            groups[place] = groups[place].model_copy(update={"labels": of_group or groups[place].labels})
+        return ScoredLabels(total, tuple(groups))
+
+    def repeated(self) -> "ScoredLabels":
+        """Return the counts with one label more of a prediction that had one."""
+        return replace(self, total=self.total.model_copy(update={"repeated": self.total.repeated + 1}))
+
+    def of_other_version(self) -> "ScoredLabels":
+        """Return the counts with one label more of another version's prediction."""
+        return replace(self, total=self.total.model_copy(update={"other_version": self.total.other_version + 1}))
+
+    def merged(self, total: LabelCounts, groups: Iterable[GroupCounts]) -> "ScoredLabels":
+        """Add counts of an earlier life; groups that this version does not have are left out."""
+        earlier = {(group.column, group.value): group.labels for group in groups}
+        merged = [
+            group.model_copy(update={"labels": _sum(group.labels, earlier.get((group.column, group.value), LabelCounts()))})
+            for group in self.groups
+        ]
+        return ScoredLabels(_sum(self.total, total), tuple(merged))
+
+    def dump(self) -> dict[str, Any]:
+        """Return what ``load`` takes."""
+        return {"total": self.total.wire(), "groups": [group.wire() for group in self.groups]}
+
+    @classmethod
+    def load(cls, document: Mapping[str, Any]) -> "ScoredLabels":
+        """Return what ``dump`` wrote."""
+        groups = (GroupCounts.model_validate(group) for group in document["groups"])
+        return cls(LabelCounts.model_validate(document["total"]), tuple(groups))
+
+
+def _sum(left: LabelCounts, right: LabelCounts) -> LabelCounts:
+    """Add counts, field by field."""
+    changed: dict[str, Any] = {}
+    for name in LabelCounts.model_fields:
+        one, other = getattr(left, name), getattr(right, name)
+        changed[name] = [a + b for a, b in zip(one, other, strict=True)] if isinstance(one, list) and one and other else (one or other)
+        if isinstance(one, int):
+            changed[name] = one + other
+    return left.model_copy(update=changed)
