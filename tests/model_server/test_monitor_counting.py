@@ -30,8 +30,8 @@ def numeric(*edges: float) -> FeatureProfile:
 
 def counted(profile: FeatureProfile, values: list[Any]) -> list[int]:
     """Rows by slot."""
-    slots = Slots(profile)
-    return [int(rows) for rows in np.bincount(slots.find(values), minlength=slots.number)]
+    slots = Slots([profile])
+    return [int(rows) for rows in np.bincount(slots.find({profile.name: values}, len(values))[0], minlength=slots.number)]
 
 
 def categorical(*categories: str) -> FeatureProfile:
