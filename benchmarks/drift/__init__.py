@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from benchmarks.drift import alarms, cost, delays, peers, told
+from benchmarks.drift import alarms, cost, delays, fuzzed, peers, told
 from benchmarks.table import Row, publish
 
 
-def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) -> None:
+def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_others: bool) -> None:
     """Measure everything, print the table and write ``.bench/drift.json``."""
     rows: list[Row] = []
     rows += cost.costs()
@@ -15,6 +15,7 @@ def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) ->
     rows += alarms.dependent_alarms(data, repeats)
     rows += told.real_streams(data)
     rows += alarms.independent_alarms(number)
+    rows += fuzzed.fuzzed(reports)
     if beside_others:
         rows += peers.measure(repeats)
     publish("drift", rows, ["numpy", "scipy", "scikit-learn"])

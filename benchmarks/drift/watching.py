@@ -11,7 +11,7 @@ from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
 from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
-from model_server.monitor.counting import RowCounter
+from model_server.monitor.counting import ProductSums, RowCounter
 from model_server.slots import Slots as FeatureSlots
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
@@ -71,11 +71,9 @@ class Watcher:
 
     def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
         """Return each row's cells and scores, by the sidecar's own code."""
-        values = {**columns, PREDICTION: predictions[:, 0]}
-        slots = {one.name: FeatureSlots(one).find(values[one.name]) for one in self.profile.features}
-        cells = np.column_stack([slots[one.name] + start for one, start in zip(self.profile.features, self._starts, strict=False)])
-        scores = [score[slots[name]] for name, score in self.counter().scores.items()]
-        return Slots(cells, np.column_stack(scores) if scores else np.empty((len(cells), 0)))
+        slots = FeatureSlots(self.profile.features)
+        cells = slots.find({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
+        return Slots(cells.T, ProductSums(self.profile, slots).scores(cells).T.astype(np.float64))
 
     def bucket(self, rows: Slots) -> Bucket:
         """Count rows as a sidecar does; a test holds it to ``RowCounter``."""

@@ -14,8 +14,9 @@ from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, LabelCounts, LossReference
 from model_server.monitor.accounting import RowAccount
 from model_server.monitor.counting import RowCounter, prediction_of
+from model_server.monitor.names import slot_names
 from model_server.monitor.scoring import Scorer
-from model_server.slots import Slots, slot_names
+from model_server.slots import Slots
 
 from tests.model_server.bundles import late_flights, minutes, species
 
@@ -30,8 +31,8 @@ def numeric(*edges: float) -> FeatureProfile:
 
 def counted(profile: FeatureProfile, values: list[Any]) -> list[int]:
     """Rows by slot."""
-    slots = Slots(profile)
-    return [int(rows) for rows in np.bincount(slots.find(values), minlength=slots.number)]
+    slots = Slots([profile])
+    return [int(rows) for rows in np.bincount(slots.find({profile.name: values}, len(values))[0], minlength=slots.number)]
 
 
 def categorical(*categories: str) -> FeatureProfile:
@@ -98,7 +99,21 @@ def test_a_report_names_its_slots_for_people() -> None:
 )
 def test_slots_have_short_names_one_each(profile: FeatureProfile, names: list[str]) -> None:
     assert slot_names([profile]) == [names]
-    assert len(names) == Slots(profile).number
+    assert len(names) == Slots([profile]).number
+
+
+def test_slots_of_a_sensitive_column_are_not_named() -> None:
+    secret = categorical("HIV", "none").model_copy(update={"name": "diagnosis"})
+    assert slot_names([secret, numeric(0.5)], {"diagnosis"}) == [[], ["<= 0.5", "> 0.5", "missing"]]
+    prediction = numeric(0.5).model_copy(update={"name": PREDICTION})
+    schema = BundleSchema(
+        task=Task.CLASSIFICATION,
+        features=[SchemaColumn(name="diagnosis", type=ColumnType.CATEGORY, sensitive=True)],
+        target="y",
+        target_type=ColumnType.BOOLEAN,
+    )
+    counter = RowCounter(Profile(rows=1, features=[secret, prediction], loss=LossReference(rows=1, mean=0, variance=0)), schema)
+    assert "HIV" not in str([feature.wire() for feature in counter.features()])
 
 
 def test_names_that_would_make_a_report_too_large_to_write_are_left_out() -> None:
