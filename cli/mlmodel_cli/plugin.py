@@ -68,7 +68,7 @@ def _shown(seen: Seen, asked: Sequence[str], *, everything: bool) -> list[Histog
     known = {histogram.name: histogram for histogram in seen.counted.histograms}
     if unknown := [name for name in asked if known and name not in known]:
         raise UnknownNameError(f"{seen.version} has no feature {', '.join(unknown)}: there are {', '.join(known)}")
-    wanted = asked or (list(known) if everything else [feature.name for feature in by_evidence(seen.drift)])
+    wanted = asked or (list(known) if everything else [feature.name for feature in by_evidence(seen.verdicts.drift)])
     return [known[name] for name in dict.fromkeys(wanted) if name in known]
 
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlmodel_contract.base import Document
 from mlmodel_contract.environment import LABEL_MODEL, LABEL_VERSION
 from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import DriftStatus, FeedStatus
+from mlmodel_contract.status import CriterionStatus, DriftStatus, FeedStatus, SliceStatus
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind
 from mlmodel_operator.monitoring import Evidence
 from mlmodel_operator.monitoring.counting import count
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from .cluster import Body, CannotTellError, Cluster, UnknownNameError
 from .histograms import Histogram
@@ -39,9 +40,17 @@ class Seen:
     model: str
     version: str
     live: bool
-    drift: DriftStatus
-    feed: FeedStatus
+    verdicts: "Verdicts"
     counted: Counted
+
+
+class Verdicts(Document):
+    """The operator's words on a version; those on the objective are of the live version alone."""
+
+    drift: DriftStatus = Field(default_factory=DriftStatus)
+    feed: FeedStatus = Field(default_factory=FeedStatus)
+    objective: list[CriterionStatus] = Field(default_factory=list)
+    slices: list[SliceStatus] = Field(default_factory=list)
 
 
 def look(cluster: Cluster, name: str, version: str | None) -> Seen:
@@ -62,21 +71,20 @@ def look(cluster: Cluster, name: str, version: str | None) -> Seen:
     if made is None or made["spec"].get("model") != name:
         raise UnknownNameError(f"{name} has no version {chosen}: {_listed(cluster, MODEL_VERSION, f'{LABEL_MODEL}={name}')}")
     reports = cluster.all(MONITOR_REPORT, f"{LABEL_MODEL}={name},{LABEL_VERSION}={chosen}")
-    drift, feed = _verdicts(_status(model if chosen == live else made), chosen)
-    if not reports and not drift.rows:
+    verdicts = _verdicts(_status(model if chosen == live else made), chosen)
+    if not reports and not verdicts.drift.rows:
         raise CannotTellError(f"no report of {chosen} has come yet: its pods write their first soon after they serve")
-    return Seen(name, chosen, chosen == live, drift, feed, _counted(made, reports))
+    return Seen(name, chosen, chosen == live, verdicts, _counted(made, reports))
 
 
 def _status(body: Body) -> Body:
     return body.get("status") or {}
 
 
-def _verdicts(status: Body, version: str) -> tuple[DriftStatus, FeedStatus]:
+def _verdicts(status: Body, version: str) -> Verdicts:
     """Read the verdicts; fields that an operator of another release writes are none of ours."""
     try:
-        drift = DriftStatus.model_validate(status.get("drift") or {}, extra="ignore")
-        return drift, FeedStatus.model_validate(status.get("feed") or {}, extra="ignore")
+        return Verdicts.model_validate({name: value for name, value in status.items() if value is not None}, extra="ignore")
     except ValidationError as error:
         raise CannotTellError(f"the status of {version} cannot be read: install the kubectl-mlmodel of the operator's release") from error
 

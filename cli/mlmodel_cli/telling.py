@@ -13,20 +13,24 @@ from rich.text import Text
 
 from .histograms import Histogram, drawn
 from .plain import plain
-from .seen import Seen
+from .seen import Seen, Verdicts
 
+_MET = {True: "yes", False: "no", None: ""}
 _HEADS = ("feature", "evidence", "size (sd)", "what changed", "since")
 
 
 def told(seen: Seen, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
     """Yield what is printed, from the verdict to the labels."""
     yield Text.assemble((plain(seen.version), "bold"), plain(f" of {seen.model}{', live' if seen.live else ''}"))
-    yield Text(plain(seen.drift.message or "No verdict yet."))
-    yield Text(plain(f"Feed: {seen.feed.message or 'no verdict yet'}."))
-    if seen.drift.features:
-        yield _table(seen.drift)
+    verdicts = seen.verdicts
+    yield Text(plain(verdicts.drift.message or "No verdict yet."), "bold red" if verdicts.drift.state == "Confirmed" else "")
+    yield Text(plain(f"Feed: {verdicts.feed.message or 'no verdict yet'}."), "bold red" if verdicts.feed.state == "Broken" else "")
+    if verdicts.drift.features:
+        yield _table(verdicts.drift)
     yield from _histograms(seen, shown, width)
-    yield Text(_labels(seen.drift))
+    yield Text(_labels(verdicts.drift))
+    if verdicts.objective:
+        yield _criteria(verdicts)
 
 
 def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
@@ -36,13 +40,14 @@ def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
 
 def document(seen: Seen, shown: Sequence[Histogram]) -> dict[str, Any]:
     """Return the same for scripts."""
-    drift, counted = seen.drift, seen.counted
+    verdicts, counted = seen.verdicts.wire(), seen.counted
+    drift = verdicts["drift"] | {"features": [feature.wire() for feature in by_evidence(seen.verdicts.drift)]}
     return {
         "model": seen.model,
         "version": seen.version,
         "live": seen.live,
-        "drift": drift.wire() | {"features": [feature.wire() for feature in by_evidence(drift)]},
-        "feed": seen.feed.wire(),
+        **verdicts,
+        "drift": drift,
         "reports": {"pods": counted.pods, "rows": counted.rows, "leftOut": dict(counted.left_out)},
         "histograms": [
             {"name": one.name, "kind": str(one.kind), "slots": one.slots, "reference": one.reference, "live": one.live} for one in shown
@@ -56,6 +61,23 @@ def _table(drift: DriftStatus) -> Table:
         cells = (feature.name, f"e^{feature.evidence:.1f}", f"{feature.size:.2g}", feature.change, feature.since or "")
         table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
+
+
+def _criteria(verdicts: Verdicts) -> Table:
+    """Return each criterion with its live value, of all labelled rows and of the groups that miss one."""
+    table = Table("criterion", "rows", "live", "95% sure of", "holdout", "met")
+    groups = [("all", verdicts.objective)]
+    groups += [(f"{one.column}={one.value}", one.criteria) for one in verdicts.slices if any(c.met is False for c in one.criteria)]
+    for group, criteria in groups:
+        for one in criteria:
+            bounds = f"{one.low:.3g} to {one.high:.3g}" if one.low is not None and one.high is not None else ""
+            cells = (f"{one.metric} {one.bound}", group, _figure(one.value), bounds, _figure(one.holdout), _MET[one.met])
+            table.add_row(*(Text(plain(cell), "red" if one.met is False else "") for cell in cells))
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _histograms(seen: Seen, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
