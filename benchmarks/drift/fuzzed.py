@@ -1,7 +1,8 @@
 """Reports that are not true: damaged, replayed, reordered, of other pods and versions. None may move a verdict or stop the operator.
 
 A healthy version's pods have reported; then comes what the API server might store of a hostile or broken pod. Reports are read and judged
-as the operator reads and judges them. Not here: who may write a report at all, which is Kubernetes' part.
+as the operator reads and judges them. Not here: who may write a report at all, which is Kubernetes' part (only a pod of the model, and only
+its own); and a new pod of the model whose counts are made up but agree with each other, which nothing tells from a true one.
 """
 
 import copy
@@ -34,6 +35,7 @@ Document = dict[str, Any]
 Change = Callable[[np.random.Generator, Document, Document], None]
 
 _PODS = 40
+_FOREIGN = 0.2  # share of the reports that pods of other versions or models write
 _AT_ONCE = 2_000  # reports of a task
 _NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 _SETTINGS = Settings("v1", (Criterion(metric=Metric.ACCURACY, min=0.6), Criterion(metric=Metric.ROC_AUC, min=0.6)), {"place": 50})
@@ -76,9 +78,11 @@ def try_reports(seed: int, number: int) -> Found:
     for start in range(0, number, _PODS):
         reports: dict[str, MonitorReportSpec] = {}
         for pod in list(late)[: number - start]:
-            document = _changed(random, copy.deepcopy(late[pod]), early[pod])
+            document, foreign = _changed(random, copy.deepcopy(late[pod]), early[pod]), random.random() < _FOREIGN
+            if foreign:
+                _disown(random, document, early[pod])
             try:
-                reports[pod if random.random() < 0.8 else f"other-{pod}"] = MonitorReportSpec.model_validate(document)
+                reports[f"other-{pod}" if foreign else pod] = MonitorReportSpec.model_validate(document)
             except ValidationError:
                 found.outcomes["Unreadable"] += 1
         evidence = _judged(evidence, reports, known, found)
@@ -109,7 +113,8 @@ def _verdict(judgement: Judgement) -> tuple[object, ...]:
 def _changed(random: np.random.Generator, document: Document, earlier: Document) -> Document:
     """Make a report untrue, in one to three ways."""
     for _ in range(random.integers(1, 4)):
-        _CHANGES[random.integers(len(_CHANGES))](random, document, earlier)
+        if document:
+            _CHANGES[random.integers(len(_CHANGES))](random, document, earlier)
     return document
 
 
@@ -119,7 +124,7 @@ def _replay(_random: np.random.Generator, document: Document, earlier: Document)
 
 def _renumber(random: np.random.Generator, document: Document, earlier: Document) -> None:
     """Let an older report come after a newer one, as if it were newer still."""
-    document |= {**copy.deepcopy(earlier), "sequence": document.get("sequence", 0) + int(random.integers(0, 3))}
+    document |= {**copy.deepcopy(earlier), "sequence": earlier["sequence"] + int(random.integers(4))}
 
 
 def _truncate(random: np.random.Generator, document: Document, _earlier: Document) -> None:
