@@ -15,6 +15,7 @@ from mlmodel_contract.scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
 from ..slots import Read, Slots
+from .names import slot_names
 
 Counts = NDArray[np.int64]
 
@@ -32,6 +33,7 @@ class RowCounter:
         self._task = schema.task
         self._profile = profile
         self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
+        self._names = slot_names(profile.features, {column.name for column in schema.features if column.sensitive})
         self._slots = Slots(profile.features)
         self._counts: Counts = np.zeros(self._slots.number, dtype=np.int64)
         self._outside = {feature.name: 0 for feature in profile.features}
@@ -97,8 +99,9 @@ class RowCounter:
                 outside=outside,
                 effect=feature.effect,
                 slot_effects=feature.slot_effects,
+                slots=names,
             )
-            for feature, live, outside in zip(self._profile.features, self.counts, self.outside, strict=True)
+            for feature, live, outside, names in zip(self._profile.features, self.counts, self.outside, self._names, strict=True)
         ]
 
     def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
