@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from benchmarks.drift import alarms, cost, delays, fuzzed, peers, told
-from benchmarks.table import Row, publish
+from benchmarks.drift import alarms, cost, delays, fuzzed, peers, plot, told
+from benchmarks.table import FOLDER, Row, publish
 
 
 def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_others: bool) -> None:
-    """Measure everything, print the table and write ``.bench/drift.json``."""
+    """Measure everything, print the table and write ``.bench/drift.json`` and ``.bench/drift.png``."""
     rows: list[Row] = []
     rows += cost.costs()
     rows += delays.delays(repeats)
@@ -19,3 +19,4 @@ def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_ot
     if beside_others:
         rows += peers.measure(repeats)
     publish("drift", rows, ["numpy", "scipy", "scikit-learn"])
+    plot.save(rows, told.evidence(data), FOLDER / "drift.png")
