@@ -86,10 +86,10 @@ def flight(hour: float, origin: str, minutes: float, *, late: bool = False) -> d
     return {**row, "late": late, "day": departure.date(), "arrived": departure + timedelta(minutes=minutes)}
 
 
-def replay(model: Model, folder: Path, flights: list[dict[str, Any]]) -> list[Day]:
+def replay(model: Model, folder: Path, flights: list[dict[str, Any]], seconds_per_day: float = 0.24) -> list[Day]:
     rows = folder / "flights.parquet"
     pd.DataFrame(flights).astype({"temp": float}).to_parquet(rows, index=False)
-    environment = {**os.environ, "ROWS": rows.as_uri(), "URL": model.url, "SECONDS_PER_DAY": "0.24"}
+    environment = {**os.environ, "ROWS": rows.as_uri(), "URL": model.url, "SECONDS_PER_DAY": str(seconds_per_day)}
     script = [sys.executable, str(EXAMPLES / "replay.py")]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -129,8 +129,8 @@ def test_every_request_has_a_connection_of_its_own(model: Model, tmp_path: Path)
 
 
 def test_days_are_told_one_by_one_with_the_loss_of_the_predictions(model: Model, tmp_path: Path) -> None:
-    days = replay(model, tmp_path, [flight(6.0, "JFK", 60), flight(30.0, "JFK", 60, late=True)])
+    days = replay(model, tmp_path, [flight(6.0, "JFK", 60), flight(30.0, "JFK", 60, late=True)], seconds_per_day=1.5)
     assert [day.day for day in days] == [date(2013, 4, 1), date(2013, 4, 2)]
     assert [round(day.loss, 4) for day in days] == [0.2877, 1.3863]  # -ln 0.75 and -ln 0.25
     passed = (days[1].began - days[0].began).total_seconds()
-    assert passed == pytest.approx(0.24, abs=0.15)
+    assert passed > 0.5, "the second day waits for its time, however late a busy machine began the first"
