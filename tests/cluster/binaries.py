@@ -25,12 +25,16 @@ _LEAST_GO = (1, 26)
 
 @dataclass(frozen=True)
 class Program:
-    """A Go program: the folder of its module, the package to build, further names it answers to, and build tags."""
+    """A Go program: the folder of its module, the package to build, further names it answers to, and build tags.
+
+    Packages that are built `beside` it land in the same folder, under the last part of their path.
+    """
 
     name: str
     package: str = "."
     aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -50,7 +54,10 @@ PROGRAMS = {
         Program("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("pause"),
         Program(  # without the clients of every cloud, which take longer to compile than the rest
-            "prometheus", "github.com/prometheus/prometheus/cmd/promtool", aliases=("promtool",), tags=("remove_all_sd",)
+            "prometheus",
+            "github.com/prometheus/prometheus/cmd/prometheus",
+            tags=("remove_all_sd",),
+            beside=("github.com/prometheus/prometheus/cmd/promtool",),
         ),
     )
 }
@@ -88,14 +95,15 @@ def _key(program: Program) -> str:
     digest = hashlib.sha256()
     for path in sorted([*program.source.glob("go.*"), *program.source.glob("*.go")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    parts = (_go_version(program.source), program.package, linker_flags(program), *program.aliases, *program.tags)
+    parts = (_go_version(program.source), program.package, linker_flags(program), *program.aliases, *program.tags, *program.beside)
     digest.update("\0".join(parts).encode())
     return digest.hexdigest()[:16]
 
 
-def _compile(program: Program, target: Path, report: Callable[[str], None]) -> None:
+def _compile(program: Program, folder: Path, report: Callable[[str], None]) -> None:
     flags = ["-trimpath", "-tags", ",".join(program.tags), "-ldflags", linker_flags(program)]
-    command = ["go", "build", "-v", *flags, "-o", str(target), program.package]
+    target = f"{folder}/" if program.beside else str(folder / program.name)  # a folder takes each program under its own name
+    command = ["go", "build", "-v", *flags, "-o", target, program.package, *program.beside]
     environment = {**os.environ, "CGO_ENABLED": "0"}
     said: list[str] = []
     with subprocess.Popen(
@@ -127,7 +135,7 @@ def ensure(name: str, report: Callable[[str], None] = lambda _: None) -> Path:
             shutil.rmtree(left, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=shelf))
         try:
-            _compile(program, temporary / name, report)
+            _compile(program, temporary, report)
             for alias in program.aliases:
                 (temporary / alias).symlink_to(name)
             temporary.chmod(0o755)

@@ -54,6 +54,10 @@ class Kubectl:
         """Run `kubectl args...` and return what it prints. Raises `CommandError` with what it says on failure."""
         return run([self.program, *self._chosen(), *args], stdin=input, env=self._environment(), seconds=seconds)
 
+    def command(self, *args: str) -> list[str]:
+        """The words of a call that goes on until its caller ends it."""
+        return [str(self.program), f"--kubeconfig={self.kubeconfig}", *self._chosen(), *args]
+
     def plugin(self, *args: str) -> str:
         """The same of a plugin that is installed beside this Python: kubectl takes its options behind its name."""
         environment = self._environment()
