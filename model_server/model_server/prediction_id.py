@@ -31,7 +31,6 @@ _FORMAT = 2
 _LONGEST = 100_000
 _HEAD = struct.Struct(">BQIIB")
 _COUNT = struct.Struct(">H")
-_GROUPS = struct.Struct(">B")
 
 
 class IdError(Exception):
@@ -84,14 +83,14 @@ class Signer:
         middle = self._version + _COUNT.pack(number)
         starts = range(0, len(values), width)
         return [
-            self._one(milliseconds, middle, values[start : start + width], of_row)
+            self._one(milliseconds, middle + values[start : start + width], of_row)
             for start, of_row in zip(starts, groups or repeat(b""), strict=False)
         ]
 
-    def _one(self, milliseconds: int, middle: bytes, values: bytes, groups: bytes) -> str:
+    def _one(self, milliseconds: int, middle: bytes, groups: bytes) -> str:
         row = next(self._rows) & 0xFFFFFFFF
         head = _HEAD.pack(_FORMAT, milliseconds, self._process, row, len(self._version))
-        content = b"".join((head, middle, values, _GROUPS.pack(len(groups)), groups))
+        content = b"%b%b%c%b" % (head, middle, len(groups), groups)
         return b2a_base64(content + self._signature(content), newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
     def _signature(self, content: bytes) -> bytes:
@@ -121,7 +120,7 @@ def verify(key: bytes, text: str) -> PredictionId:
     (number,) = _COUNT.unpack_from(content, version_at + length)
     values_at = version_at + length + _COUNT.size
     values = np.frombuffer(content, dtype=">f8" if number == 1 else ">f4", offset=values_at, count=number)
-    groups = content[values_at + values.nbytes + _GROUPS.size :]
+    groups = content[values_at + values.nbytes + 1 :]
     return PredictionId(content[version_at : version_at + length].decode(), milliseconds, tuple(values.tolist()), tuple(groups))
 
 

@@ -23,8 +23,22 @@ ONNXRUNTIME = "onnxruntime"
 SKLEARN = "scikit-learn"
 MISSING_CATEGORY = ""
 
+NUMBERS = "#numbers"
+"""The ONNX input of all numbers and booleans, rows x those features in the schema's order; no column can be named like this.
+
+An input for each of them would cost more than the prediction of a row. A graph may have inputs of single columns all the same.
+"""
+
 _SLICE_ROWS = 2_048
 """Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
+
+
+class Beside(dict[str, NDArray[Any]]):
+    """Columns whose numbers lie beside each other as well: what ``NUMBERS`` takes, for whoever has it already."""
+
+    def __init__(self, columns: Columns, numbers: NDArray[np.float64]) -> None:
+        super().__init__(columns)
+        self.numbers = numbers
 
 
 class Predictor(Protocol):
@@ -55,10 +69,13 @@ class OnnxPredictor:
         self._output = [self._session.get_outputs()[-1].name]  # a classifier's last output are the probabilities
         types = {entry.name: entry.type for entry in self._session.get_inputs()}
         self._inputs = [(column.name, _converter(types[column.name])) for column in features if column.name in types]
+        self._numbers = [column.name for column in features if column.type is not ColumnType.CATEGORY] if NUMBERS in types else []
 
     def predict(self, columns: Columns, rows: int) -> Probabilities:
         """Predict; see ``Predictor``."""
         feed = {name: convert(columns[name]) for name, convert in self._inputs}
+        if self._numbers:
+            feed[NUMBERS] = columns.numbers if isinstance(columns, Beside) else np.stack([columns[name] for name in self._numbers], axis=1)
         if rows <= _SLICE_ROWS:
             return self._run(feed, rows)
         starts = range(0, rows, _SLICE_ROWS)

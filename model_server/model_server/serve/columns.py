@@ -50,13 +50,14 @@ class ColumnReader:
             TooLarge: more rows than the server takes at once.
 
         """
+        count = self._count(inputs)
+        if len(inputs) == 1 and self._is_matrix(inputs[0]):
+            return Rows(count, _matrix(inputs[0]), {}, None)
         tensors = _unique(inputs)
         time = tensors.pop(self._time, None) if self._time else None
-        count = self._count(inputs)
         times = _times(time.name, _column_values(time)) if time is not None else None
-        matrix = self._matrix(tensors)
-        if matrix is not None:
-            return Rows(count, _numbers(matrix.name, matrix.datatype, _values(matrix)).reshape(matrix.shape), {}, times)
+        if len(tensors) == 1 and self._is_matrix(matrix := next(iter(tensors.values()))):
+            return Rows(count, _matrix(matrix), {}, times)
         numbers, texts = self._named(tensors, count)
         return Rows(count, numbers, texts, times)
 
@@ -75,13 +76,10 @@ class ColumnReader:
             raise TooLarge(f"the request has {count} rows, at most {self._max_rows} are taken at once: split it")
         return count
 
-    def _matrix(self, tensors: Mapping[str, Tensor]) -> Tensor | None:
-        """Tell whether the features come as one matrix: a single tensor of two dimensions that is named as no column."""
-        if len(tensors) != 1:
-            return None
-        tensor = next(iter(tensors.values()))
-        if tensor.name in self._by_name or len(tensor.shape) != 2:
-            return None
+    def _is_matrix(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor that comes alone has all features: it has two dimensions and is named as no column."""
+        if len(tensor.shape) != 2 or tensor.name in self._by_name or tensor.name == self._time:
+            return False
         if not self._all_numbers:
             text = next(column for column in self._features if column.type is not ColumnType.NUMBER)
             raise InvalidRequest(
@@ -92,7 +90,7 @@ class ColumnReader:
                 f"the matrix '{tensor.name}' has {tensor.shape[1]} columns, the model's features are {len(self._features)}: "
                 f"{_some(self._by_name)}"
             )
-        return tensor
+        return True
 
     def _named(self, tensors: Mapping[str, Tensor], count: int) -> tuple[Floats, dict[str, list[str | None]]]:
         """Return the numbers and booleans as one matrix, and the categories."""
@@ -178,12 +176,13 @@ def _values(tensor: Tensor) -> list[Any]:
     return data
 
 
-def _numbers(name: str, datatype: str, values: list[Any]) -> Floats:
-    _check_numbers(name, datatype, values)
+def _matrix(tensor: Tensor) -> Floats:
+    values = _values(tensor)
+    _check_numbers(tensor.name, tensor.datatype, values)
     numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-    if datatype in INTEGERS or not _surely_in_range(numbers):
-        _check_range(name, datatype, numbers)
-    return numbers
+    if tensor.datatype in INTEGERS or not _surely_in_range(numbers):
+        _check_range(tensor.name, tensor.datatype, numbers)
+    return numbers.reshape(tensor.shape)
 
 
 def _check_numbers(name: str, datatype: str, values: list[Any]) -> None:

@@ -4,6 +4,7 @@ It knows no transport. It may be called by several threads at once. Not here: JS
 (``batching.py``), and loading the model.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -176,8 +177,9 @@ class DataPlane:
 
     def _predict(self, columns: Columns) -> np.ndarray:
         predictions = self.model.predictor.predict(columns.features, columns.size)
-        if not np.isfinite(predictions).all():
-            row = int(np.argmin(np.isfinite(predictions).all(axis=1)))
+        flat = predictions.ravel()
+        if not math.isfinite(flat.dot(flat)) and not (finite := np.isfinite(predictions).all(axis=1)).all():
+            row = int(np.argmin(finite))
             raise InvalidRequest(f"no prediction can be computed for row {row}: its numbers are too large for the model, check them")
         return predictions
 

@@ -11,6 +11,8 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
+from ..bundle.engine import Beside
+
 Floats = NDArray[np.float64]
 
 
@@ -72,7 +74,8 @@ class Layout:
             sent[name] = [_TRUTH.get(value) for value in numbers[name].tolist()]
         if rows.times is not None and self._time is not None:
             sent[self._time] = rows.times
-        features = {**numbers, **{name: np.array(values, dtype=object) for name, values in rows.texts.items()}}
+        texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
+        features = Beside({**numbers, **texts}, rows.numbers)
         return Columns(rows.size, features, sent, self._outside(matrix))
 
     def _outside(self, matrix: Floats) -> dict[str, int]:
