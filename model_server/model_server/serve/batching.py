@@ -31,20 +31,23 @@ Answer = Callable[[T | ServeError], None]
 
 
 class Waiting:
-    """A request that waits for its answer."""
+    """A request that waits for its answer, in a queue at first."""
 
-    __slots__ = ("answer", "encode", "gone", "query", "since")
+    __slots__ = ("answer", "encode", "gone", "query", "queue", "since")
 
     def __init__(self, query: Query, encode: Encode[Any], answer: Answer[Any]) -> None:
         self.query = query
         self.encode = encode
         self.answer = answer
         self.since = time.monotonic()
+        self.queue: _Queue | None = None
         self.gone = False
 
     def cancel(self) -> None:
         """Nobody waits any more: it is not computed, if it was not yet, and not answered."""
         self.gone = True
+        if self.queue:
+            self.queue.drop(self)
 
 
 class Batcher:
@@ -61,7 +64,7 @@ class Batcher:
         self._quick_rows = min(_quick_rows(plane), limits.batch_rows)
         self._quick = _Queue()
         self._slow = _Queue()
-        self._under_way = 0
+        self._computing = 0
 
     def submit(self, query: Query, encode: Encode[T], answer: Answer[T]) -> Waiting:
         """Compute a request together with others; ``answer`` is called with what ``encode`` made of the response, or with what went wrong.
@@ -70,9 +73,9 @@ class Batcher:
             Overloaded: too many requests wait or are computed.
 
         """
-        if self._under_way >= self._limits.requests:
-            raise Overloaded(f"{self._under_way} requests are under way, which is all that is taken at once: try again in a second")
-        self._under_way += 1
+        under_way = len(self._quick.waiting) + len(self._slow.waiting) + self._computing
+        if under_way >= self._limits.requests:
+            raise Overloaded(f"{under_way} requests are under way, which is all that is taken at once: try again in a second")
         waiting = Waiting(query, encode, answer)
         queue = self._quick if query.rows.size <= self._quick_rows else self._slow
         queue.add(waiting)
@@ -145,21 +148,16 @@ class Batcher:
 
     def _take(self, queue: "_Queue", rows: int) -> list[Waiting]:
         now = time.monotonic()
-        batch, gone = queue.take(rows)
-        self._under_way -= gone
-        late = [waiting for waiting in batch if now - waiting.since > self._limits.deadline_seconds]
-        if late:
-            self._refuse_late(late)
-            batch = [waiting for waiting in batch if waiting not in late]
+        self._refuse_late(queue.late(now - self._limits.deadline_seconds))
+        before = queue.rows
+        batch = queue.take(rows)
         if batch:
-            self._metrics.batch(sum(waiting.query.rows.size for waiting in batch), now - batch[0].since)
+            self._computing += len(batch)
+            self._metrics.batch(before - queue.rows, now - batch[0].since)
         return batch
 
     def _refuse_late(self, late: Sequence[Waiting]) -> None:
-        self._under_way -= len(late)
         for waiting in late:
-            if waiting.gone:
-                continue
             waiting.answer(TooLate(f"the request was not computed within {self._limits.deadline_seconds:g} s: try again in a second"))
 
     def _compute(self, batch: Sequence[Waiting]) -> "_Computed":
@@ -167,7 +165,7 @@ class Batcher:
         return [_answer(waiting.encode, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)], predicted
 
     def _finish(self, batch: Sequence[Waiting], answers: Sequence[Any], predicted: Sequence[Predicted]) -> None:
-        self._under_way -= len(batch)
+        self._computing -= len(batch)
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.gone:
                 waiting.answer(answer)
@@ -184,33 +182,37 @@ class _Queue:
         self.timer: asyncio.Handle | None = None
 
     def add(self, waiting: Waiting) -> None:
+        waiting.queue = self
         self.waiting.append(waiting)
         self.rows += waiting.query.rows.size
 
-    def take(self, rows: int) -> tuple[list[Waiting], int]:
-        """Take the next requests, of ``rows`` together or one that has more; say how many were cancelled before them."""
+    def drop(self, waiting: Waiting) -> None:
+        """Leave a request out."""
+        waiting.queue = None
+        self.waiting.remove(waiting)
+        self.rows -= waiting.query.rows.size
+
+    def take(self, rows: int) -> list[Waiting]:
+        """Take the next requests, of ``rows`` together or one that has more."""
         batch: list[Waiting] = []
-        taken = gone = 0
-        while self.waiting:
-            count = self.waiting[0].query.rows.size
-            if batch and taken + count > rows:
-                break
-            first = self.waiting.popleft()
-            self.rows -= count
-            if first.gone:
-                gone += 1
-                continue
-            batch.append(first)
-            taken += count
-        return batch, gone
+        room = rows
+        while self.waiting and (not batch or self.waiting[0].query.rows.size <= room):
+            batch.append(self._first())
+            room -= batch[-1].query.rows.size
+        return batch
 
     def late(self, since: float) -> list[Waiting]:
         """Take those that wait since before that time."""
         late: list[Waiting] = []
         while self.waiting and self.waiting[0].since < since:
-            late.append(self.waiting.popleft())
-            self.rows -= late[-1].query.rows.size
+            late.append(self._first())
         return late
+
+    def _first(self) -> Waiting:
+        first = self.waiting.popleft()
+        first.queue = None
+        self.rows -= first.query.rows.size
+        return first
 
 
 _Computed = tuple[list[Any], list[Predicted]]
