@@ -42,7 +42,8 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection, unless there are too many."""
         super().connection_made(transport)
-        self._in_head = self._in_body = self._refused = False
+        self._in_head = self._in_body = self._refused = self._proceeding = False
+        self._running: Any = None  # which is to be answered next; ``cycle`` is the last that came
         self._arrived = self._head_bytes = 0
         self._refusal: _Refused | None = None
         self._unread_until = _NEVER
@@ -53,7 +54,7 @@ class _Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: what was not answered is given up."""
         waiting = [cycle for cycle, _ in self.pipeline]
-        for cycle in {*waiting, self.cycle, getattr(self, "_running", None)}:
+        for cycle in {*waiting, self.cycle, self._running}:
             if isinstance(cycle, Exchange):
                 cycle.give_up()
         super().connection_lost(exc)
@@ -168,6 +169,8 @@ class _Protocol(HttpToolsProtocol):
             self.transport.abort()
         elif now <= self._until:
             return
+        elif self.flow.read_paused:
+            self._until = now + self.hot.limits.body_seconds  # it is the server that does not read
         elif self._refused or not (self._in_head or self._in_body):
             self.transport.close()
         elif self._in_head:
@@ -211,20 +214,26 @@ class _Protocol(HttpToolsProtocol):
             self.pipeline.appendleft((exchange, self.app))
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Called by uvicorn, too, for the next of the pipeline."""
+        """Called by uvicorn, too, for the first of the pipeline."""
+        self._running = cycle
         if isinstance(cycle, Exchange):
-            self._running = cycle
             cycle.start()
         else:
             super()._start_asgi_task(cycle, app)
 
     def _proceed(self) -> None:
-        if self.flow.write_paused or self.transport.is_closing():
-            return
-        if self.pipeline:
+        """Begin with those that wait while the client reads, one after the other; then read on, be it the rest of the last one's body."""
+        if self._proceeding:
+            return  # one that was answered at once: the loop below goes on with the next
+        self._proceeding = True
+        while self.pipeline and self._running.response_complete and self._is_read():
             self._start_asgi_task(*self.pipeline.pop())
-        else:
+        self._proceeding = False
+        if not self.pipeline and self._is_read():
             self.flow.resume_reading()
+
+    def _is_read(self) -> bool:
+        return not (self.flow.write_paused or self.transport.is_closing())
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer what is no request, or none that is taken, after those before it; then close."""

@@ -3,6 +3,7 @@
 Not here: what the pod is told of its model, which is the contract's ``PodDocument``.
 """
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -44,28 +45,44 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> "Limits":
-        """Read ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS`` and ``_CONNECTIONS``, and ``MLMODEL_THREADS``.
+        """Read ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``; ``MLMODEL_HEAD_SECONDS`` etc.
 
-        Without the last, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
+        Without the first, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
 
         Raises:
-            StartRefused: a variable is no whole number above zero.
+            StartRefused: a variable is no number above zero, or no whole one where it must be.
 
         """
-        body = _positive("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
-        threads = _positive("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
+        body = _whole("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
+        threads = _whole("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
         return cls(
             body_bytes=body,
-            rows=_positive("MLMODEL_MAX_ROWS", cls.rows),
-            requests=_positive("MLMODEL_MAX_REQUESTS", max(cls.requests, 32 * threads)),
-            connections=_positive("MLMODEL_MAX_CONNECTIONS", cls.connections),
+            rows=_whole("MLMODEL_MAX_ROWS", cls.rows),
+            requests=_whole("MLMODEL_MAX_REQUESTS", max(cls.requests, 32 * threads)),
+            connections=_whole("MLMODEL_MAX_CONNECTIONS", cls.connections),
             buffered_bytes=max(cls.buffered_bytes, body),
             threads=threads,
+            body_seconds=_seconds("MLMODEL_BODY_SECONDS", cls.body_seconds),
+            deadline_seconds=_seconds("MLMODEL_DEADLINE_SECONDS", cls.deadline_seconds),
+            head_seconds=_seconds("MLMODEL_HEAD_SECONDS", cls.head_seconds),
+            idle_seconds=_seconds("MLMODEL_IDLE_SECONDS", cls.idle_seconds),
+            unread_seconds=_seconds("MLMODEL_UNREAD_SECONDS", cls.unread_seconds),
         )
 
 
-def _positive(name: str, default: int) -> int:
+def _whole(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not text.isdecimal() or int(text) < 1:
         raise StartRefused(f"the environment variable {name} is '{text}': give a whole number above zero")
     return int(text)
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, str(default))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise StartRefused(f"the environment variable {name} is '{text}': give a number of seconds above zero")
+    return seconds
