@@ -55,6 +55,10 @@ test-node: programs images ## tests on a real node: images, Helm, pods, traffic,
 test-demo: $(UV) ## the demo on a shorter stretch of time
 	@$(RUN) python -m demo --short
 
+.PHONY: pictures
+pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs/monitoring.md
+	@$(RUN) python -m tests.cli.pictures
+
 .PHONY: bench-drift
 bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
 	@$(RUN) python -m benchmarks drift

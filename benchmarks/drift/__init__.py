@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from benchmarks.drift import alarms, cost, delays, peers, told
-from benchmarks.table import Row, publish
+from benchmarks.drift import alarms, cost, delays, fuzzed, peers, plot, told
+from benchmarks.table import FOLDER, Row, publish
 
 
-def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) -> None:
-    """Measure everything, print the table and write ``.bench/drift.json``."""
+def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_others: bool) -> None:
+    """Measure everything, print the table and write ``.bench/drift.json`` and ``.bench/drift.png``."""
     rows: list[Row] = []
     rows += cost.costs()
     rows += delays.delays(repeats)
@@ -15,6 +15,8 @@ def run(number: int, repeats: int, data: Path | None, *, beside_others: bool) ->
     rows += alarms.dependent_alarms(data, repeats)
     rows += told.real_streams(data)
     rows += alarms.independent_alarms(number)
+    rows += fuzzed.fuzzed(reports)
     if beside_others:
         rows += peers.measure(repeats)
     publish("drift", rows, ["numpy", "scipy", "scikit-learn"])
+    plot.save(rows, told.evidence(data), FOLDER / "drift.png")

@@ -13,7 +13,7 @@ from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.metrics import Task
 
-from benchmarks.drift.watching import Alarm, Floats, Values, Watcher
+from benchmarks.drift.watching import Alarm, Floats, Slots, Values, Watcher
 from demo.flights import FEATURES, TARGET, read_flights
 
 BUNDLED = ("flights",)
@@ -53,11 +53,20 @@ class Stream:
         return replace(self, columns=columns, target=self.target[order])
 
     def watch(self, level: float, tolerance: float) -> Alarm | None:
-        """Train on the first rows, and watch the rest."""
+        """Train on the first rows, and watch the rest until an alarm."""
+        watcher, live = self._watched(level, tolerance)
+        return watcher.watch(live, _BUCKET)
+
+    def evidence(self, level: float, tolerance: float) -> list[tuple[int, float]]:
+        """Train on the first rows, and return the evidence after each bucket of the rest."""
+        watcher, live = self._watched(level, tolerance)
+        return [(row, verdict.evidence) for row, verdict in watcher.verdicts(live, _BUCKET)]
+
+    def _watched(self, level: float, tolerance: float) -> tuple[Watcher, Slots]:
         train = {name: values[: self.train] for name, values in self.columns.items()}
         watcher = Watcher(self.schema, train, _constant(self.train), level, tolerance)
         live = {name: values[self.train :] for name, values in self.columns.items()}
-        return watcher.watch(watcher.slots(live, _constant(len(self) - self.train)), _BUCKET)
+        return watcher, watcher.slots(live, _constant(len(self) - self.train))
 
 
 def load(name: str, folder: Path | None) -> Stream:

@@ -23,19 +23,27 @@ from benchmarks.drift.real import Stream
 from benchmarks.drift.watching import Floats
 from benchmarks.table import Row
 
-_LEVEL, _TOLERANCE = 0.005, 0.05
+LEVEL, _TOLERANCE = 0.005, 0.05
 _BUCKET = 100
 _HOLDOUT = 0.2
 
 
 def real_streams(data: Path | None) -> list[Row]:
     """Watch each stream's rows after the training rows, with the default settings."""
-    names = [*real.BUNDLED, *(real.SHARED if data else ())]
-    return [_told(real.load(name, data)) for name in track(names, "real streams in time order")]
+    return [_told(real.load(name, data)) for name in track(_names(data), "real streams in time order")]
+
+
+def evidence(data: Path | None) -> dict[str, list[tuple[int, float]]]:
+    """Return the same streams' evidence for drift after each bucket, as (rows, ln of the e-value)."""
+    return {name: real.load(name, data).evidence(LEVEL, _TOLERANCE) for name in track(_names(data), "their evidence")}
+
+
+def _names(data: Path | None) -> list[str]:
+    return [*real.BUNDLED, *(real.SHARED if data else ())]
 
 
 def _told(stream: Stream) -> Row:
-    alarm = stream.watch(_LEVEL, _TOLERANCE)
+    alarm = stream.watch(LEVEL, _TOLERANCE)
     harmed = _harmed(stream)
     loss_says = f"loss: harm confirmed after {harmed:,} labels" if harmed else "loss: no harm confirmed"
     if alarm is None:
@@ -52,7 +60,7 @@ def _harmed(stream: Stream) -> int | None:
     predictions, held = _predictions(stream, fitted), slice(fitted, stream.train)
     reference = loss_reference(Judged(stream.task, predictions[held], stream.target[held]))
     losses = loss(stream.task, predictions, stream.target) / reference.unit**2
-    detector = HarmDetector(reference, (), _LEVEL)
+    detector = HarmDetector(reference, (), LEVEL)
     counted = LossSums()
     for start in range(stream.train, len(losses), _BUCKET):
         part = losses[start : start + _BUCKET]

@@ -3,15 +3,15 @@
 Not here: any stream.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
-from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
-from model_server.monitor.counting import RowCounter
+from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from model_server.monitor.counting import ProductSums, RowCounter
 from model_server.slots import Slots as FeatureSlots
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
@@ -71,11 +71,9 @@ class Watcher:
 
     def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
         """Return each row's cells and scores, by the sidecar's own code."""
-        values = {**columns, PREDICTION: predictions[:, 0]}
-        slots = {one.name: FeatureSlots(one).find(values[one.name]) for one in self.profile.features}
-        cells = np.column_stack([slots[one.name] + start for one, start in zip(self.profile.features, self._starts, strict=False)])
-        scores = [score[slots[name]] for name, score in self.counter().scores.items()]
-        return Slots(cells, np.column_stack(scores) if scores else np.empty((len(cells), 0)))
+        slots = FeatureSlots(self.profile.features)
+        cells = slots.find({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
+        return Slots(cells.T, ProductSums(self.profile, slots).scores(cells).T.astype(np.float64))
 
     def bucket(self, rows: Slots) -> Bucket:
         """Count rows as a sidecar does; a test holds it to ``RowCounter``."""
@@ -86,15 +84,19 @@ class Watcher:
 
     def watch(self, rows: Slots, size: int) -> Alarm | None:
         """Judge the rows in buckets of this size until an alarm."""
-        detector = self.detector()
-        for start in range(0, len(rows.cells) - size + 1, size):
-            verdict = detector.update(self.bucket(rows.take(slice(start, start + size))), str(start))
+        for row, verdict in self.verdicts(rows, size):
             if verdict.state is DriftState.CONFIRMED:
                 blamed = verdict.features
                 return Alarm(
-                    start + size,
+                    row,
                     tuple(one.name for one in blamed),
                     tuple(one.change for one in blamed),
-                    min((one.since for one in blamed), key=int, default=str(start)),
+                    min((one.since for one in blamed), key=int, default=str(row - size)),
                 )
         return None
+
+    def verdicts(self, rows: Slots, size: int) -> Iterator[tuple[int, DriftVerdict]]:
+        """Judge the rows in buckets of this size: the number of rows so far, and the verdict on them."""
+        detector = self.detector()
+        for start in range(0, len(rows.cells) - size + 1, size):
+            yield start + size, detector.update(self.bucket(rows.take(slice(start, start + size))), str(start))

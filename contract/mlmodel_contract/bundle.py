@@ -69,6 +69,7 @@ class FeatureProfile(Document):
 
     name: str
     kind: FeatureKind
+    center: float = Field(0.0, description="A number from which the distances of a numeric feature's values are fine, such as the median.")
     edges: list[float] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
     counts: list[int]

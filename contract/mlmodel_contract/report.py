@@ -5,6 +5,7 @@ traffic, and a lost, late or repeated report changes nothing. Not here: how a si
 """
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -22,6 +23,9 @@ PREDICTION = "prediction"
 
 MOST_SCORED = 20
 """Numbers whose correlations are watched: those that come first."""
+
+LONGEST_SLOT_NAME = 40
+"""Characters of a slot's name."""
 
 MOST_GROUPS = 20
 """Groups of rows whose labels are counted apart: those with the most training rows."""
@@ -50,6 +54,9 @@ class FeatureCounts(Document):
     outside: int = Field(0, ge=0, description="Live values outside the column's declared min and max.")
     effect: float = Field(1.0, ge=1, description=_EFFECT)
     slot_effects: list[float] = Field(default_factory=list, max_length=64, description="The same by slot; none where all are 1.")
+    slots: list[Annotated[str, Field(max_length=LONGEST_SLOT_NAME)]] = Field(
+        default_factory=list, max_length=64, description="Names of the slots, for people; none where they would make the report too large."
+    )
 
 
 class Correlations(Document):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.drift import alarms, delays, streams
+from benchmarks.drift import alarms, delays, fuzzed, streams
 from benchmarks.drift.alarms import Independent
 from benchmarks.drift.delays import Injected
 from benchmarks.drift.streams import Drift
@@ -36,3 +36,9 @@ def test_each_kind_of_drift_is_found_within_a_few_times_the_bound_and_rightly_na
         assert 0 < found.delay <= 5 * delays.BOUND_NATS / drift.divergence + delays.BUCKET
         assert found.right
         assert found.wrong == 0
+
+
+def test_reports_that_are_not_true_move_no_verdict_and_raise_nothing() -> None:
+    found = fuzzed.try_reports(0, 2_000)
+    assert (found.moved, found.raised) == (0, 0)
+    assert {"Unreadable", "Inconsistent", "Stale", "Foreign", "Absurd", "Decreased", "believed"} <= set(found.outcomes)

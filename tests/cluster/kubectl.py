@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,10 +52,21 @@ class Kubectl:
 
     def __call__(self, *args: str, input: str | None = None, seconds: float = 300) -> str:  # noqa: A002 - kubectl's users think of it so
         """Run `kubectl args...` and return what it prints. Raises `CommandError` with what it says on failure."""
-        chosen = ["--namespace", self.namespace] if self.namespace else []
+        return run([self.program, *self._chosen(), *args], stdin=input, env=self._environment(), seconds=seconds)
+
+    def plugin(self, *args: str) -> str:
+        """The same of a plugin that is installed beside this Python: kubectl takes its options behind its name."""
+        environment = self._environment()
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+        return run([self.program, *args, *self._chosen()], env=environment)
+
+    def _chosen(self) -> list[str]:
+        return ["--namespace", self.namespace] if self.namespace else []
+
+    def _environment(self) -> dict[str, str]:
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         environment.setdefault("KUBECACHEDIR", str(self.kubeconfig.parent / "kubectl-cache"))
-        return run([self.program, *chosen, *args], stdin=input, env=environment, seconds=seconds)
+        return environment
 
     def json(self, *args: str) -> Any:
         """The same, with `-o json`, parsed."""

@@ -14,6 +14,7 @@ from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, LabelCounts, LossReference
 from model_server.monitor.accounting import RowAccount
 from model_server.monitor.counting import RowCounter, prediction_of
+from model_server.monitor.names import slot_names
 from model_server.monitor.scoring import Scorer
 from model_server.slots import Slots
 
@@ -30,8 +31,8 @@ def numeric(*edges: float) -> FeatureProfile:
 
 def counted(profile: FeatureProfile, values: list[Any]) -> list[int]:
     """Rows by slot."""
-    slots = Slots(profile)
-    return [int(rows) for rows in np.bincount(slots.find(values), minlength=slots.number)]
+    slots = Slots([profile])
+    return [int(rows) for rows in np.bincount(slots.find({profile.name: values}, len(values))[0], minlength=slots.number)]
 
 
 def categorical(*categories: str) -> FeatureProfile:
@@ -81,6 +82,43 @@ def test_a_damaged_batch_counts_nothing_at_all() -> None:
     counter.update({"x": [-1.0, 1.0]}, predictions)
     counter.update({}, predictions)
     assert counter.counts == [[1, 1, 2], [2, 2, 0]]
+
+
+def test_a_report_names_its_slots_for_people() -> None:
+    assert [feature.slots for feature in row_counter().features()] == [["<= 0", "> 0", "missing"], ["<= 0.5", "> 0.5", "missing"]]
+
+
+@pytest.mark.parametrize(
+    ("profile", "names"),
+    [
+        (numeric(-1234567.0, 0.123456), ["<= -1.235e+06", "<= 0.1235", "> 0.1235", "missing"]),
+        (numeric(), ["any number", "missing"]),
+        (categorical("UA", "x" * 41), ["UA", "x" * 40, "other", "missing"]),
+    ],
+    ids=["numbers", "number that had one value", "categories"],
+)
+def test_slots_have_short_names_one_each(profile: FeatureProfile, names: list[str]) -> None:
+    assert slot_names([profile]) == [names]
+    assert len(names) == Slots([profile]).number
+
+
+def test_slots_of_a_sensitive_column_are_not_named() -> None:
+    secret = categorical("HIV", "none").model_copy(update={"name": "diagnosis"})
+    assert slot_names([secret, numeric(0.5)], {"diagnosis"}) == [[], ["<= 0.5", "> 0.5", "missing"]]
+    prediction = numeric(0.5).model_copy(update={"name": PREDICTION})
+    schema = BundleSchema(
+        task=Task.CLASSIFICATION,
+        features=[SchemaColumn(name="diagnosis", type=ColumnType.CATEGORY, sensitive=True)],
+        target="y",
+        target_type=ColumnType.BOOLEAN,
+    )
+    counter = RowCounter(Profile(rows=1, features=[secret, prediction], loss=LossReference(rows=1, mean=0, variance=0)), schema)
+    assert "HIV" not in str([feature.wire() for feature in counter.features()])
+
+
+def test_names_that_would_make_a_report_too_large_to_write_are_left_out() -> None:
+    wide = [categorical(*("\x01" * 38 + str(place) for place in range(30)))] * 256
+    assert slot_names(wide) == [[]] * 256
 
 
 def test_counts_of_other_slots_are_not_added() -> None:

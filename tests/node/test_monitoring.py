@@ -76,6 +76,9 @@ def test_a_shift_without_harm_is_told_as_that_and_starts_nothing(team: Team, cli
     assert status["drift"]["message"].startswith("Drifted, no harm seen: ")
     assert condition(status, "DriftDetected", "reason") == "DriftConfirmed"
     assert len(decisions(status, "RunStarted")) == 1
+    shown = team.kubectl.plugin("mlmodel", "drift", WATCHED)
+    assert "Drifted, no harm seen: " in shown
+    assert "<= " in shown, "the sidecar named the slots of z"
 
 
 def test_a_rule_that_changed_is_harm_without_drift_and_starts_a_run(team: Team, clients: dict[str, Traffic]) -> None:

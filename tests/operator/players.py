@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mlmodel_contract import VERSION
-from mlmodel_contract.environment import LABEL_STAGE
+from mlmodel_contract.environment import LABEL_STAGE, LABEL_VERSION
 from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind, LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
@@ -169,6 +169,7 @@ def report(world: World, pod: str, version: str, seen: Live, sequence: int, now:
     """Let a pod's sidecar write its report."""
     owner = world.objects[Ref(MODEL_VERSION, version)]["metadata"]
     owners = [{"kind": "ModelVersion", "name": version, "uid": owner["uid"]}]
-    metadata = {"name": pod, "namespace": NAMESPACE, "labels": owner["labels"], "ownerReferences": owners}
+    labels = owner["labels"] | {LABEL_VERSION: version}
+    metadata = {"name": pod, "namespace": NAMESPACE, "labels": labels, "ownerReferences": owners}
     kind = {"apiVersion": MONITOR_REPORT.api_version, "kind": MONITOR_REPORT.name}
     world.put(kind | {"metadata": metadata, "spec": seen.spec(version, sequence, now).wire()})

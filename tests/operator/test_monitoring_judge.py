@@ -84,6 +84,25 @@ def test_each_situation_has_its_verdict_and_sentence(shift: float, counted: Labe
     assert judgement.drift.since == ("2024-05-01T12:00:00Z" if shift else None)
 
 
+def test_names_of_slots_change_no_verdict_and_no_evidence() -> None:
+    random = np.random.default_rng(5)
+    first = draw(random, 2_000)
+    plain = [report(MADE, first, 1), report(MADE, [a + b for a, b in zip(first, draw(random, 2_000, 1.0), strict=True)], 2, RISEN)]
+    before, named, mixed = look(Evidence(), plain[0]), look(Evidence(), _named(plain[0])), look(Evidence(), _named(plain[0], "other"))
+    expected = look(before.evidence, plain[1])
+    assert (named, mixed) == (before, before)
+    assert look(named.evidence, _named(plain[1])) == expected
+    assert look(named.evidence, plain[1]) == expected
+    assert expected.drift.state == "Confirmed"
+    assert not expected.refused
+
+
+def _named(plain: MonitorReportSpec, *names: str) -> MonitorReportSpec:
+    """The report with a name for each slot, or with these names."""
+    features = [one.model_copy(update={"slots": list(names) or [f"slot {i}" for i in range(len(one.live))]}) for one in plain.features]
+    return plain.model_copy(update={"features": features})
+
+
 def test_without_reports_nothing_is_known() -> None:
     judgement = judge(Evidence(), {}, SETTINGS, NOW)
     assert judgement.drift.message == "No live rows yet."

@@ -4,18 +4,26 @@ Not here: where the rows come from, and what the counts are held against.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.metrics import Task
-from mlmodel_contract.report import PREDICTION, FeatureCounts, FeatureKind
-from mlmodel_contract.scores import location_scores
+from mlmodel_contract.report import PREDICTION, FeatureCounts
+from mlmodel_contract.scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
-from ..slots import Slots
+from ..slots import Read, Slots
+from .names import slot_names
 
 Counts = NDArray[np.int64]
+
+_AT_ONCE = 4_096
+"""Rows that are counted together; a batch has fewer."""
+
+_EXACT_ROWS = 2**24 // MOST_SCORE**2
+"""Rows of which sums of products are exact in 32-bit floating point."""
 
 
 class RowCounter:
@@ -24,12 +32,14 @@ class RowCounter:
     def __init__(self, profile: Profile, schema: BundleSchema) -> None:
         self._task = schema.task
         self._profile = profile
-        self._numbers = [feature.name for feature in profile.features if feature.kind is FeatureKind.NUMERIC]
         self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
-        self._slots = {feature.name: Slots(feature) for feature in profile.features}
-        self._counts = {name: np.zeros(slots.number, dtype=np.int64) for name, slots in self._slots.items()}
-        self._outside = dict.fromkeys(self._slots, 0)
-        self._products = ProductSums(profile)
+        self._names = slot_names(profile.features, {column.name for column in schema.features if column.sensitive})
+        self._slots = Slots(profile.features)
+        self._counts: Counts = np.zeros(self._slots.number, dtype=np.int64)
+        self._outside = {feature.name: 0 for feature in profile.features}
+        self._waiting: list[Read] = []
+        self._rows_waiting = 0
+        self._products = ProductSums(profile, self._slots)
 
     def update(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]], predictions: NDArray[np.float64]) -> None:
         """Count rows: all features of all rows, or nothing.
@@ -43,22 +53,29 @@ class RowCounter:
 
         """
         scores = prediction_of(predictions, self._task)
-        columns = {**columns, PREDICTION: scores}
-        columns |= {name: np.asarray(columns[name], dtype=np.float64) for name in self._numbers if name in columns}  # None becomes NaN
-        found = {name: slots.find(columns.get(name, [None] * len(scores))) for name, slots in self._slots.items()}
-        if any(len(places) != len(scores) for places in found.values()):
-            raise ValueError("columns differ in length")
+        read = self._slots.read({**columns, PREDICTION: scores}, len(scores))
         outside = {name: _outside(columns[name], *bounds) for name, bounds in self._ranges.items() if name in columns}
-        self._products.add(found)
         for name, number in outside.items():
             self._outside[name] += number
-        for name, places in found.items():
-            self._counts[name] += np.bincount(places, minlength=len(self._counts[name]))
+        self._waiting.append(read)
+        self._rows_waiting += len(scores)
+        if self._rows_waiting >= _AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the rows that wait, which are cheaper to count together."""
+        if self._waiting:
+            found = self._slots.of(self._waiting)
+            self._waiting, self._rows_waiting = [], 0
+            self._products.add(found)
+            self._counts += np.bincount(found.ravel(), minlength=len(self._counts))
 
     @property
     def counts(self) -> list[list[int]]:
         """Rows by slot, for each feature in the profile's order."""
-        return [counts.tolist() for counts in self._counts.values()]
+        self._count()
+        counts = self._counts.tolist()
+        return [counts[start:end] for start, end in pairwise(self._slots.starts)]
 
     @property
     def outside(self) -> list[int]:
@@ -68,12 +85,8 @@ class RowCounter:
     @property
     def products(self) -> list[int]:
         """Sums of products of location scores, by pair."""
+        self._count()
         return [int(total) for total in self._products.sums_]
-
-    @property
-    def scores(self) -> Mapping[str, NDArray[np.float64]]:
-        """Location score of each slot of the features whose correlations are watched."""
-        return self._products.scores
 
     def features(self) -> list[FeatureCounts]:
         """Return each feature's counts beside the profile's, as a report has them."""
@@ -86,18 +99,19 @@ class RowCounter:
                 outside=outside,
                 effect=feature.effect,
                 slot_effects=feature.slot_effects,
+                slots=names,
             )
-            for feature, live, outside in zip(self._profile.features, self.counts, self.outside, strict=True)
+            for feature, live, outside, names in zip(self._profile.features, self.counts, self.outside, self._names, strict=True)
         ]
 
     def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
         """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
         sizes = [len(feature) for feature in counts], len(products), len(outside)
-        if sizes != ([slots.number for slots in self._slots.values()], len(self.products), len(self._outside)):
+        if sizes != (np.diff(self._slots.starts).tolist(), len(self.products), len(self._outside)):
             return False
         self._products.sums_ += np.array(products, dtype=np.int64)
-        for name, feature, number in zip(self._slots, counts, outside, strict=True):
-            self._counts[name] += np.array(feature, dtype=np.int64)
+        self._counts += np.concatenate([np.array(feature, dtype=np.int64) for feature in counts])
+        for name, number in zip(self._outside, outside, strict=True):
             self._outside[name] += number
         return True
 
@@ -112,18 +126,34 @@ def _outside(numbers: Sequence[Any] | NDArray[Any], least: float | None, most: f
 class ProductSums:
     """Sums, over rows, of the product of two numbers' location scores; ``sums_`` is by pair of the profile's correlations."""
 
-    def __init__(self, profile: Profile) -> None:
-        by_name = {feature.name: feature for feature in profile.features}
+    def __init__(self, profile: Profile, slots: Slots) -> None:
         names = profile.correlations.names if profile.correlations else []
-        self.scores = {name: np.array(location_scores(by_name[name].counts), np.float64) for name in names}
+        lines = {feature.name: line for line, feature in enumerate(profile.features)}
+        self._lines = [lines[name] for name in names]
+        self._taken = _slice(self._lines)
+        self._scores = np.zeros(slots.number, np.float32)
+        for line in self._lines:
+            self._scores[slots.starts[line] : slots.starts[line + 1]] = location_scores(profile.features[line].counts)
         self._pairs = np.triu_indices(len(names), 1)
         self.sums_: Counts = np.zeros(len(self._pairs[0]), dtype=np.int64)
 
-    def add(self, slots: Mapping[str, Counts]) -> None:
-        """Add rows, whose slots are given by feature; sums of whole numbers below 2^53 are exact in floating point."""
-        if self.scores:
-            rows = np.column_stack([score[slots[name]] for name, score in self.scores.items()])
-            self.sums_ += (rows.T @ rows)[self._pairs].astype(np.int64)
+    def add(self, slots: Counts) -> None:
+        """Add rows, whose slots are features x rows."""
+        for start in range(0, slots.shape[1] if self._lines else 0, _EXACT_ROWS):
+            scores = self.scores(slots[:, start : start + _EXACT_ROWS])
+            products = scores[:-1] @ scores.T  # a pair's first is never the last; and all by all would be a slower routine of BLAS
+            self.sums_ += products[self._pairs].astype(np.int64)
+
+    def scores(self, slots: Counts) -> NDArray[np.float32]:
+        """Return the location scores of the features whose correlations are watched: features x rows."""
+        found: NDArray[np.float32] = self._scores.take(slots[self._taken])
+        return found
+
+
+def _slice(lines: Sequence[int]) -> Any:
+    """Return an index of these lines; neighbours are not copied."""
+    neighbours = list(lines) == list(range(lines[0], lines[0] + len(lines))) if lines else True
+    return slice(lines[0], lines[0] + len(lines)) if lines and neighbours else list(lines)
 
 
 def prediction_of(predictions: NDArray[np.float64], task: Task) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
 from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
+from ..edges import cell_ends, end_below
 from ..slots import Slots
 from .correlations import correlations
 from .dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
@@ -67,23 +68,32 @@ def _boolean_texts(values: Floats) -> list[str | None]:
 
 
 def _numeric(name: str, values: Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
-    edges = _edges(values[~np.isnan(values)]).tolist()
-    return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, edges=edges, counts=[]), values)
+    present = values[~np.isnan(values)]
+    center = float(np.quantile(present, 0.5, method="lower")) if len(present) else 0.0
+    edges = _edges(present, center).tolist()
+    return _counted(FeatureProfile(name=name, kind=FeatureKind.NUMERIC, center=center, edges=edges, counts=[]), values)
 
 
-def _edges(present: Floats) -> Floats:
-    """Edges are values that occur, so that a number of few values has a slot for each, and smaller ones than all have theirs."""
+def _edges(present: Floats, center: float) -> Floats:
+    """A number of few values has a slot for each, and smaller ones than all have theirs where the smallest is common.
+
+    Edges are put where cells end, at which they are found fast, but never between two values of few.
+    """
     if not len(present):
         return np.empty(0)
+    known = np.unique(present)
     edges = np.unique(np.quantile(present, _QUANTILES, method="lower"))
-    common_minimum = edges[0] == present.min() and np.count_nonzero(present == edges[0]) > 1
-    return np.concatenate([[np.nextafter(edges[0], -np.inf)], edges]) if common_minimum else edges
+    ends = cell_ends(edges, center)
+    passed = np.searchsorted(known, ends, side="right") > np.searchsorted(known, edges, side="right")
+    placed = np.where(passed, edges, ends) if len(known) <= len(edges) else ends
+    common_minimum = edges[0] == known[0] and np.count_nonzero(present == edges[0]) > 1
+    return np.unique([end_below(edges[0], center), *placed] if common_minimum else placed)
 
 
 def _counted(feature: FeatureProfile, values: Sequence[str | None] | Floats) -> tuple[FeatureProfile, NDArray[np.int64]]:
     """Return the feature with its rows by slot and their design effects, and the slot of each row."""
-    known = Slots(feature)
-    slots = known.find(values)
+    known = Slots([feature])
+    slots = known.find({feature.name: values}, len(values))[0]
     counts = np.bincount(slots, minlength=known.number).tolist()
     by_slot = _slot_effects(slots, known.number)
     scores = [location_scores(counts), spread_scores(counts)] if feature.kind is FeatureKind.NUMERIC else []
