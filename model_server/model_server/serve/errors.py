@@ -28,6 +28,14 @@ class Overloaded(ServeError):
     """More requests are under way than the server takes at once."""
 
 
+class TooLate(ServeError):
+    """The request was not computed before its deadline."""
+
+
+class Failed(ServeError):
+    """The server failed; the reason is in its log, and is none of the caller's business."""
+
+
 class Unavailable(ServeError):
     """A part that the answer needs does not answer now."""
 

@@ -18,10 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .admission import Admission
-from .dataplane import DataPlane, Predicted
-from .errors import InvalidRequest, Overloaded, ServeError, TooLarge, TooSlow, Unavailable, UnknownModel
+from .batching import Batcher
+from .dataplane import DataPlane
+from .errors import Failed, InvalidRequest, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
 from .feedback import Feedback, FeedbackPlane, Forwarder
-from .handover import Handover
 from .metrics import ServerMetrics
 from .wire import decode_infer, encode_infer, encode_metadata, parse_object
 
@@ -31,9 +31,11 @@ STATUSES: Mapping[type[ServeError], int] = {
     TooSlow: 408,
     TooLarge: 413,
     Overloaded: 429,
+    Failed: 500,
     Unavailable: 503,
+    TooLate: 504,
 }
-_RETRY_SECONDS = {429: "1", 503: "2"}
+RETRY_SECONDS = {429: "1", 503: "2", 504: "1"}
 _EXTENSIONS = ("prediction_id", "feedback")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +47,7 @@ class Parts:
     plane: DataPlane
     feedback: FeedbackPlane
     forwarder: Forwarder
-    handover: Handover
+    batcher: Batcher
     admission: Admission
     metrics: ServerMetrics
     ready: Callable[[], bool]
@@ -85,13 +87,10 @@ class Endpoints:
         return _json({"name": self._find(request), "ready": ready}, 200 if ready else 503)
 
     async def infer(self, request: Request) -> Response:
-        """Predict, and tell the monitor without waiting for it."""
+        """Predict; most requests do not come here, but by the shorter way of ``protocol.py``."""
         self._find(request)
         async with self._body(request) as body:
-            answer, predicted = await self._parts.admission.run(lambda: self._infer(body))
-        self._parts.handover.offer(predicted)
-        self._parts.metrics.predicted(len(predicted.ids), dict(predicted.outside))
-        return _document(answer)
+            return _document(await self._parts.batcher.infer(lambda: decode_infer(body), encode_infer, len(body)))
 
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
@@ -104,10 +103,6 @@ class Endpoints:
                 accepted, repeated = acknowledgement["accepted"], acknowledgement["repeated"]
         self._parts.metrics.labelled(accepted, repeated, len(feedback.rejected))
         return _feedback_answer(feedback, accepted, repeated)
-
-    def _infer(self, body: bytes) -> tuple[bytes, Predicted]:
-        response, predicted = self._parts.plane.infer(decode_infer(body))
-        return encode_infer(response), predicted
 
     def _find(self, request: Request) -> str:
         name = str(request.path_params["model"])
@@ -190,7 +185,7 @@ def _feedback_answer(feedback: Feedback, accepted: int, repeated: int) -> Respon
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    extra = {"Retry-After": _RETRY_SECONDS[status]} if status in _RETRY_SECONDS else {}
+    extra = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else {}
     return _json({"error": message}, status, {**(headers or {}), **extra})
 
 
