@@ -19,11 +19,12 @@ from starlette.routing import Route
 
 from .admission import Admission
 from .batching import Batcher
+from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
 from .errors import Failed, InvalidRequest, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
 from .feedback import Feedback, FeedbackPlane, Forwarder
 from .metrics import ServerMetrics
-from .wire import decode_infer, encode_infer, encode_metadata, parse_object
+from .wire import InferCall, encode_metadata, parse_object
 
 STATUSES: Mapping[type[ServeError], int] = {
     InvalidRequest: 400,
@@ -36,7 +37,7 @@ STATUSES: Mapping[type[ServeError], int] = {
     TooLate: 504,
 }
 RETRY_SECONDS = {429: "1", 503: "2", 504: "1"}
-_EXTENSIONS = ("prediction_id", "feedback")
+_EXTENSIONS = ("binary_tensor_data", "model_repository", "prediction_id", "feedback")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -89,8 +90,11 @@ class Endpoints:
     async def infer(self, request: Request) -> Response:
         """Predict; most requests do not come here, but by the shorter way of ``protocol.py``."""
         self._find(request)
+        length = json_length(request.headers.get(HEADER))
         async with self._body(request) as body:
-            return _document(await self._parts.batcher.infer(lambda: decode_infer(body), encode_infer, len(body)))
+            call = InferCall(body, length)
+            answer = await self._parts.batcher.infer(call.decode, call.encode, len(body))
+        return _mixed(answer) if isinstance(answer, Mixed) else _document(answer)
 
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
@@ -110,8 +114,6 @@ class Endpoints:
         return name
 
     def _body(self, request: Request) -> AbstractAsyncContextManager[bytes]:
-        if "inference-header-content-length" in request.headers:
-            raise InvalidRequest("binary tensor data are not taken: send the tensors as JSON")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not taken: send the body without Content-Encoding")
         declared = request.headers.get("content-length", "")
@@ -195,3 +197,7 @@ def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 def _document(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, headers, media_type="application/json")
+
+
+def _mixed(answer: Mixed) -> Response:
+    return Response(answer.body, headers={HEADER: str(answer.json_length)}, media_type="application/octet-stream")

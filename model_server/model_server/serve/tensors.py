@@ -17,12 +17,12 @@ DATATYPES = frozenset({"BOOL", "BYTES"}) | FLOATS | frozenset(INTEGERS)
 
 
 class Tensor(NamedTuple):
-    """An input tensor: ``data`` in row-major order, nested by ``shape`` or flat."""
+    """An input tensor: ``data`` in row-major order, as a list, nested by ``shape`` or flat, or as a flat array of its datatype."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: list[Any]
+    data: Any
 
 
 class OutputTensor(NamedTuple):
@@ -35,11 +35,16 @@ class OutputTensor(NamedTuple):
 
 
 class InferRequest(NamedTuple):
-    """Rows to predict. ``outputs`` names the tensors that are wanted, in their order; all of them where it is None."""
+    """Rows to predict.
+
+    ``outputs`` names the tensors that are wanted, in their order; all of them where it is None. ``binary`` names those that a transport
+    with more than one form is to send as bytes; True: all of them.
+    """
 
     inputs: tuple[Tensor, ...]
     id: str | None = None
     outputs: tuple[str, ...] | None = None
+    binary: bool | frozenset[str] = False
 
 
 class InferResponse(NamedTuple):
