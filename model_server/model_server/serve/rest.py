@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -17,27 +16,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import about
 from .admission import Admission
 from .batching import Batcher
 from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
-from .errors import Failed, InvalidRequest, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
+from .errors import InvalidRequest, ServeError
 from .feedback import Feedback, FeedbackPlane, Forwarder
 from .metrics import ServerMetrics
+from .statuses import TABLE
 from .wire import InferCall, encode_metadata, parse_object
 
-STATUSES: Mapping[type[ServeError], int] = {
-    InvalidRequest: 400,
-    UnknownModel: 404,
-    TooSlow: 408,
-    TooLarge: 413,
-    Overloaded: 429,
-    Failed: 500,
-    Unavailable: 503,
-    TooLate: 504,
-}
-RETRY_SECONDS = {429: "1", 503: "2", 504: "1"}
-_EXTENSIONS = ("binary_tensor_data", "model_repository", "prediction_id", "feedback")
+STATUSES: Mapping[type[ServeError], int] = {error: status.http for error, status in TABLE.items()}
+RETRY_SECONDS = {status.http: str(status.retry_seconds) for status in TABLE.values() if status.retry_seconds}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -62,7 +53,7 @@ class Endpoints:
 
     async def server(self, _request: Request) -> Response:
         """Server metadata."""
-        return _json({"name": "mlmodel-server", "version": version("mlmodel-server"), "extensions": _EXTENSIONS})
+        return _json({"name": about.SERVER, "version": about.server_version(), "extensions": about.EXTENSIONS})
 
     async def live(self, _request: Request) -> Response:
         """Whether the process answers."""

@@ -14,9 +14,7 @@ import orjson
 from .binary import HEADER, SIZE, Mixed, RawData, split
 from .errors import InvalidRequest
 from .raw import read_raw
-from .tensors import DATATYPES, InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
-
-_CONTENT_TYPES = ("np", "pd", "str", "datetime")
+from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata, check_content_type, check_head
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -119,15 +117,7 @@ def _constant(name: str) -> float:
 def _tensor(item: Any, place: int, raw: RawData | None) -> Tensor:
     if not isinstance(item, dict):
         raise InvalidRequest(f"inputs[{place}] must be a tensor: an object with name, shape, datatype and data")
-    name = item.get("name")
-    if not isinstance(name, str) or not name:
-        raise InvalidRequest(f"inputs[{place}] has no name: name the column that it holds")
-    if len(name) > 200:
-        raise InvalidRequest(f"the name of inputs[{place}] is longer than 200 characters: name a column")
-    datatype = item.get("datatype")
-    if not isinstance(datatype, str) or datatype not in DATATYPES:
-        raise InvalidRequest(f"tensor '{name}' needs a datatype: one of {', '.join(sorted(DATATYPES))}")
-    shape = _shape(name, item.get("shape"))
+    name, datatype, shape = check_head(place, item.get("name"), item.get("datatype"), item.get("shape"))
     return Tensor(name, datatype, shape, _data(item, name, datatype, shape, raw))
 
 
@@ -153,16 +143,9 @@ def _parameters(whose: str, item: dict[str, Any]) -> dict[str, Any]:
         return {}
     if not isinstance(parameters, dict):
         raise InvalidRequest(f"the parameters of {whose} must be an object")
-    content_type = parameters.get("content_type")
-    if content_type is not None and content_type not in _CONTENT_TYPES:
-        raise InvalidRequest(f"{whose} has the content_type '{str(content_type)[:40]}': send one of {', '.join(_CONTENT_TYPES)}, or none")
+    if "content_type" in parameters:
+        check_content_type(whose, parameters["content_type"])
     return parameters
-
-
-def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or any(type(size) is not int or size < 0 for size in shape):
-        raise InvalidRequest(f"tensor '{name}' needs a shape: [rows] or [rows, 1] for a column, [rows, features] for a matrix")
-    return tuple(shape)
 
 
 def _wanted(outputs: Any) -> tuple[str, ...] | None:
