@@ -16,15 +16,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import about
+from . import about, v1
 from .admission import Admission
 from .batching import Batcher
 from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
-from .errors import InvalidRequest, ServeError
+from .errors import InvalidRequest, NotPossible, ServeError
 from .feedback import Feedback, FeedbackPlane, Forwarder
 from .metrics import ServerMetrics
 from .statuses import TABLE
+from .v1 import V1Reader
 from .wire import InferCall, encode_metadata, parse_object
 
 STATUSES: Mapping[type[ServeError], int] = {error: status.http for error, status in TABLE.items()}
@@ -50,6 +51,11 @@ class Endpoints:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._v1 = V1Reader(parts.plane.model.schema)
+
+    async def root(self, _request: Request) -> Response:
+        """Whether the process answers, by KServe's protocol V1."""
+        return _json({"status": "alive"})
 
     async def server(self, _request: Request) -> Response:
         """Server metadata."""
@@ -86,6 +92,25 @@ class Endpoints:
             call = InferCall(body, length)
             answer = await self._parts.batcher.infer(call.decode, call.encode, len(body))
         return _mixed(answer) if isinstance(answer, Mixed) else _document(answer)
+
+    async def predict(self, request: Request) -> Response:
+        """Predict by KServe's protocol V1."""
+        self._find(request)
+        async with self._body(request) as body:
+            return _document(await self._parts.batcher.infer(lambda: self._v1.decode(body), v1.encode, len(body)))
+
+    async def index(self, request: Request) -> Response:
+        """The repository's models: one."""
+        async with self._body(request) as body:
+            only_ready = parse_object(body).get("ready") is True if body else False
+        return _json([entry._asdict() for entry in about.index(self._parts.plane.model, self._parts.ready(), only_ready)])
+
+    async def load(self, request: Request) -> Response:
+        """Refuse to load or unload."""
+        self._find(request)
+        raise NotPossible(
+            "a server has one version from its start to its end: change the MLModel, or annotate it with mlmodel.dev/rollback-to"
+        )
 
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
@@ -125,6 +150,13 @@ def create_app(parts: Parts) -> Starlette:
         ("GET", "/v2/models/{model}", endpoints.metadata),
         ("GET", "/v2/models/{model}/versions/{version}", endpoints.metadata),
         ("GET", "/v2/models", endpoints.models),
+        ("POST", "/v2/repository/index", endpoints.index),
+        ("POST", "/v2/repository/models/{model}/load", endpoints.load),
+        ("POST", "/v2/repository/models/{model}/unload", endpoints.load),
+        ("POST", "/v1/models/{model}:predict", endpoints.predict),
+        ("GET", "/v1/models/{model}", endpoints.model_ready),
+        ("GET", "/v1/models", endpoints.models),
+        ("GET", "/", endpoints.root),
         ("GET", "/v2", endpoints.server),
     ]
     routes = [Route(path, _measured(handler, metrics), methods=[method]) for method, path, handler in table]

@@ -6,7 +6,7 @@ gRPC's codes are named, since to import gRPC takes long. Not here: messages, whi
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .errors import Failed, InvalidRequest, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
+from .errors import Failed, InvalidRequest, NotPossible, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
 
 
 class Status(NamedTuple):
@@ -20,6 +20,7 @@ class Status(NamedTuple):
 TABLE: Mapping[type[ServeError], Status] = {
     InvalidRequest: Status(400, "INVALID_ARGUMENT"),
     UnknownModel: Status(404, "NOT_FOUND"),
+    NotPossible: Status(403, "FAILED_PRECONDITION"),
     TooSlow: Status(408, "DEADLINE_EXCEEDED"),
     TooLarge: Status(413, "INVALID_ARGUMENT"),
     Overloaded: Status(429, "RESOURCE_EXHAUSTED", 1),

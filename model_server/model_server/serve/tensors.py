@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mlmodel_contract.manifest import ColumnType
+
 from .errors import InvalidRequest
 
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
@@ -16,6 +18,7 @@ INTEGERS: Mapping[str, tuple[int, int]] = {
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
 DATATYPES = frozenset({"BOOL", "BYTES"}) | FLOATS | frozenset(INTEGERS)
+DATATYPES_OF = {ColumnType.NUMBER: "FP64", ColumnType.BOOLEAN: "BOOL", ColumnType.CATEGORY: "BYTES", ColumnType.TIME: "BYTES"}
 _CONTENT_TYPES = ("np", "pd", "str", "datetime")
 
 
