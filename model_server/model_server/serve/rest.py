@@ -21,9 +21,11 @@ from .admission import Admission
 from .batching import Batcher
 from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
+from .docs_page import POLICY, page
 from .errors import InvalidRequest, NotPossible, ServeError
 from .feedback import Feedback, FeedbackPlane, Forwarder
 from .metrics import ServerMetrics
+from .openapi import describe
 from .statuses import TABLE
 from .v1 import V1Reader
 from .wire import InferCall, encode_metadata, parse_object
@@ -112,6 +114,16 @@ class Endpoints:
             "a server has one version from its start to its end: change the MLModel, or annotate it with mlmodel.dev/rollback-to"
         )
 
+    async def openapi(self, _request: Request) -> Response:
+        """The OpenAPI description."""
+        return _json(self._description())
+
+    async def docs(self, _request: Request) -> Response:
+        """A page for people."""
+        plane = self._parts.plane
+        content = page(self._description(), plane.metadata(), plane.model.schema)
+        return Response(content, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
+
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
         self._find(request)
@@ -123,6 +135,9 @@ class Endpoints:
                 accepted, repeated = acknowledgement["accepted"], acknowledgement["repeated"]
         self._parts.metrics.labelled(accepted, repeated, len(feedback.rejected))
         return _feedback_answer(feedback, accepted, repeated)
+
+    def _description(self) -> dict[str, Any]:
+        return describe(self._parts.plane.metadata(), self._parts.plane.model.schema)
 
     def _find(self, request: Request) -> str:
         name = str(request.path_params["model"])
@@ -157,6 +172,8 @@ def create_app(parts: Parts) -> Starlette:
         ("GET", "/v1/models/{model}", endpoints.model_ready),
         ("GET", "/v1/models", endpoints.models),
         ("GET", "/", endpoints.root),
+        ("GET", "/openapi.json", endpoints.openapi),
+        ("GET", "/docs", endpoints.docs),
         ("GET", "/v2", endpoints.server),
     ]
     routes = [Route(path, _measured(handler, metrics), methods=[method]) for method, path, handler in table]
