@@ -11,6 +11,8 @@ from .dataplane import ServedModel
 SERVER = "mlmodel-server"
 EXTENSIONS = ("binary_tensor_data", "model_repository", "prediction_id", "feedback")
 
+ONE_VERSION = "a server has one version from its start to its end: change the MLModel, or annotate it with mlmodel.dev/rollback-to"
+
 
 class Entry(NamedTuple):
     """A model in the index of the repository."""

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from . import about
 from .admission import TOO_MUCH
 from .drain import Traffic
-from .errors import Failed, Overloaded, ServeError, UnknownModel
+from .errors import Failed, NotPossible, Overloaded, ServeError, UnknownModel
 from .oip import open_inference_pb2 as oip
 from .rest import Parts
 from .rpc_messages import RpcCall, parse
@@ -50,6 +50,8 @@ class Calls:
             "ModelMetadata": self.metadata,
             "ModelInfer": self.infer,
             "RepositoryIndex": self.index,
+            "RepositoryModelLoad": self.load,
+            "RepositoryModelUnload": self.load,
         }
         return {_SERVICE: inference, _HEALTH: {"Check": self.health}}
 
@@ -100,6 +102,10 @@ class Calls:
         entries = about.index(self._plane.model, self._parts.ready(), request.ready)
         models = [oip.RepositoryIndexResponse.ModelIndex(**entry._asdict()) for entry in entries]
         return oip.RepositoryIndexResponse(models=models).SerializeToString()
+
+    async def load(self, _message: bytes) -> bytes:
+        """Refuse to load or unload; the messages, which Triton and KServe have different ones of, are not read."""
+        raise NotPossible(about.ONE_VERSION)
 
     async def infer(self, message: bytes) -> bytes:
         """Predict."""
