@@ -21,7 +21,7 @@ class Mixed(NamedTuple):
     json_length: int
 
 
-def json_length(header: str | None) -> int | None:
+def json_length(header: str | bytes | None) -> int | None:
     """Read the header's value.
 
     Raises:
@@ -30,8 +30,9 @@ def json_length(header: str | None) -> int | None:
     """
     if header is None:
         return None
-    if not (header.isascii() and header.isdecimal() and len(header) < 20):
-        raise InvalidRequest(f"{HEADER} must be the length of the JSON in bytes, not '{header[:40]}'")
+    if not (header.isdigit() and header.isascii() and len(header) < 20):
+        text = header if isinstance(header, str) else header.decode("latin-1")
+        raise InvalidRequest(f"{HEADER} must be the length of the JSON in bytes, not '{text[:40]}'")
     return int(header)
 
 

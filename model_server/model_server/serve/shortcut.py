@@ -10,7 +10,7 @@ import orjson
 
 from .admission import TOO_MUCH, Admission
 from .batching import Batcher, Waiting
-from .binary import HEADER, Mixed
+from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
 from .drain import Traffic
 from .errors import Overloaded, ServeError
@@ -20,7 +20,7 @@ from .settings import Limits
 from .wire import decode_infer, encoder
 
 _LONGEST_BODY = 131_072
-_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"inference-header-content-length"})
+_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 _JSON = b"content-type: application/json\r\n"
 _MIXED = b"content-type: application/octet-stream\r\n" + HEADER.encode() + b": %d\r\n"
 _PHRASES = {
@@ -129,10 +129,11 @@ class Refusal(Exchange):
 
 
 class Shortcut(Exchange):
-    """An inference request."""
+    """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None) -> None:
         super().__init__(connection, hot, keep_alive)
+        self._header = header
         self._began = time.perf_counter()
         self._body = bytearray()
         self._started = self._complete = self._too_much = False
@@ -177,7 +178,7 @@ class Shortcut(Exchange):
         try:
             if self._too_much:
                 raise Overloaded(TOO_MUCH)
-            request = decode_infer(bytes(self._body))
+            request = decode_infer(bytes(self._body), json_length(self._header))
             self._waiting = self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
         except ServeError as error:
             self._answer(error)
