@@ -67,6 +67,10 @@ bench-drift: $(UV) ## the drift detector beside its bound and other detectors, o
 crds: $(UV) ## generate crds/ and the chart's copies from the contract
 	@$(RUN) python -m mlmodel_operator.crds
 
+.PHONY: protocol
+protocol: $(UV) ## generate the messages of gRPC from their .proto
+	@cd model_server && $(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. model_server/serve/oip/open_inference.proto
+
 .PHONY: images
 images: $(UV) ## build the images and print their names and archives
 	@$(RUN) python -m tests.images

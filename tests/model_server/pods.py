@@ -110,6 +110,10 @@ class Pod:
         return f"http://127.0.0.1:{environment.PORT_REST + self.offset}"
 
     @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{environment.PORT_GRPC + self.offset}"
+
+    @property
     def model_url(self) -> str:
         return f"{self.url}/v2/models/{self.document.model}"
 
@@ -179,7 +183,7 @@ def _body(request: Any) -> dict[str, Any]:
 
 def _free_offset() -> int:
     """Find a distance by which all ports of a pod are free."""
-    ports = (environment.PORT_REST, environment.PORT_METRICS_SERVER, environment.PORT_METRICS_MONITOR)
+    ports = (environment.PORT_REST, environment.PORT_GRPC, environment.PORT_METRICS_SERVER, environment.PORT_METRICS_MONITOR)
     while True:
         offset = 2000 + secrets.randbelow(22_000)
         try:

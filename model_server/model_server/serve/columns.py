@@ -166,8 +166,9 @@ def _column_values(tensor: Tensor) -> list[Any]:
 
 def _values(tensor: Tensor) -> list[Any]:
     """Return the values in row-major order, whether they came nested or flat."""
-    data, width = tensor.data, tensor.shape[1] if len(tensor.shape) == 2 else 1
-    if len(tensor.shape) == 2 and data and type(data[0]) is list:
+    data: list[Any] = tensor.data
+    width = tensor.shape[1] if len(tensor.shape) == 2 else 1
+    if len(tensor.shape) == 2 and len(data) and type(data[0]) is list:
         if len(data) != tensor.shape[0] or any(type(row) is not list or len(row) != width for row in data):
             raise InvalidRequest(f"the nested data of tensor '{tensor.name}' do not have the shape {list(tensor.shape)}")
         data = list(chain.from_iterable(data))
@@ -186,6 +187,8 @@ def _matrix(tensor: Tensor) -> Floats:
 
 
 def _check_numbers(name: str, datatype: str, values: list[Any]) -> None:
+    if isinstance(values, np.ndarray):  # of the datatype, as ``Tensor`` says
+        return
     if datatype in FLOATS:
         _check_types(name, values, _REALS, "a number or null")
     elif datatype in INTEGERS:

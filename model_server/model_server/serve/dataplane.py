@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, GoldenRows
-from mlmodel_contract.manifest import ColumnType
 
 from ..bundle.engine import Predictor
 from ..prediction_id import Signer
@@ -21,10 +20,9 @@ from .errors import InvalidRequest, StartRefused, UnknownModel
 from .groups import Groups
 from .outputs import OutputWriter
 from .rows import Columns, Layout, Rows
-from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
+from .tensors import DATATYPES_OF, InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
 
 _TRIALS = 3
-_DATATYPES = {ColumnType.NUMBER: "FP64", ColumnType.BOOLEAN: "BOOL", ColumnType.CATEGORY: "BYTES", ColumnType.TIME: "BYTES"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class DataPlane:
     def metadata(self) -> ModelMetadata:
         """Describe the model's tensors."""
         schema = self.model.schema
-        inputs = [TensorMetadata(column.name, _DATATYPES[column.type], (-1,)) for column in schema.features]
+        inputs = [TensorMetadata(column.name, DATATYPES_OF[column.type], (-1,)) for column in schema.features]
         if schema.time:
             inputs.append(TensorMetadata(schema.time, "BYTES", (-1,), {"optional": True}))
         facts = {
@@ -140,7 +138,7 @@ class DataPlane:
 
         """
         tensors = (
-            Tensor(column.name, _DATATYPES[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
+            Tensor(column.name, DATATYPES_OF[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
             for column in self.model.schema.features
         )
         try:

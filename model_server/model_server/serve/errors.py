@@ -16,6 +16,10 @@ class UnknownModel(ServeError):
     """The request names a model or version that this server does not have."""
 
 
+class NotPossible(ServeError):
+    """The request asks for what this server never does."""
+
+
 class TooLarge(ServeError):
     """The request is longer than the limit."""
 

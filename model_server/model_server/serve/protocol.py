@@ -14,11 +14,13 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .binary import HEADER
 from .shortcut import Exchange, Hot, Refusal, Shortcut
 
 _NEVER = float("inf")
 _LINGER_SECONDS = 2.0
-_ONCE = frozenset({b"host", b"content-type", b"content-encoding", b"inference-header-content-length"})
+_JSON_LENGTH = HEADER.encode()
+_ONCE = frozenset({b"host", b"content-type", b"content-encoding", _JSON_LENGTH})
 
 
 class _Refused(Exception):
@@ -107,7 +109,8 @@ class _Protocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         if self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers):
             self._until = self.hot.now + self.hot.limits.body_seconds
-            self._begin(Shortcut(self, self.hot, self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"))
+            keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
+            self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH)))
         else:
             self._until = _NEVER  # the application has its own bounds
             self._pass_on(headers)

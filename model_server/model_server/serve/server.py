@@ -18,6 +18,7 @@ from mlmodel_contract.environment import (
     PATH_BUNDLE,
     PATH_PREDICTION_KEY,
     PATH_TERMINATION,
+    PORT_GRPC,
     PORT_METRICS_SERVER,
     PORT_REST,
     SOCKET_FEEDBACK,
@@ -29,7 +30,7 @@ from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
-from ..listening import listen, port
+from ..listening import address, listen, port
 from ..places import leave_message, place
 from ..prediction_id import IdError, Signer, read_key
 from .admission import Admission
@@ -105,11 +106,17 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         metrics.watch(lambda: traffic.in_flight)
         start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
         hot = Hot(plane, batcher, admission, traffic, metrics, limits)
-        server = DrainingServer(_config(traffic, hot), traffic, duration(document.drain).total_seconds())
+        from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
+
+        drain = duration(document.drain).total_seconds()
+        rpc = RpcServer(parts, traffic, limits, address(PORT_GRPC), drain)
+        await rpc.start()
+        server = DrainingServer(_config(traffic, hot), traffic, drain)
         ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server)))
         _calm_collector()
-        _log.info("serving %s on port %d with %s", model.version, port(PORT_REST), model.predictor.engine)
+        _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
         await server.serve(sockets=[listen(PORT_REST, _BACKLOG)])
+        await rpc.end()
         ticking.cancel()
         handover.tell_served()
         await handover.flush(1.0)

@@ -10,16 +10,19 @@ import orjson
 
 from .admission import TOO_MUCH, Admission
 from .batching import Batcher, Waiting
+from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
 from .drain import Traffic
 from .errors import Overloaded, ServeError
 from .metrics import ServerMetrics
 from .rest import RETRY_SECONDS, STATUSES
 from .settings import Limits
-from .wire import decode_infer, encode_infer
+from .wire import decode_infer, encoder
 
 _LONGEST_BODY = 131_072
-_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"inference-header-content-length"})
+_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
+_JSON = b"content-type: application/json\r\n"
+_MIXED = b"content-type: application/octet-stream\r\n" + HEADER.encode() + b": %d\r\n"
 _PHRASES = {
     200: b"OK",
     400: b"Bad Request",
@@ -100,11 +103,11 @@ class Exchange:
     def give_up(self) -> None:
         """The client went away."""
 
-    def reply(self, status: int, body: bytes, endpoint: str, seconds: float) -> None:
-        """Write the answer."""
+    def reply(self, status: int, body: bytes, endpoint: str, seconds: float, json_length: int | None = None) -> None:
+        """Write the answer, of JSON or, if the JSON ends before the body does, of mixed content."""
         self.response_complete = True
         closes = not self.keep_alive or self.hot.traffic.draining
-        self.connection.transport.write(_head(self.connection.server_state.default_headers, status, len(body), closes) + body)
+        self.connection.transport.write(_head(self.connection.server_state.default_headers, status, len(body), closes, json_length) + body)
         self.hot.metrics.answered(endpoint, status, seconds)
         if closes:
             self.connection.end(after_answer=True)
@@ -126,10 +129,11 @@ class Refusal(Exchange):
 
 
 class Shortcut(Exchange):
-    """An inference request."""
+    """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None) -> None:
         super().__init__(connection, hot, keep_alive)
+        self._header = header
         self._began = time.perf_counter()
         self._body = bytearray()
         self._started = self._complete = self._too_much = False
@@ -174,16 +178,18 @@ class Shortcut(Exchange):
         try:
             if self._too_much:
                 raise Overloaded(TOO_MUCH)
-            query = self.hot.plane.read(decode_infer(bytes(self._body)))
-            self._waiting = self.hot.batcher.submit(query, encode_infer, self._answer)
+            request = decode_infer(bytes(self._body), json_length(self._header))
+            self._waiting = self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
         except ServeError as error:
             self._answer(error)
 
-    def _answer(self, outcome: bytes | ServeError) -> None:
+    def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
         self._release()
         seconds = time.perf_counter() - self._began
         if isinstance(outcome, ServeError):
             self.reply(STATUSES[type(outcome)], _error(str(outcome)), "infer", seconds)
+        elif isinstance(outcome, Mixed):
+            self.reply(200, outcome.body, "infer", seconds, outcome.json_length)
         else:
             self.reply(200, outcome, "infer", seconds)
 
@@ -196,14 +202,16 @@ def _error(message: str) -> bytes:
     return orjson.dumps({"error": message})
 
 
-def _head(default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool) -> bytes:
+def _head(default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool, json_length: int | None) -> bytes:
     retry = f"retry-after: {RETRY_SECONDS[status]}\r\n".encode() if status in RETRY_SECONDS else b""
     close = b"connection: close\r\n" if closes else b""
     others = b"".join([b"%b: %b\r\n" % header for header in default_headers])
-    return b"HTTP/1.1 %d %b\r\n%bcontent-type: application/json\r\n%b%bcontent-length: %d\r\n\r\n" % (
+    content = _JSON if json_length is None else _MIXED % json_length
+    return b"HTTP/1.1 %d %b\r\n%b%b%b%bcontent-length: %d\r\n\r\n" % (
         status,
         _PHRASES[status],
         others,
+        content,
         retry,
         close,
         length,
