@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Open:
     sent: float
     p50: float
     p99: float
-    requests: int
+    requests: float
 
 
 def closed(target: Target, connections: int, seconds: int, repeats: int) -> Closed:
@@ -75,16 +76,16 @@ def opened(target: Target, rate: float, connections: int, seconds: int) -> Open:
 
     """
     with _file(target) as file:
-        words = [target.url, file.name, f"{rate:.0f}", str(connections), str(seconds)]
+        words = [target.url, file, f"{rate:.0f}", str(connections), str(seconds)]
         return Open(**_json([sys.executable, "-m", "benchmarks.serving.openloop", *words], seconds + 30))
 
 
-def _wrk(target: Target, file: "_File", connections: int, seconds: int) -> dict[str, float]:
+def _wrk(target: Target, file: str, connections: int, seconds: int) -> dict[str, float]:
     program = shutil.which("wrk")
     if program is None:
         raise LoadError("wrk is not on the PATH: install it, on Debian by `apt-get install wrk`")
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)]
-    found = _json([program, *options, target.url, "--", file.name], seconds + 30)
+    found = _json([program, *options, target.url, "--", file], seconds + 30)
     if found["refused"] or found["broken"] or not found["requests"]:
         raise LoadError(f"of {found['requests']:.0f} requests {found['refused']:.0f} were refused, {found['broken']:.0f} connections broke")
     return found
@@ -100,11 +101,10 @@ def _json(command: Sequence[str], seconds: float) -> dict[str, float]:
     return found
 
 
-_File = tempfile._TemporaryFileWrapper
-
-
-def _file(target: Target) -> "_File[bytes]":
-    file = tempfile.NamedTemporaryFile()
-    file.write(b"\n".join(target.bodies) + b"\n")
-    file.flush()
-    return file
+@contextmanager
+def _file(target: Target) -> Iterator[str]:
+    """Write the bodies, one a line."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"\n".join(target.bodies) + b"\n")
+        file.flush()
+        yield file.name

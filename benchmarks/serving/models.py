@@ -56,7 +56,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as it is served: the bundle's folder, what it declares, and the estimator that peers are given (``peers`` is joblib's file)."""
+    """A model as it is served: its bundle, what computes it, and the estimator that peers are given, which joblib's file ``peers`` holds."""
 
     kind: Kind
     bundle: Path
@@ -166,7 +166,7 @@ def _lean(pipeline: Any, kind: Kind) -> Any:
     transformer, model = pipeline[0], pipeline[-1]
     parts = {name: (part, columns) for name, part, columns in transformer.transformers_}
     numbers = parts["numbers"][0]
-    scaler = numbers[-1] if hasattr(numbers, "steps") else None
+    scaler: Any = numbers[-1] if hasattr(numbers, "steps") else None
     if kind.categories:
         scaler.feature_names_in_ = np.array(parts["numbers"][1], dtype=object)  # or each prediction would warn
         transformer.transformers_ = [("numbers", scaler, parts["numbers"][1]), *transformer.transformers_[1:]]
@@ -177,9 +177,7 @@ def _lean(pipeline: Any, kind: Kind) -> Any:
 def _frame(rows: Columns) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(
-        {name: pd.Series(values, dtype=object if isinstance(values[0], str) else float) for name, values in rows.items()}
-    )
+    return pd.DataFrame({name: pd.Series(values, dtype=object if isinstance(values[0], str) else float) for name, values in rows.items()})
 
 
 def _saved(estimator: Any, root: Path) -> Path:

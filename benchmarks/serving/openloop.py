@@ -123,8 +123,8 @@ def main() -> int:
     loop = OpenLoop(requests, due)
     spent = uvloop.run(loop.run(str(parts.hostname), int(parts.port or 80), int(connections)))
     if loop.refused or loop.broken or len(loop.latencies) < number:
-        text = f"of {number} requests {loop.refused} were refused, {number - len(loop.latencies)} not answered; {loop.broken} connections broke"
-        sys.stderr.write(text + "\n")
+        unanswered = number - len(loop.latencies)
+        sys.stderr.write(f"of {number} requests {loop.refused} were refused, {unanswered} not answered; {loop.broken} connections broke\n")
         return 1
     p50, p99 = (1e3 * float(value) for value in np.quantile(loop.latencies, (0.5, 0.99)))
     found = {"wanted": float(rate), "sent": number / spent, "p50": p50, "p99": p99, "requests": number}

@@ -17,7 +17,7 @@ from mlmodel_contract.bundle import MANIFEST
 from benchmarks.serving.load import Target
 from benchmarks.serving.models import Trained
 from benchmarks.serving.processes import load_core, pinned, resident, server_core, until_answered
-from tests.model_server.pods import Pod, poll, pod
+from tests.model_server.pods import Pod, pod, poll
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Ours:
 
     def lost_rows(self) -> float:
         """Return the rows that the sidecar knows to have missed, once it has heard of all that were served."""
-        poll(lambda: self._heard() == self.served_rows(), f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._heard():.0f}")
+        poll(
+            lambda: self._heard() == self.served_rows(), f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._heard():.0f}"
+        )
         return self.pod.monitored("rows_total", outcome="missed")
 
     def _heard(self) -> float:

@@ -30,10 +30,6 @@ class Start:
     port: int
     others: tuple[int, int]
 
-    @property
-    def scripts(self) -> Path:
-        return _SCRIPTS
-
     def script(self, name: str) -> list[str | Path]:
         """Return the command of one of the scripts, which is told model, name, columns and port."""
         columns = ",".join(self.model.kind.draw(1, 0)) if self.model.kind.categories else str(self.model.kind.numbers)
@@ -57,6 +53,7 @@ class Serving:
     """A peer that serves; ``cold_seconds`` is the time from the start of its process to its first answer."""
 
     url: str
+    rpc_port: int
     cold_seconds: float
     megabytes: float
 
@@ -81,7 +78,7 @@ def serving(peer: Peer, model: Trained, folder: Path, body: bytes) -> Iterator[S
     settings = {"MODEL": str(folder / "model.joblib"), "BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
     with started(peer.command(start), folder, settings) as process:
         seconds = until_answered(process, url, body, lambda: (folder / "server.log").read_text(errors="replace"))
-        yield Serving(url, seconds, resident(process.pid))
+        yield Serving(url, start.others[0], seconds, resident(process.pid))
 
 
 def _mlserver(start: Start, settings: dict[str, object], model: dict[str, object]) -> list[str | Path]:

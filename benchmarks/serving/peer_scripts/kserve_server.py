@@ -15,7 +15,7 @@ class SklearnModel(Model):
         self._estimator = joblib.load(file)
         self.ready = True
 
-    def predict(self, payload, headers=None, response_headers=None):  # noqa: ANN001, ANN201, ARG002
+    def predict(self, payload, headers=None, response_headers=None):  # noqa: ARG002
         """Predict a request of either protocol."""
         return get_predict_response(payload, self._estimator.predict(get_predict_input(payload)), self.name)
 

@@ -1,6 +1,8 @@
 """PyTriton: a model bound to Triton, which gathers requests into batches by its defaults."""
 
+import os
 import sys
+import sysconfig
 
 import joblib
 import numpy as np
@@ -10,21 +12,26 @@ from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
 _MOST_ROWS = 512
+os.environ["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")  # or Triton's own process may load another Python's library
 file, name, columns, http, grpc, metrics = sys.argv[1:]
 model = joblib.load(file)
 
 
 @batch
-def matrix(predict):  # noqa: ANN001, ANN201
+def matrix(predict):
     """Predict rows of a matrix."""
-    return [model.predict(predict).astype(np.int64).reshape(-1, 1)]
+    return [_labels(predict)]
 
 
 @batch
-def frame(**tensors):  # noqa: ANN003, ANN201
+def frame(**tensors):
     """Predict rows of columns."""
     rows = {key: _column(values) for key, values in tensors.items()}
-    return [model.predict(pd.DataFrame(rows)).astype(np.int64).reshape(-1, 1)]
+    return [_labels(pd.DataFrame(rows))]
+
+
+def _labels(rows) -> np.ndarray:
+    return np.ascontiguousarray(model.predict(rows), dtype=np.float64).reshape(-1, 1)
 
 
 def _column(values: np.ndarray) -> np.ndarray:
@@ -38,6 +45,6 @@ else:
     kinds = {"n": np.float64, "c": bytes}
     function, inputs = frame, [Tensor(name=column, dtype=kinds[column[0]], shape=(1,)) for column in columns.split(",")]
 with Triton(config=TritonConfig(http_port=int(http), grpc_port=int(grpc), metrics_port=int(metrics))) as triton:
-    outputs = [Tensor(name="label", dtype=np.int64, shape=(1,))]
+    outputs = [Tensor(name="label", dtype=np.float64, shape=(1,))]
     triton.bind(model_name=name, infer_func=function, inputs=inputs, outputs=outputs, config=ModelConfig(max_batch_size=_MOST_ROWS))
     triton.serve()
