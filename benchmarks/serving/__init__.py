@@ -1,6 +1,8 @@
 """The serving benchmark: our server beside others, the same models, the same rows, one core for the server and one for the load."""
 
 import math
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ class Options:
 
 def run(options: Options) -> None:
     """Measure everything, print the table, and write ``.bench/serving.json`` and ``.bench/serving.png``."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers, too
     steps, found = Steps(), list[Found]()
     cells = [cell for cell in CELLS if cell.model in options.models]
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:

@@ -56,7 +56,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as it is served: its bundle, what computes it, and the estimator that peers are given, which joblib's file ``peers`` holds."""
+    """A model as it is served: its bundle, what computes it, and the estimator that peers are given, which the file ``peers`` holds."""
 
     kind: Kind
     bundle: Path
