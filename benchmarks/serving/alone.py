@@ -115,7 +115,7 @@ def _weight(model: Trained, note: Callable[[str], None]) -> Iterator[Row]:
     sent, seconds = bodies(model, 1), []
     for turn in range(_STARTS):
         note(f"start {turn + 1} of {_STARTS}")
-        with ours(model, sent[0], monitored=turn == _STARTS - 1) as pod:
+        with ours(model, sent[0]) as pod:
             seconds.append(pod.cold_seconds)
             if turn == _STARTS - 1:
                 closed(pod.target(sent), _CONNECTIONS, 1, 1)

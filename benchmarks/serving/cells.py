@@ -93,7 +93,7 @@ def measure(
                 yield from (Found(name, cell, None, failure=str(error)) for cell in mine)
                 continue
             for cell in mine:
-                note(f"{name}: {cell}")
+                note(str(cell))
                 yield _cell(name, running, models[model], cell, effort)
 
 

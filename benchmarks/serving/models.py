@@ -164,6 +164,8 @@ def _lean(pipeline: Any, kind: Kind) -> Any:
     from sklearn.pipeline import make_pipeline
 
     transformer, model = pipeline[0], pipeline[-1]
+    if hasattr(model, "_feature_subsample_rng"):
+        model._feature_subsample_rng = None  # of fitting alone, and an older numpy cannot load it
     parts = {name: (part, columns) for name, part, columns in transformer.transformers_}
     numbers = parts["numbers"][0]
     scaler: Any = numbers[-1] if hasattr(numbers, "steps") else None

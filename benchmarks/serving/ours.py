@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlmodel_contract import environment
 from mlmodel_contract.bundle import MANIFEST
@@ -52,19 +51,14 @@ class Ours:
 
 @contextmanager
 def ours(model: Trained, body: bytes, *, monitored: bool = True, beside: bool = False) -> Iterator[Ours]:
-    """Serve a model until the block ends, with the sidecar or without."""
+    """Serve a model until the block ends, with the sidecar, or without it and any hand-over."""
     version = json.loads((model.bundle / MANIFEST).read_text())["version"]
     with pod(None, artifact=model.artifact, model=model.kind.name, version=version) as made:
-        made.environment["MLMODEL_MAX_REQUESTS"] = "4096"
-        _lay(model.bundle, made.path(environment.PATH_BUNDLE))
+        shutil.copytree(model.bundle, made.path(environment.PATH_BUNDLE), dirs_exist_ok=True)
         if monitored:
             with pinned(server_core() if beside else load_core()):
                 made.monitor()
         with pinned(server_core()):
-            server = made.start(environment.COMMAND_SERVE)
+            server = made.start(environment.COMMAND_SERVE, "model_server" if monitored else "benchmarks.serving.unmonitored")
         seconds = until_answered(server, f"{made.model_url}/infer", body, lambda: made.log(environment.COMMAND_SERVE))
         yield Ours(made, seconds)
-
-
-def _lay(bundle: Path, target: Path) -> None:
-    shutil.copytree(bundle, target, dirs_exist_ok=True)

@@ -32,5 +32,5 @@ def save(found: Sequence[Found], path: Path) -> None:
     axes.set_yscale("log")
     axes.set_ylabel("requests per second, one core")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(fontsize="small", ncols=len(servers), loc="outside upper center")
     figure.savefig(path, dpi=120)
