@@ -51,7 +51,7 @@ class Pod:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
-    def start(self, command: str) -> subprocess.Popen[bytes]:
+    def start(self, command: str, module: str = "model_server") -> subprocess.Popen[bytes]:
         settings = {
             "MLMODEL_ROOT": str(self.root),
             "MLMODEL_PORT_OFFSET": str(self.offset),
@@ -61,7 +61,7 @@ class Pod:
         }
         log = (self.root / f"{command}.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", "model_server", command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", module, command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
         )
         log.close()
         self.processes[command] = process
