@@ -3,6 +3,7 @@
 ``Exchange`` is what the protocol class keeps in uvicorn's pipeline in place of uvicorn's own cycle. Not here: when an exchange starts.
 """
 
+import logging
 import time
 from typing import Any, Protocol
 
@@ -13,12 +14,13 @@ from .batching import Batcher, Waiting
 from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
 from .drain import Traffic
-from .errors import Overloaded, ServeError
+from .errors import Failed, Overloaded, ServeError
 from .metrics import ServerMetrics
 from .rest import RETRY_SECONDS, STATUSES
 from .settings import Limits
 from .wire import decode_infer, encoder
 
+_log = logging.getLogger(__name__)
 _LONGEST_BODY = 131_072
 _OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 _JSON = b"content-type: application/json\r\n"
@@ -176,12 +178,18 @@ class Shortcut(Exchange):
 
     def _submit(self) -> None:
         try:
-            if self._too_much:
-                raise Overloaded(TOO_MUCH)
-            request = decode_infer(bytes(self._body), json_length(self._header))
-            self._waiting = self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
+            self._waiting = self._submitted()
         except ServeError as error:
             self._answer(error)
+        except Exception:  # httptools would tell it as the client's fault
+            _log.exception("a request could not be read")
+            self._answer(Failed("the server failed on this request, see its log"))
+
+    def _submitted(self) -> Waiting:
+        if self._too_much:
+            raise Overloaded(TOO_MUCH)
+        request = decode_infer(bytes(self._body), json_length(self._header))
+        return self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
 
     def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
         self._release()
