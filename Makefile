@@ -63,9 +63,18 @@ pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs
 bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
 	@$(RUN) python -m benchmarks drift
 
+.PHONY: bench-serving
+bench-serving: $(UV) ## the model server beside other servers, on a quiet machine: about half an hour; table, .bench/serving.json and .png
+	@command -v wrk > /dev/null || { [ -x /usr/bin/apt-get ] && apt-get install --yes --quiet wrk; } || { echo "install wrk"; exit 1; }
+	@$(RUN) python -m benchmarks serving $(BENCH)
+
 .PHONY: crds
 crds: $(UV) ## generate crds/ and the chart's copies from the contract
 	@$(RUN) python -m mlmodel_operator.crds
+
+.PHONY: protocol
+protocol: $(UV) ## generate the messages of gRPC from their .proto
+	@cd model_server && $(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. model_server/serve/oip/open_inference.proto
 
 .PHONY: images
 images: $(UV) ## build the images and print their names and archives

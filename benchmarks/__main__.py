@@ -32,5 +32,21 @@ def drift(
     run(streams, repeats, reports, data if data.is_dir() else None, beside_others=peers)
 
 
+@app.command()
+def serving(
+    only: Annotated[list[str] | None, typer.Option(help="Only other servers whose names begin like this; may be given again.")] = None,
+    peers: Annotated[bool, typer.Option(help="Install and measure other servers, each in an environment of its own.")] = True,
+    models: Annotated[str, typer.Option(help="Models to measure with, of m1, m2, m3 and m4.")] = "m1,m2,m3,m4",
+    seconds: Annotated[int, typer.Option(help="Length of each repeat.", min=1)] = 5,
+    repeats: Annotated[int, typer.Option(help="Repeats of each cell, of which the median counts.", min=1)] = 3,
+) -> None:
+    """Requests per second, delays, starts and memory of the model server beside others."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded: servers have one core
+    from benchmarks.serving import Options, run
+    from benchmarks.serving.cells import Effort
+
+    run(Options(only or [], peers, models.split(","), Effort(seconds, repeats)))
+
+
 if __name__ == "__main__":
     app()

@@ -42,5 +42,6 @@ SOCKET_FEEDBACK = f"{PATH_SOCKETS}/feedback.sock"  # HTTP: POST /feedback, ackno
 
 # Ports of the model-server pods.
 PORT_REST = 8080
+PORT_GRPC = 8081
 PORT_METRICS_SERVER = 8082
 PORT_METRICS_MONITOR = 8083

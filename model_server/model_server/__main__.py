@@ -28,7 +28,7 @@ def fetch_command() -> None:
 
 @app.command(COMMAND_SERVE)
 def serve_command() -> None:
-    """Serve the pod's bundle over REST."""
+    """Serve the pod's bundle over REST and gRPC."""
     pin_threads(processors())
     from .serve import run_server
 

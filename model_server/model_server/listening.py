@@ -19,3 +19,8 @@ def listen(number: int, backlog: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port(number)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
     return socket.create_server(("", port(number)), backlog=backlog)
+
+
+def address(number: int) -> str:
+    """Return what to listen on for a library that opens one of the contract's ports by itself."""
+    return f"[::]:{port(number)}" if socket.has_dualstack_ipv6() else f"0.0.0.0:{port(number)}"

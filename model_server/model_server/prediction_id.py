@@ -14,8 +14,10 @@ import hmac
 import secrets
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count, repeat
 from pathlib import Path
 
@@ -23,11 +25,12 @@ import numpy as np
 
 SIGNATURE_BYTES = 16
 _KEY_BYTES = 32
+_BLOCK_BYTES = 64
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FORMAT = 2
 _LONGEST = 100_000
 _HEAD = struct.Struct(">BQIIB")
 _COUNT = struct.Struct(">H")
-_GROUPS = struct.Struct(">B")
 
 
 class IdError(Exception):
@@ -68,7 +71,7 @@ class Signer:
     """Makes the ids of one server process; safe to be used by several threads."""
 
     def __init__(self, key: bytes, version: str) -> None:
-        self._key = key
+        self._inner, self._outer = (sha256(bytes(byte ^ pad for byte in _block(key))) for pad in (0x36, 0x5C))
         self._version = version.encode()
         self._process = secrets.randbits(32)
         self._rows = count()
@@ -80,15 +83,23 @@ class Signer:
         middle = self._version + _COUNT.pack(number)
         starts = range(0, len(values), width)
         return [
-            self._one(milliseconds, middle, values[start : start + width], of_row)
+            self._one(milliseconds, middle + values[start : start + width], of_row)
             for start, of_row in zip(starts, groups or repeat(b""), strict=False)
         ]
 
-    def _one(self, milliseconds: int, middle: bytes, values: bytes, groups: bytes) -> str:
+    def _one(self, milliseconds: int, middle: bytes, groups: bytes) -> str:
         row = next(self._rows) & 0xFFFFFFFF
         head = _HEAD.pack(_FORMAT, milliseconds, self._process, row, len(self._version))
-        content = head + middle + values + _GROUPS.pack(len(groups)) + groups
-        return urlsafe_b64encode(content + _signature(self._key, content)).rstrip(b"=").decode()
+        content = b"%b%b%c%b" % (head, middle, len(groups), groups)
+        return b2a_base64(content + self._signature(content), newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+
+    def _signature(self, content: bytes) -> bytes:
+        """HMAC-SHA256 with the two hashes of the key made once, which takes a third of the time; ``verify`` uses the library's own."""
+        inner = self._inner.copy()
+        inner.update(content)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()[:SIGNATURE_BYTES]
 
 
 def verify(key: bytes, text: str) -> PredictionId:
@@ -109,13 +120,18 @@ def verify(key: bytes, text: str) -> PredictionId:
     (number,) = _COUNT.unpack_from(content, version_at + length)
     values_at = version_at + length + _COUNT.size
     values = np.frombuffer(content, dtype=">f8" if number == 1 else ">f4", offset=values_at, count=number)
-    groups = content[values_at + values.nbytes + _GROUPS.size :]
+    groups = content[values_at + values.nbytes + 1 :]
     return PredictionId(content[version_at : version_at + length].decode(), milliseconds, tuple(values.tolist()), tuple(groups))
 
 
 def signature(text: str) -> bytes:
     """Return the signature of a verified id: 16 bytes that no other id shares."""
     return _decoded(text)[-SIGNATURE_BYTES:]
+
+
+def _block(key: bytes) -> bytes:
+    """Return the key as HMAC takes it: a block of SHA-256."""
+    return (key if len(key) <= _BLOCK_BYTES else sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
 
 
 def _packed(predictions: np.ndarray) -> tuple[bytes, int]:

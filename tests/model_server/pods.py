@@ -51,7 +51,7 @@ class Pod:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
-    def start(self, command: str) -> subprocess.Popen[bytes]:
+    def start(self, command: str, module: str = "model_server") -> subprocess.Popen[bytes]:
         settings = {
             "MLMODEL_ROOT": str(self.root),
             "MLMODEL_PORT_OFFSET": str(self.offset),
@@ -61,7 +61,7 @@ class Pod:
         }
         log = (self.root / f"{command}.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", "model_server", command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", module, command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
         )
         log.close()
         self.processes[command] = process
@@ -108,6 +108,10 @@ class Pod:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{environment.PORT_REST + self.offset}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{environment.PORT_GRPC + self.offset}"
 
     @property
     def model_url(self) -> str:
@@ -179,7 +183,7 @@ def _body(request: Any) -> dict[str, Any]:
 
 def _free_offset() -> int:
     """Find a distance by which all ports of a pod are free."""
-    ports = (environment.PORT_REST, environment.PORT_METRICS_SERVER, environment.PORT_METRICS_MONITOR)
+    ports = (environment.PORT_REST, environment.PORT_GRPC, environment.PORT_METRICS_SERVER, environment.PORT_METRICS_MONITOR)
     while True:
         offset = 2000 + secrets.randbelow(22_000)
         try:

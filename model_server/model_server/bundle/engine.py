@@ -6,7 +6,7 @@ engine, which is done once when the bundle is packaged.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from mlmodel_contract.bundle import SchemaColumn
@@ -23,8 +23,22 @@ ONNXRUNTIME = "onnxruntime"
 SKLEARN = "scikit-learn"
 MISSING_CATEGORY = ""
 
+NUMBERS = "#numbers"
+"""The ONNX input of all numbers and booleans, rows x those features in the schema's order; no column can be named like this.
+
+An input for each of them would cost more than the prediction of a row. A graph may have inputs of single columns all the same.
+"""
+
 _SLICE_ROWS = 2_048
 """Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
+
+
+class Beside(dict[str, NDArray[Any]]):
+    """Columns whose numbers lie beside each other as well: what ``NUMBERS`` takes, for whoever has it already."""
+
+    def __init__(self, columns: Columns, numbers: NDArray[np.float64]) -> None:
+        super().__init__(columns)
+        self.numbers = numbers
 
 
 class Predictor(Protocol):
@@ -52,19 +66,24 @@ class OnnxPredictor:
         self._session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )
-        self._output = self._session.get_outputs()[-1].name  # a classifier's last output are the probabilities
+        self._output = [self._session.get_outputs()[-1].name]  # a classifier's last output are the probabilities
         types = {entry.name: entry.type for entry in self._session.get_inputs()}
         self._inputs = [(column.name, _converter(types[column.name])) for column in features if column.name in types]
+        self._numbers = [column.name for column in features if column.type is not ColumnType.CATEGORY] if NUMBERS in types else []
 
     def predict(self, columns: Columns, rows: int) -> Probabilities:
         """Predict; see ``Predictor``."""
+        feed = {name: convert(columns[name]) for name, convert in self._inputs}
+        if self._numbers:
+            feed[NUMBERS] = columns.numbers if isinstance(columns, Beside) else np.stack([columns[name] for name in self._numbers], axis=1)
+        if rows <= _SLICE_ROWS:
+            return self._run(feed, rows)
         starts = range(0, rows, _SLICE_ROWS)
-        return np.concatenate([self._predict(columns, slice(start, min(start + _SLICE_ROWS, rows))) for start in starts])
+        parts = [{name: values[start : start + _SLICE_ROWS] for name, values in feed.items()} for start in starts]
+        return np.concatenate([self._run(part, min(_SLICE_ROWS, rows - start)) for start, part in zip(starts, parts, strict=True)])
 
-    def _predict(self, columns: Columns, part: slice) -> Probabilities:
-        rows = part.stop - part.start
-        feed = {name: convert(columns[name][part]).reshape(rows, 1) for name, convert in self._inputs}
-        (result,) = self._session.run([self._output], feed)
+    def _run(self, feed: Mapping[str, NDArray[Any]], rows: int) -> Probabilities:
+        (result,) = self._session.run(self._output, feed)
         return np.asarray(result, dtype=np.float64).reshape(rows, -1)
 
 
@@ -110,8 +129,8 @@ def filled(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _converter(kind: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the way from a column to what the ONNX input of that type takes."""
+    """Return the way from a column to what the ONNX input of that type takes: rows x 1."""
     if kind == "tensor(string)":
-        return filled
+        return lambda values: filled(values)[:, None]
     dtype = np.float32 if kind == "tensor(float)" else np.float64
-    return cast(Callable[[NDArray[Any]], NDArray[Any]], lambda values: np.asarray(values, dtype=dtype))
+    return lambda values: np.asarray(values, dtype=dtype)[:, None]

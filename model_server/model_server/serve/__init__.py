@@ -1,7 +1,7 @@
 """The model server: one version behind the Open Inference Protocol.
 
-``tensors`` < ``columns``, ``outputs`` < ``dataplane`` < ``rest`` < ``server``: the data plane knows no transport, the transport no model.
-Not here: training, counting, and anything of Kubernetes.
+``tensors`` < ``columns``, ``outputs`` < ``dataplane`` < ``rest``, ``rpc`` < ``server``: the data plane knows no transport, a
+transport no model. Not here: training, counting, and anything of Kubernetes.
 """
 
 from .server import run_server

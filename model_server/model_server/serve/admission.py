@@ -13,6 +13,7 @@ from .errors import Overloaded, TooLarge, TooSlow
 from .settings import Limits
 
 T = TypeVar("T")
+TOO_MUCH = "too many large requests are under way: try again in a second"
 
 
 class Admission:
@@ -52,6 +53,17 @@ class Admission:
         with self._slot():
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    def keep(self, size: int) -> bool:
+        """Count bytes of a body that is received by other means; tell whether there is room for them, else they do not count."""
+        if self._buffered + size > self._limits.buffered_bytes:
+            return False
+        self._buffered += size
+        return True
+
+    def release(self, size: int) -> None:
+        """Count bytes that were kept no longer."""
+        self._buffered -= size
+
     async def _collect(self, chunks: AsyncIterator[bytes]) -> bytes:
         """Count and return a body; one that is given up no longer counts."""
         parts: list[bytes] = []
@@ -76,7 +88,7 @@ class Admission:
         if size > self._limits.body_bytes:
             raise self._too_large()
         if self._buffered > self._limits.buffered_bytes:
-            raise Overloaded("too many large requests are under way: try again in a second")
+            raise Overloaded(TOO_MUCH)
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -1,11 +1,10 @@
 """Tensors of a request as the columns of the bundle's schema: where a request is accepted, or refused with the name of the column.
 
-Missing values are ``null`` or ``NaN`` and are no fault; values outside of a column's declared range are counted and no fault either.
-Not here: JSON, and what is done with the rows.
+Missing values are ``null`` or ``NaN`` and are no fault; neither are values outside of a column's declared range. Every check is of one
+request alone. Not here: JSON, and what is done with the rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime
 from itertools import chain
 from types import NoneType
@@ -16,30 +15,21 @@ from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
 from .errors import InvalidRequest, TooLarge
+from .rows import Floats, Rows
 from .tensors import FLOATS, INTEGERS, Tensor
 
 _LONGEST_TEXT = 1_000
 _LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a larger number would be infinite to them
+_REALS: frozenset[type] = frozenset({int, float, NoneType})
+_WHOLE: frozenset[type] = frozenset({int, NoneType})
+_BOOLEANS: frozenset[type] = frozenset({bool, NoneType})
+_TEXTS: frozenset[type] = frozenset({str, NoneType})
 _TAKEN = {
     ColumnType.NUMBER: "a number: send FP64, or an INT or UINT datatype",
     ColumnType.BOOLEAN: "a boolean: send BOOL",
     ColumnType.CATEGORY: "a category: send BYTES (text)",
     ColumnType.TIME: "a time: send BYTES (ISO 8601)",
 }
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Checked rows, by column.
-
-    ``features`` is what an engine takes: float64 arrays (NaN: missing) and object arrays of text or None. ``sent`` is the same for the
-    monitor, with booleans as they were sent and the time column where there was one. ``outside`` counts values beyond a column's range.
-    """
-
-    count: int
-    features: Mapping[str, np.ndarray]
-    sent: Mapping[str, Any]
-    outside: Mapping[str, int]
 
 
 class ColumnReader:
@@ -60,38 +50,36 @@ class ColumnReader:
             TooLarge: more rows than the server takes at once.
 
         """
+        count = self._count(inputs)
+        if len(inputs) == 1 and self._is_matrix(inputs[0]):
+            return Rows(count, _matrix(inputs[0]), {}, None)
         tensors = _unique(inputs)
         time = tensors.pop(self._time, None) if self._time else None
-        count = self._count(inputs)
-        matrix = self._matrix(tensors)
-        columns = self._split(matrix) if matrix is not None else self._named(tensors)
-        sent = {name: column.sent for name, column in columns.items()}
-        if time is not None and self._time is not None:
-            sent[self._time] = _times(self._time, _column_values(time))
-        outside = {name: column.outside for name, column in columns.items() if column.outside}
-        return Rows(count, {name: column.values for name, column in columns.items()}, sent, outside)
+        times = _times(time.name, _column_values(time)) if time is not None else None
+        if len(tensors) == 1 and self._is_matrix(matrix := next(iter(tensors.values()))):
+            return Rows(count, _matrix(matrix), {}, times)
+        numbers, texts = self._named(tensors, count)
+        return Rows(count, numbers, texts, times)
 
     def _count(self, inputs: Sequence[Tensor]) -> int:
         first = inputs[0]
-        for tensor in inputs[1:]:
-            if tensor.shape[0] != first.shape[0]:
+        count = first.shape[0]
+        for tensor in inputs:
+            if tensor.shape[0] != count:
                 raise InvalidRequest(
-                    f"tensors differ in length: '{first.name}' has {first.shape[0]} rows, '{tensor.name}' {tensor.shape[0]}; "
+                    f"tensors differ in length: '{first.name}' has {count} rows, '{tensor.name}' {tensor.shape[0]}; "
                     "give every column the same number of rows"
                 )
-        if first.shape[0] == 0:
+        if count == 0:
             raise InvalidRequest("the request has no rows: send at least one")
-        if first.shape[0] > self._max_rows:
-            raise TooLarge(f"the request has {first.shape[0]} rows, at most {self._max_rows} are taken at once: split it")
-        return first.shape[0]
+        if count > self._max_rows:
+            raise TooLarge(f"the request has {count} rows, at most {self._max_rows} are taken at once: split it")
+        return count
 
-    def _matrix(self, tensors: Mapping[str, Tensor]) -> Tensor | None:
-        """Tell whether the features come as one matrix: a single tensor of two dimensions that is named as no column."""
-        if len(tensors) != 1:
-            return None
-        tensor = next(iter(tensors.values()))
-        if tensor.name in self._by_name or len(tensor.shape) != 2:
-            return None
+    def _is_matrix(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor that comes alone has all features: it has two dimensions and is named as no column."""
+        if len(tensor.shape) != 2 or tensor.name in self._by_name or tensor.name == self._time:
+            return False
         if not self._all_numbers:
             text = next(column for column in self._features if column.type is not ColumnType.NUMBER)
             raise InvalidRequest(
@@ -102,65 +90,59 @@ class ColumnReader:
                 f"the matrix '{tensor.name}' has {tensor.shape[1]} columns, the model's features are {len(self._features)}: "
                 f"{_some(self._by_name)}"
             )
-        return tensor
+        return True
 
-    def _split(self, matrix: Tensor) -> dict[str, "_Column"]:
-        values = _numbers(matrix.name, matrix.datatype, _values(matrix)).reshape(matrix.shape)
-        return {
-            column.name: _Column.of_numbers(column, np.ascontiguousarray(values[:, place])) for place, column in enumerate(self._features)
-        }
-
-    def _named(self, tensors: Mapping[str, Tensor]) -> dict[str, "_Column"]:
+    def _named(self, tensors: Mapping[str, Tensor], count: int) -> tuple[Floats, dict[str, list[str | None]]]:
+        """Return the numbers and booleans as one matrix, and the categories."""
         for name in tensors:
             if name not in self._by_name:
                 raise InvalidRequest(f"column '{name}' is unknown: the model's columns are {_some(self._by_name)}")
-        for name in self._by_name:
-            if name not in tensors:
-                raise InvalidRequest(f"column '{name}' is missing: send a tensor of that name, with null where a value is not known")
-        return {column.name: _READERS[column.type](column, tensors[column.name]) for column in self._features}
+        numbers: list[list[Any]] = []
+        texts: dict[str, list[str | None]] = {}
+        for column in self._features:
+            tensor = tensors.get(column.name)
+            if tensor is None:
+                raise InvalidRequest(f"column '{column.name}' is missing: send a tensor of that name, with null where a value is not known")
+            values = _READERS[column.type](column, tensor)
+            if column.type is ColumnType.CATEGORY:
+                texts[column.name] = values
+            else:
+                numbers.append(values)
+        matrix = np.array(numbers, dtype=np.float64).reshape(len(numbers), count)  # None becomes NaN
+        if not _surely_in_range(matrix):
+            _check_columns([column for column in self._features if column.type is not ColumnType.CATEGORY], matrix)
+        return matrix.T, texts
 
 
-@dataclass(frozen=True)
-class _Column:
-    values: np.ndarray
-    sent: Any
-    outside: int = 0
-
-    @classmethod
-    def of_numbers(cls, column: SchemaColumn, values: np.ndarray) -> "_Column":
-        outside = 0
-        if column.min is not None:
-            outside += int(np.count_nonzero(values < column.min))
-        if column.max is not None:
-            outside += int(np.count_nonzero(values > column.max))
-        return cls(values, values, outside)
-
-
-def _number_column(column: SchemaColumn, tensor: Tensor) -> _Column:
+def _number_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     if tensor.datatype not in FLOATS and tensor.datatype not in INTEGERS:
         raise _wrong_datatype(column, tensor)
-    return _Column.of_numbers(column, _numbers(tensor.name, tensor.datatype, _column_values(tensor)))
+    values = _column_values(tensor)
+    _check_numbers(tensor.name, tensor.datatype, values)
+    if tensor.datatype in INTEGERS:
+        _check_range(tensor.name, tensor.datatype, np.array(values, dtype=np.float64))
+    return values
 
 
-def _boolean_column(column: SchemaColumn, tensor: Tensor) -> _Column:
+def _boolean_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     if tensor.datatype != "BOOL":
         raise _wrong_datatype(column, tensor)
     values = _column_values(tensor)
-    _check_types(tensor.name, values, frozenset({bool}), "true, false or null")
-    return _Column(np.array(values, dtype=np.float64), values)
+    _check_types(tensor.name, values, _BOOLEANS, "true, false or null")
+    return values
 
 
-def _category_column(column: SchemaColumn, tensor: Tensor) -> _Column:
+def _category_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     if tensor.datatype != "BYTES":
         raise _wrong_datatype(column, tensor)
     values = _column_values(tensor)
-    _check_types(tensor.name, values, frozenset({str}), "text or null")
+    _check_types(tensor.name, values, _TEXTS, "text or null")
     if any(value and len(value) > _LONGEST_TEXT for value in values):
         raise InvalidRequest(f"column '{column.name}' has a text of more than {_LONGEST_TEXT} characters: a category is shorter")
-    return _Column(np.array(values, dtype=object), values)
+    return values
 
 
-_READERS: Mapping[ColumnType, Callable[[SchemaColumn, Tensor], _Column]] = {
+_READERS: Mapping[ColumnType, Callable[[SchemaColumn, Tensor], list[Any]]] = {
     ColumnType.NUMBER: _number_column,
     ColumnType.BOOLEAN: _boolean_column,
     ColumnType.CATEGORY: _category_column,
@@ -184,8 +166,9 @@ def _column_values(tensor: Tensor) -> list[Any]:
 
 def _values(tensor: Tensor) -> list[Any]:
     """Return the values in row-major order, whether they came nested or flat."""
-    data, width = tensor.data, tensor.shape[1] if len(tensor.shape) == 2 else 1
-    if len(tensor.shape) == 2 and data and type(data[0]) is list:
+    data: list[Any] = tensor.data
+    width = tensor.shape[1] if len(tensor.shape) == 2 else 1
+    if len(tensor.shape) == 2 and len(data) and type(data[0]) is list:
         if len(data) != tensor.shape[0] or any(type(row) is not list or len(row) != width for row in data):
             raise InvalidRequest(f"the nested data of tensor '{tensor.name}' do not have the shape {list(tensor.shape)}")
         data = list(chain.from_iterable(data))
@@ -194,25 +177,45 @@ def _values(tensor: Tensor) -> list[Any]:
     return data
 
 
-def _numbers(name: str, datatype: str, values: list[Any]) -> np.ndarray:
+def _matrix(tensor: Tensor) -> Floats:
+    values = _values(tensor)
+    _check_numbers(tensor.name, tensor.datatype, values)
+    numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+    if tensor.datatype in INTEGERS or not _surely_in_range(numbers):
+        _check_range(tensor.name, tensor.datatype, numbers)
+    return numbers.reshape(tensor.shape)
+
+
+def _check_numbers(name: str, datatype: str, values: list[Any]) -> None:
+    if isinstance(values, np.ndarray):  # of the datatype, as ``Tensor`` says
+        return
     if datatype in FLOATS:
-        _check_types(name, values, frozenset({int, float}), "a number or null")
+        _check_types(name, values, _REALS, "a number or null")
     elif datatype in INTEGERS:
-        _check_types(name, values, frozenset({int}), f"a whole number or null, as {datatype} says")
+        _check_types(name, values, _WHOLE, f"a whole number or null, as {datatype} says")
     else:
         raise InvalidRequest(f"tensor '{name}' has the datatype {datatype}, but holds numbers: send FP64, or an INT or UINT datatype")
-    numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-    _check_range(name, datatype, numbers)
-    return numbers
 
 
 def _check_types(name: str, values: list[Any], taken: frozenset[type], wanted: str) -> None:
-    if not set(map(type, values)) <= taken | {NoneType}:
-        row, value = next((row, value) for row, value in enumerate(values) if value is not None and type(value) not in taken)
+    """``taken`` has the type of null too."""
+    if not taken.issuperset(map(type, values)):
+        row, value = next((row, value) for row, value in enumerate(values) if type(value) not in taken)
         raise InvalidRequest(f"column '{name}' has {_described(value)} at place {row}: each value must be {wanted}")
 
 
-def _check_range(name: str, datatype: str, numbers: np.ndarray) -> None:
+def _surely_in_range(numbers: Floats) -> bool:
+    """Tell by one cheap operation, for nearly every request: a small sum of squares has no large number in it, and no missing one."""
+    flat = numbers.reshape(-1)
+    return bool(flat.dot(flat) < _LARGEST)
+
+
+def _check_columns(columns: Sequence[SchemaColumn], numbers: Floats) -> None:
+    for column, values in zip(columns, numbers, strict=True):
+        _check_range(column.name, "FP64", values)
+
+
+def _check_range(name: str, datatype: str, numbers: Floats) -> None:
     low, high = INTEGERS.get(datatype, (-_LARGEST, _LARGEST))
     wrong = (numbers < low) | (numbers > high)
     if wrong.any():
@@ -221,7 +224,7 @@ def _check_range(name: str, datatype: str, numbers: np.ndarray) -> None:
 
 
 def _times(name: str, values: list[Any]) -> list[str | None]:
-    _check_types(name, values, frozenset({str}), "a time as ISO 8601 text or null")
+    _check_types(name, values, _TEXTS, "a time as ISO 8601 text or null")
     for place, value in enumerate(values):
         if value and not _is_time(value):
             raise InvalidRequest(

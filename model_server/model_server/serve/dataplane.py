@@ -1,26 +1,28 @@
 """The data plane: validate a request, compute its predictions, make the response and what the monitor is told.
 
-It knows no transport. It may be called by several threads at once. Not here: JSON, HTTP, sockets, and loading the model.
+It knows no transport. It may be called by several threads at once. Not here: JSON, HTTP, sockets, what is computed together with what
+(``batching.py``), and loading the model.
 """
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, GoldenRows
-from mlmodel_contract.manifest import ColumnType
 
 from ..bundle.engine import Predictor
 from ..prediction_id import Signer
-from .columns import ColumnReader, Rows
+from .columns import ColumnReader
 from .errors import InvalidRequest, StartRefused, UnknownModel
 from .groups import Groups
 from .outputs import OutputWriter
-from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
+from .rows import Columns, Layout, Rows
+from .tensors import DATATYPES_OF, InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
 
-_DATATYPES = {ColumnType.NUMBER: "FP64", ColumnType.BOOLEAN: "BOOL", ColumnType.CATEGORY: "BYTES", ColumnType.TIME: "BYTES"}
+_TRIALS = 3
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class ServedModel:
     estimator: str
 
 
-@dataclass(frozen=True)
-class Predicted:
+class Predicted(NamedTuple):
     """Rows that were predicted, as the monitor is told of them."""
 
     seconds: float
@@ -43,6 +44,17 @@ class Predicted:
     columns: Mapping[str, Any]
     predictions: np.ndarray
     outside: Mapping[str, int]
+
+
+class Query(NamedTuple):
+    """A request that was checked."""
+
+    id: str | None
+    wanted: tuple[str, ...]
+    rows: Rows
+
+
+Outcome = InferResponse | Exception
 
 
 class DataPlane:
@@ -53,6 +65,7 @@ class DataPlane:
         self._signer = signer
         self._clock = clock
         self._reader = ColumnReader(model.schema, max_rows)
+        self._layout = Layout(model.schema)
         self._writer = OutputWriter(model.schema)
         self._groups = Groups(model.schema)
 
@@ -71,7 +84,7 @@ class DataPlane:
     def metadata(self) -> ModelMetadata:
         """Describe the model's tensors."""
         schema = self.model.schema
-        inputs = [TensorMetadata(column.name, _DATATYPES[column.type], (-1,)) for column in schema.features]
+        inputs = [TensorMetadata(column.name, DATATYPES_OF[column.type], (-1,)) for column in schema.features]
         if schema.time:
             inputs.append(TensorMetadata(schema.time, "BYTES", (-1,), {"optional": True}))
         facts = {
@@ -83,21 +96,39 @@ class DataPlane:
         return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
 
     def infer(self, request: InferRequest) -> tuple[InferResponse, Predicted]:
-        """Answer a request.
+        """Answer one request alone; the errors are those of ``read`` and ``answer``."""
+        (response,), predicted = self._together([self.read(request)])
+        return response, predicted
+
+    def read(self, request: InferRequest) -> Query:
+        """Check a request.
 
         Raises:
-            InvalidRequest: the request does not fit the schema, or no prediction can be computed for a row.
+            InvalidRequest: the request does not fit the schema.
             TooLarge: the request has too many rows.
 
         """
-        wanted = self._writer.check(request.outputs)
-        rows = self._reader.read(request.inputs)
-        predictions = self._predict(rows)
-        seconds = self._clock()
-        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(rows.sent, rows.count))
-        outputs = self._writer.write(wanted, predictions, ids)
-        response = InferResponse(self.model.name, self.model.version, outputs, request.id)
-        return response, Predicted(seconds, ids, rows.sent, predictions, rows.outside)
+        return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs))
+
+    def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:
+        """Answer requests that are computed together; for each, in their order, its response or why there is none.
+
+        Where anything fails (InvalidRequest: no prediction can be computed for a row), each is computed alone: none fails another.
+        """
+        try:
+            responses, predicted = self._together(queries)
+        except Exception as error:  # whatever an engine raises concerns the request whose rows it was given
+            if len(queries) == 1:
+                return [error], []
+            alone = [self.answer([query]) for query in queries]
+            return [outcome for outcomes, _ in alone for outcome in outcomes], [part for _, parts in alone for part in parts]
+        return [*responses], [predicted]
+
+    def cost(self, rows: int) -> float:
+        """Return the seconds that ``rows`` take to be predicted, by the golden rows: the least of a few trials."""
+        parts = [self._golden] * -(-rows // self._golden.size)
+        columns = self._layout.columns(self._layout.join(parts))
+        return min(_timed(lambda: self.model.predictor.predict(columns.features, columns.size)) for _ in range(_TRIALS))
 
     def warm_up(self, golden: GoldenRows) -> None:
         """Predict the golden rows as a request's rows are, and compare.
@@ -107,11 +138,12 @@ class DataPlane:
 
         """
         tensors = (
-            Tensor(column.name, _DATATYPES[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
+            Tensor(column.name, DATATYPES_OF[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
             for column in self.model.schema.features
         )
         try:
-            predictions = self._predict(self._reader.read(tuple(tensors)))
+            self._golden = self._reader.read(tuple(tensors))
+            predictions = self._predict(self._layout.columns(self._golden))
         except InvalidRequest as error:
             raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
         expected = np.array(golden.predictions, dtype=np.float64)
@@ -127,10 +159,30 @@ class DataPlane:
                 "serve with the library versions that the bundle was made with, or package the model again"
             )
 
-    def _predict(self, rows: Rows) -> np.ndarray:
-        predictions = self.model.predictor.predict(rows.features, rows.count)
-        finite = np.isfinite(predictions).all(axis=1)
-        if not finite.all():
+    def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], Predicted]:
+        columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
+        predictions = self._predict(columns)
+        seconds = self._clock()
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.sent, columns.size))
+        outputs = self._writer.outputs(predictions, ids)
+        responses, start = [], 0
+        for query in queries:
+            end = start + query.rows.size
+            tensors = self._writer.write(query.wanted, outputs, start, end)
+            responses.append(InferResponse(self.model.name, self.model.version, tensors, query.id))
+            start = end
+        return responses, Predicted(seconds, ids, columns.sent, predictions, columns.outside)
+
+    def _predict(self, columns: Columns) -> np.ndarray:
+        predictions = self.model.predictor.predict(columns.features, columns.size)
+        flat = predictions.ravel()
+        if not math.isfinite(flat.dot(flat)) and not (finite := np.isfinite(predictions).all(axis=1)).all():
             row = int(np.argmin(finite))
             raise InvalidRequest(f"no prediction can be computed for row {row}: its numbers are too large for the model, check them")
         return predictions
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -5,7 +5,6 @@ Kubernetes removes a pod from its Service and ends it at the same time, so reque
 
 import asyncio
 import time
-from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -17,9 +16,8 @@ _QUIET_SECONDS = 1.0
 class Traffic:
     """An ASGI application around another: it knows how many requests are under way and when the last one ended."""
 
-    def __init__(self, app: ASGIApp, in_flight: Callable[[int], None]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._publish = in_flight
         self.draining = False
         self.in_flight = 0
         self.last = time.monotonic()
@@ -32,16 +30,21 @@ class Traffic:
                 message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
             await send(message)
 
-        self._count(1)
+        self.begin()
         try:
             await self._app(scope, receive, closing)
         finally:
-            self.last = time.monotonic()
-            self._count(-1)
+            self.end(1)
 
-    def _count(self, change: int) -> None:
-        self.in_flight += change
-        self._publish(self.in_flight)
+    def begin(self) -> None:
+        """Count a request that begins."""
+        self.in_flight += 1
+
+    def end(self, requests: int) -> None:
+        """Count requests that ended."""
+        self.in_flight -= requests
+        if self.draining:
+            self.last = time.monotonic()
 
     def quiet(self) -> bool:
         """Tell whether nothing is under way and nothing came for a while."""

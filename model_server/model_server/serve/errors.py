@@ -16,6 +16,10 @@ class UnknownModel(ServeError):
     """The request names a model or version that this server does not have."""
 
 
+class NotPossible(ServeError):
+    """The request asks for what this server never does."""
+
+
 class TooLarge(ServeError):
     """The request is longer than the limit."""
 
@@ -26,6 +30,14 @@ class TooSlow(ServeError):
 
 class Overloaded(ServeError):
     """More requests are under way than the server takes at once."""
+
+
+class TooLate(ServeError):
+    """The request was not computed before its deadline."""
+
+
+class Failed(ServeError):
+    """The server failed; the reason is in its log, and is none of the caller's business."""
 
 
 class Unavailable(ServeError):

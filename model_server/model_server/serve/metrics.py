@@ -3,42 +3,57 @@
 Not here: where they are measured.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 _LABELS = ("namespace", "name", "version")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536)
+_SHED = (429, 503, 504)
 
 
 class ServerMetrics:
-    """The metrics of one served version, in a registry of their own."""
+    """The metrics of one served version, in a registry of their own.
+
+    To find a metric by its labels takes longer than to count, so each is found once.
+    """
 
     def __init__(self, namespace: str, name: str, version: str) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._model = (namespace, name, version)
-        self._requests = self._counter("requests", "Requests that were answered.", "endpoint", "code")
-        self._duration = Histogram(
-            "mlmodel_server_request_duration_seconds",
-            "Time from a request's head to its answer.",
-            (*_LABELS, "endpoint"),
-            buckets=_SECONDS,
-            registry=self.registry,
+        requests = self._counter("requests", "Requests that were answered.", "endpoint", "code", "protocol")
+        duration = self._histogram(
+            "request_duration_seconds", "Time from a request's head to its answer.", _SECONDS, "endpoint", "protocol", "outcome"
         )
+        self._requests = cache(lambda endpoint, code, protocol: requests.labels(*self._model, endpoint, str(code), protocol))
+        self._duration = cache(lambda endpoint, code, protocol: duration.labels(*self._model, endpoint, protocol, _outcome(code)))
         self._labels = self._counter("labels", "Labels that came back.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
         self._rows = self._counter("rows", "Rows that were predicted.").labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
-        self._in_flight = Gauge("mlmodel_server_requests_in_flight", "Requests under way.", _LABELS, registry=self.registry).labels(
-            *self._model
-        )
+        self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
+        self._batch = self._histogram("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
+        self._queue = self._histogram("queue_seconds", "Time that the oldest request of a batch waited.", _SECONDS).labels(*self._model)
+        in_flight = Gauge("mlmodel_server_requests_in_flight", "Requests under way.", _LABELS, registry=self.registry)
+        self._in_flight = in_flight.labels(*self._model)
 
-    def answered(self, endpoint: str, code: int, seconds: float) -> None:
-        """Count an answer."""
-        self._requests.labels(*self._model, endpoint, str(code)).inc()
-        self._duration.labels(*self._model, endpoint).observe(seconds)
+    def answered(self, endpoint: str, code: int, seconds: float, protocol: str = "rest") -> None:
+        """Count an answer; ``code`` is an HTTP status, also of other protocols."""
+        self._requests(endpoint, code, protocol).inc()
+        self._duration(endpoint, code, protocol).observe(seconds)
+        if code in _SHED:
+            self._shed.inc()
 
-    def predicted(self, rows: int, outside: dict[str, int]) -> None:
+    def batch(self, rows: int, seconds: float) -> None:
+        """Count a batch whose oldest request waited so long."""
+        self._batch.observe(rows)
+        self._queue.observe(seconds)
+
+    def predicted(self, rows: int, outside: Mapping[str, int]) -> None:
         """Count predicted rows, and values out of range by column."""
         self._rows.inc(rows)
         for column, values in outside.items():
@@ -53,9 +68,9 @@ class ServerMetrics:
         """Count rows that the monitor will miss."""
         self._dropped.inc(rows)
 
-    def in_flight(self, requests: int) -> None:
-        """Set the number of requests under way."""
-        self._in_flight.set(requests)
+    def watch(self, in_flight: Callable[[], int]) -> None:
+        """Publish the number of requests under way."""
+        self._in_flight.set_function(in_flight)
 
     def describe(self, engine: str, estimator: str) -> None:
         """Publish what is served."""
@@ -64,3 +79,10 @@ class ServerMetrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mlmodel_server_{name}", text, (*_LABELS, *labels), registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"mlmodel_server_{name}", text, (*_LABELS, *labels), buckets=buckets, registry=self.registry)
+
+
+def _outcome(code: int) -> str:
+    return "ok" if code < 400 else "shed" if code in _SHED else "refused" if code < 500 else "failed"

@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -17,24 +16,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import about, v1
 from .admission import Admission
-from .dataplane import DataPlane, Predicted
-from .errors import InvalidRequest, Overloaded, ServeError, TooLarge, TooSlow, Unavailable, UnknownModel
+from .batching import Batcher
+from .binary import HEADER, Mixed, json_length
+from .dataplane import DataPlane
+from .docs_page import POLICY, page
+from .errors import InvalidRequest, NotPossible, ServeError
 from .feedback import Feedback, FeedbackPlane, Forwarder
-from .handover import Handover
 from .metrics import ServerMetrics
-from .wire import decode_infer, encode_infer, encode_metadata, parse_object
+from .openapi import describe
+from .statuses import TABLE
+from .v1 import V1Reader
+from .wire import InferCall, encode_metadata, parse_object
 
-STATUSES: Mapping[type[ServeError], int] = {
-    InvalidRequest: 400,
-    UnknownModel: 404,
-    TooSlow: 408,
-    TooLarge: 413,
-    Overloaded: 429,
-    Unavailable: 503,
-}
-_RETRY_SECONDS = {429: "1", 503: "2"}
-_EXTENSIONS = ("prediction_id", "feedback")
+STATUSES: Mapping[type[ServeError], int] = {error: status.http for error, status in TABLE.items()}
+RETRY_SECONDS = {status.http: str(status.retry_seconds) for status in TABLE.values() if status.retry_seconds}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -45,7 +42,7 @@ class Parts:
     plane: DataPlane
     feedback: FeedbackPlane
     forwarder: Forwarder
-    handover: Handover
+    batcher: Batcher
     admission: Admission
     metrics: ServerMetrics
     ready: Callable[[], bool]
@@ -56,10 +53,15 @@ class Endpoints:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._v1 = V1Reader(parts.plane.model.schema)
+
+    async def root(self, _request: Request) -> Response:
+        """Whether the process answers, by KServe's protocol V1."""
+        return _json({"status": "alive"})
 
     async def server(self, _request: Request) -> Response:
         """Server metadata."""
-        return _json({"name": "mlmodel-server", "version": version("mlmodel-server"), "extensions": _EXTENSIONS})
+        return _json({"name": about.SERVER, "version": about.server_version(), "extensions": about.EXTENSIONS})
 
     async def live(self, _request: Request) -> Response:
         """Whether the process answers."""
@@ -85,13 +87,42 @@ class Endpoints:
         return _json({"name": self._find(request), "ready": ready}, 200 if ready else 503)
 
     async def infer(self, request: Request) -> Response:
-        """Predict, and tell the monitor without waiting for it."""
+        """Predict; most requests do not come here, but by the shorter way of ``protocol.py``."""
+        self._find(request)
+        length = json_length(request.headers.get(HEADER))
+        async with self._body(request) as body:
+            call = InferCall(body, length)
+            answer = await self._parts.batcher.infer(call.decode, call.encode, len(body))
+        return _mixed(answer) if isinstance(answer, Mixed) else _document(answer)
+
+    async def predict(self, request: Request) -> Response:
+        """Predict by KServe's protocol V1."""
         self._find(request)
         async with self._body(request) as body:
-            answer, predicted = await self._parts.admission.run(lambda: self._infer(body))
-        self._parts.handover.offer(predicted)
-        self._parts.metrics.predicted(len(predicted.ids), dict(predicted.outside))
-        return _document(answer)
+            return _document(await self._parts.batcher.infer(lambda: self._v1.decode(body), v1.encode, len(body)))
+
+    async def index(self, request: Request) -> Response:
+        """The repository's models: one."""
+        async with self._body(request) as body:
+            only_ready = parse_object(body).get("ready") is True if body else False
+        return _json([entry._asdict() for entry in about.index(self._parts.plane.model, self._parts.ready(), only_ready)])
+
+    async def load(self, request: Request) -> Response:
+        """Refuse to load or unload."""
+        self._find(request)
+        raise NotPossible(
+            "a server has one version from its start to its end: change the MLModel, or annotate it with mlmodel.dev/rollback-to"
+        )
+
+    async def openapi(self, _request: Request) -> Response:
+        """The OpenAPI description."""
+        return _json(self._description())
+
+    async def docs(self, _request: Request) -> Response:
+        """A page for people."""
+        plane = self._parts.plane
+        content = page(self._description(), plane.metadata(), plane.model.schema)
+        return Response(content, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
 
     async def feedback(self, request: Request) -> Response:
         """Take labels; answered once they are durable."""
@@ -105,9 +136,8 @@ class Endpoints:
         self._parts.metrics.labelled(accepted, repeated, len(feedback.rejected))
         return _feedback_answer(feedback, accepted, repeated)
 
-    def _infer(self, body: bytes) -> tuple[bytes, Predicted]:
-        response, predicted = self._parts.plane.infer(decode_infer(body))
-        return encode_infer(response), predicted
+    def _description(self) -> dict[str, Any]:
+        return describe(self._parts.plane.metadata(), self._parts.plane.model.schema)
 
     def _find(self, request: Request) -> str:
         name = str(request.path_params["model"])
@@ -115,8 +145,6 @@ class Endpoints:
         return name
 
     def _body(self, request: Request) -> AbstractAsyncContextManager[bytes]:
-        if "inference-header-content-length" in request.headers:
-            raise InvalidRequest("binary tensor data are not taken: send the tensors as JSON")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not taken: send the body without Content-Encoding")
         declared = request.headers.get("content-length", "")
@@ -137,6 +165,15 @@ def create_app(parts: Parts) -> Starlette:
         ("GET", "/v2/models/{model}", endpoints.metadata),
         ("GET", "/v2/models/{model}/versions/{version}", endpoints.metadata),
         ("GET", "/v2/models", endpoints.models),
+        ("POST", "/v2/repository/index", endpoints.index),
+        ("POST", "/v2/repository/models/{model}/load", endpoints.load),
+        ("POST", "/v2/repository/models/{model}/unload", endpoints.load),
+        ("POST", "/v1/models/{model}:predict", endpoints.predict),
+        ("GET", "/v1/models/{model}", endpoints.model_ready),
+        ("GET", "/v1/models", endpoints.models),
+        ("GET", "/", endpoints.root),
+        ("GET", "/openapi.json", endpoints.openapi),
+        ("GET", "/docs", endpoints.docs),
         ("GET", "/v2", endpoints.server),
     ]
     routes = [Route(path, _measured(handler, metrics), methods=[method]) for method, path, handler in table]
@@ -190,7 +227,7 @@ def _feedback_answer(feedback: Feedback, accepted: int, repeated: int) -> Respon
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    extra = {"Retry-After": _RETRY_SECONDS[status]} if status in _RETRY_SECONDS else {}
+    extra = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else {}
     return _json({"error": message}, status, {**(headers or {}), **extra})
 
 
@@ -200,3 +237,7 @@ def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 def _document(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, headers, media_type="application/json")
+
+
+def _mixed(answer: Mixed) -> Response:
+    return Response(answer.body, headers={HEADER: str(answer.json_length)}, media_type="application/octet-stream")

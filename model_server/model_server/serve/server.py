@@ -4,8 +4,10 @@ Not here: how any of these is done.
 """
 
 import asyncio
+import gc
 import logging
 import os
+from collections.abc import Callable
 
 import httpx
 import uvicorn
@@ -16,6 +18,7 @@ from mlmodel_contract.environment import (
     PATH_BUNDLE,
     PATH_PREDICTION_KEY,
     PATH_TERMINATION,
+    PORT_GRPC,
     PORT_METRICS_SERVER,
     PORT_REST,
     SOCKET_FEEDBACK,
@@ -27,24 +30,27 @@ from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
-from ..listening import listen, port
+from ..listening import address, listen, port
 from ..places import leave_message, place
 from ..prediction_id import IdError, Signer, read_key
 from .admission import Admission
-from .dataplane import DataPlane, ServedModel
+from .batching import Batcher
+from .dataplane import DataPlane, Predicted, ServedModel
 from .drain import DrainingServer, Traffic
 from .errors import StartRefused
 from .feedback import FeedbackPlane, Forwarder
 from .handover import Handover
 from .metrics import ServerMetrics
+from .protocol import protocol
 from .rest import Parts, create_app
 from .settings import Limits
+from .shortcut import Hot
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
-_KEEP_ALIVE_SECONDS = 75  # longer than the proxies and clients in front, so that they close first
 _FEEDBACK_SECONDS = 10.0
-_TELL_SECONDS = 2.0
+_TICK_SECONDS = 1.0
+_OBJECTS = 20_000
 
 
 def run_server() -> int:
@@ -85,26 +91,42 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     metrics = ServerMetrics(document.namespace, model.name, model.version)
     metrics.describe(model.predictor.engine, model.estimator)
     handover = Handover(place(SOCKET_ROWS), metrics.dropped)
+
+    def told(predicted: Predicted) -> None:
+        handover.offer(predicted)
+        metrics.predicted(len(predicted.ids), predicted.outside)
+
+    batcher = Batcher(plane, limits, told, metrics)
     transport = httpx.AsyncHTTPTransport(uds=str(place(SOCKET_FEEDBACK)))
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor", timeout=_FEEDBACK_SECONDS) as client:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
-        parts = Parts(plane, feedback, Forwarder(client), handover, Admission(limits), metrics, lambda: not traffic.draining)
-        traffic = Traffic(create_app(parts), metrics.in_flight)
+        admission = Admission(limits)
+        parts = Parts(plane, feedback, Forwarder(client), batcher, admission, metrics, lambda: not traffic.draining)
+        traffic = Traffic(create_app(parts))
+        metrics.watch(lambda: traffic.in_flight)
         start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
-        server = DrainingServer(_config(traffic), traffic, duration(document.drain).total_seconds())
-        telling = asyncio.create_task(_tell(handover))
-        _log.info("serving %s on port %d with %s", model.version, port(PORT_REST), model.predictor.engine)
+        hot = Hot(plane, batcher, admission, traffic, metrics, limits)
+        from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
+
+        drain = duration(document.drain).total_seconds()
+        rpc = RpcServer(parts, traffic, limits, address(PORT_GRPC), drain)
+        await rpc.start()
+        server = DrainingServer(_config(traffic, hot), traffic, drain)
+        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server)))
+        _calm_collector()
+        _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
         await server.serve(sockets=[listen(PORT_REST, _BACKLOG)])
-        telling.cancel()
+        await rpc.end()
+        ticking.cancel()
         handover.tell_served()
         await handover.flush(1.0)
     _log.info("ended")
 
 
-def _config(traffic: Traffic) -> uvicorn.Config:
+def _config(traffic: Traffic, hot: Hot) -> uvicorn.Config:
     return uvicorn.Config(
         traffic,
-        http="httptools",
+        http=protocol(hot),
         loop="uvloop",
         lifespan="off",
         ws="none",
@@ -113,11 +135,23 @@ def _config(traffic: Traffic) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 
-async def _tell(handover: Handover) -> None:
+def _calm_collector() -> None:
+    """What is there by now stays, so the collector need not look at it again; requests leave no cycles, so it need not look often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 20, 50)
+
+
+def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer) -> None:
+    handover.tell_served()
+    batcher.expire()
+    hot.sweep(server.server_state.connections)
+
+
+async def _tick(look: Callable[[], None]) -> None:
     while True:
-        await asyncio.sleep(_TELL_SECONDS)
-        handover.tell_served()
+        await asyncio.sleep(_TICK_SECONDS)
+        look()

@@ -3,6 +3,7 @@
 Not here: what the pod is told of its model, which is the contract's ``PodDocument``.
 """
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -17,39 +18,71 @@ class Limits:
     """What one server takes at once.
 
     ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of the bodies
-    of all requests that are received, wait or are computed; ``body_seconds`` until a body must have arrived; ``threads`` that compute.
+    of all requests that are received, wait or are computed; ``body_seconds`` until a body must have arrived; ``threads`` that compute;
+    ``batch_rows`` that are computed together (a request of more is computed alone); ``batch_seconds`` that a request waits for others to
+    come; ``deadline_seconds`` after which a request that was not computed is given up.
+
+    Of HTTP: ``connections`` at once; ``head_bytes`` and ``headers`` of a request's head; ``head_seconds`` until a head must have arrived;
+    ``idle_seconds`` without a request until a connection is closed, longer than the proxies and clients in front, so that they close first;
+    ``unread_seconds`` until a client must have read what it asked for.
     """
 
     body_bytes: int = 8 * 2**20
     rows: int = 65_536
-    requests: int = 128
+    requests: int = 1024
     buffered_bytes: int = 64 * 2**20
     body_seconds: float = 30.0
     threads: int = 1
+    batch_rows: int = 1024
+    batch_seconds: float = 0.0
+    deadline_seconds: float = 30.0
+    connections: int = 16_384
+    head_bytes: int = 32_768
+    headers: int = 100
+    head_seconds: float = 10.0
+    idle_seconds: float = 75.0
+    unread_seconds: float = 60.0
 
     @classmethod
     def from_environment(cls) -> "Limits":
-        """Read ``MLMODEL_MAX_BODY_BYTES``, ``MLMODEL_MAX_ROWS``, ``MLMODEL_MAX_REQUESTS`` and ``MLMODEL_THREADS``.
+        """Read ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``; ``MLMODEL_HEAD_SECONDS`` etc.
 
-        Without the last, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
+        Without the first, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
 
         Raises:
-            StartRefused: a variable is no whole number above zero.
+            StartRefused: a variable is no number above zero, or no whole one where it must be.
 
         """
-        body = _positive("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
-        threads = _positive("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
+        body = _whole("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
+        threads = _whole("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
         return cls(
             body_bytes=body,
-            rows=_positive("MLMODEL_MAX_ROWS", cls.rows),
-            requests=_positive("MLMODEL_MAX_REQUESTS", max(cls.requests, 32 * threads)),
+            rows=_whole("MLMODEL_MAX_ROWS", cls.rows),
+            requests=_whole("MLMODEL_MAX_REQUESTS", max(cls.requests, 32 * threads)),
+            connections=_whole("MLMODEL_MAX_CONNECTIONS", cls.connections),
             buffered_bytes=max(cls.buffered_bytes, body),
             threads=threads,
+            body_seconds=_seconds("MLMODEL_BODY_SECONDS", cls.body_seconds),
+            deadline_seconds=_seconds("MLMODEL_DEADLINE_SECONDS", cls.deadline_seconds),
+            head_seconds=_seconds("MLMODEL_HEAD_SECONDS", cls.head_seconds),
+            idle_seconds=_seconds("MLMODEL_IDLE_SECONDS", cls.idle_seconds),
+            unread_seconds=_seconds("MLMODEL_UNREAD_SECONDS", cls.unread_seconds),
         )
 
 
-def _positive(name: str, default: int) -> int:
+def _whole(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not text.isdecimal() or int(text) < 1:
         raise StartRefused(f"the environment variable {name} is '{text}': give a whole number above zero")
     return int(text)
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, str(default))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise StartRefused(f"the environment variable {name} is '{text}': give a number of seconds above zero")
+    return seconds

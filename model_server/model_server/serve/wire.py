@@ -5,12 +5,16 @@ Not here: HTTP, and checks that need the model's schema.
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 
+from .binary import HEADER, SIZE, Mixed, RawData, split
 from .errors import InvalidRequest
-from .tensors import DATATYPES, InferRequest, InferResponse, ModelMetadata, OutputTensor, Tensor, TensorMetadata
+from .raw import read_raw
+from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata, check_content_type, check_head
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -31,30 +35,54 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def decode_infer(body: bytes) -> InferRequest:
-    """Read an inference request.
+def decode_infer(body: bytes, json_length: int | None = None) -> InferRequest:
+    """Read an inference request; after ``json_length`` bytes, if given, binary tensor data follow.
 
     Raises:
         InvalidRequest: the body is no inference request.
 
     """
-    document = parse_object(body)
+    raw = None if json_length is None else RawData(body, json_length)
+    document = parse_object(body if raw is None else raw.json)
     inputs = document.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise InvalidRequest("'inputs' must be a list of tensors, one for each column or one matrix")
     identity = document.get("id")
     if identity is not None and not isinstance(identity, str):
         raise InvalidRequest("'id' must be a string")
-    return InferRequest(tuple(_tensor(item, place) for place, item in enumerate(inputs)), identity, _wanted(document.get("outputs")))
+    tensors = tuple([_tensor(item, place, raw) for place, item in enumerate(inputs)])
+    if raw is not None:
+        raw.end()
+    outputs = document.get("outputs")
+    return InferRequest(tensors, identity, _wanted(outputs), _binary(outputs, _parameters("the request", document)))
 
 
 def encode_infer(response: InferResponse) -> bytes:
-    """Write an inference response."""
-    document: dict[str, Any] = {"model_name": response.model_name, "model_version": response.model_version}
-    if response.id is not None:
-        document["id"] = response.id
-    document["outputs"] = [_output(tensor) for tensor in response.outputs]
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    """Write an inference response as JSON."""
+    return _encoded(response, split(response.outputs, wanted=False)[0])
+
+
+def encoder(request: InferRequest) -> Callable[[InferResponse], bytes | Mixed]:
+    """Return what writes the response in the form that the request asks for."""
+    return partial(_encode_mixed, request.binary) if request.binary else encode_infer
+
+
+class InferCall:
+    """A request that is read later, perhaps in another thread, and its response in the form that it asks for."""
+
+    def __init__(self, body: bytes, json_length: int | None = None) -> None:
+        self._body = body
+        self._json_length = json_length
+
+    def decode(self) -> InferRequest:
+        """Read the request; the errors are those of ``decode_infer``."""
+        request = decode_infer(self._body, self._json_length)
+        self._encode = encoder(request)
+        return request
+
+    def encode(self, response: InferResponse) -> bytes | Mixed:
+        """Write the response."""
+        return self._encode(response)
 
 
 def encode_metadata(metadata: ModelMetadata) -> bytes:
@@ -86,26 +114,38 @@ def _constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _tensor(item: Any, place: int) -> Tensor:
+def _tensor(item: Any, place: int, raw: RawData | None) -> Tensor:
     if not isinstance(item, dict):
         raise InvalidRequest(f"inputs[{place}] must be a tensor: an object with name, shape, datatype and data")
-    name = item.get("name")
-    if not isinstance(name, str) or not name:
-        raise InvalidRequest(f"inputs[{place}] has no name: name the column that it holds")
-    if len(name) > 200:
-        raise InvalidRequest(f"the name of inputs[{place}] is longer than 200 characters: name a column")
-    datatype, data = item.get("datatype"), item.get("data")
-    if not isinstance(datatype, str) or datatype not in DATATYPES:
-        raise InvalidRequest(f"tensor '{name}' needs a datatype: one of {', '.join(sorted(DATATYPES))}")
+    name, datatype, shape = check_head(place, item.get("name"), item.get("datatype"), item.get("shape"))
+    return Tensor(name, datatype, shape, _data(item, name, datatype, shape, raw))
+
+
+def _data(item: dict[str, Any], name: str, datatype: str, shape: tuple[int, ...], raw: RawData | None) -> Any:
+    data = item.get("data")
+    if "parameters" in item:
+        parameters = _parameters(f"tensor '{name}'", item)
+        if SIZE in parameters:
+            if data is not None:
+                raise InvalidRequest(f"tensor '{name}' has both data and {SIZE}: send one of them")
+            if raw is None:
+                raise InvalidRequest(f"tensor '{name}' has a {SIZE}: tell the length of the JSON by the header {HEADER}")
+            return read_raw(name, datatype, shape, raw.take(name, parameters[SIZE]))
     if not isinstance(data, list):
         raise InvalidRequest(f"tensor '{name}' needs data: a list of values")
-    return Tensor(name, datatype, _shape(name, item.get("shape")), data)
+    return data
 
 
-def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or any(type(size) is not int or size < 0 for size in shape):
-        raise InvalidRequest(f"tensor '{name}' needs a shape: [rows] or [rows, 1] for a column, [rows, features] for a matrix")
-    return tuple(shape)
+def _parameters(whose: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters; those that are not known are passed over, as the protocol wants it."""
+    parameters = item.get("parameters")
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        raise InvalidRequest(f"the parameters of {whose} must be an object")
+    if "content_type" in parameters:
+        check_content_type(whose, parameters["content_type"])
+    return parameters
 
 
 def _wanted(outputs: Any) -> tuple[str, ...] | None:
@@ -116,8 +156,27 @@ def _wanted(outputs: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(item["name"] for item in outputs))
 
 
-def _output(tensor: OutputTensor) -> dict[str, Any]:
-    return {"name": tensor.name, "shape": tensor.shape, "datatype": tensor.datatype, "data": tensor.data}
+def _binary(outputs: Any, parameters: dict[str, Any]) -> bool | frozenset[str]:
+    """Tell which outputs are wanted as bytes, True if all are; ``outputs`` were checked."""
+    every = parameters.get("binary_data_output") is True
+    if not outputs:
+        return every
+    asked = {item["name"]: _parameters(f"output '{item['name'][:100]}'", item).get("binary_data", every) for item in outputs}
+    return frozenset(name for name, binary in asked.items() if binary is True)
+
+
+def _encode_mixed(wanted: bool | frozenset[str], response: InferResponse) -> Mixed:
+    documents, parts = split(response.outputs, wanted)
+    header = _encoded(response, documents)
+    return Mixed(b"".join([header, *parts]), len(header))
+
+
+def _encoded(response: InferResponse, outputs: list[dict[str, Any]]) -> bytes:
+    document: dict[str, Any] = {"model_name": response.model_name, "model_version": response.model_version}
+    if response.id is not None:
+        document["id"] = response.id
+    document["outputs"] = outputs
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _tensor_metadata(tensor: TensorMetadata) -> dict[str, Any]:

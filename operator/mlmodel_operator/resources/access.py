@@ -9,6 +9,7 @@ from mlmodel_contract.environment import (
     LABEL_COMPONENT,
     LABEL_MODEL,
     PATH_PREDICTION_KEY,
+    PORT_GRPC,
     PORT_METRICS_MONITOR,
     PORT_METRICS_SERVER,
     PORT_REST,
@@ -39,7 +40,7 @@ def report_binding(model: Model, role: str) -> dict[str, Any]:
 
 def network_policies(model: Model) -> list[dict[str, Any]]:
     """Only the ports that are meant for others can be reached; trainers cannot be reached at all."""
-    ports = [{"protocol": "TCP", "port": port} for port in (PORT_REST, PORT_METRICS_SERVER, PORT_METRICS_MONITOR)]
+    ports = [{"protocol": "TCP", "port": port} for port in (PORT_REST, PORT_GRPC, PORT_METRICS_SERVER, PORT_METRICS_MONITOR)]
     return [_policy(model, names.SERVER, [{"ports": ports}]), _policy(model, names.TRAINER, [])]
 
 

@@ -161,6 +161,7 @@ def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any
     return _container("server", image, environment.COMMAND_SERVE, [document]) | {
         "ports": [
             {"name": "http", "containerPort": environment.PORT_REST},
+            {"name": "grpc", "containerPort": environment.PORT_GRPC},
             {"name": "metrics", "containerPort": environment.PORT_METRICS_SERVER},
         ],
         "resources": model.spec.serving.resources.wire(),

@@ -5,7 +5,7 @@ Not here: which version is live (``decide/rollout.py``).
 
 from typing import Any
 
-from mlmodel_contract.environment import PORT_REST
+from mlmodel_contract.environment import PORT_GRPC, PORT_REST
 
 from ..cluster.kinds import SERVICE
 from ..snapshot import Model
@@ -13,12 +13,15 @@ from . import names
 
 
 def build(model: Model, name: str, version: str) -> dict[str, Any]:
-    """Return a Service of that name which sends to the ready pods of a version, on port 80."""
+    """Return a Service of that name which sends to the ready pods of a version: REST on port 80, gRPC on 8081."""
     labels = names.labels(model, names.SERVER, version if name == version else None)
     return names.head(SERVICE) | {
         "metadata": names.metadata(model, name, labels),
         "spec": {
             "selector": names.pod_selector(model, version),
-            "ports": [{"name": "http", "port": 80, "targetPort": PORT_REST, "protocol": "TCP"}],
+            "ports": [
+                {"name": "http", "port": 80, "targetPort": PORT_REST, "protocol": "TCP"},
+                {"name": "grpc", "port": PORT_GRPC, "targetPort": PORT_GRPC, "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"},
+            ],
         },
     }

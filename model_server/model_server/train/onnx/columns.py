@@ -14,6 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from ...bundle.engine import NUMBERS
 from .graph import DOUBLE, Graph
 
 _UNSEEN = "\x00 a category that no row has"
@@ -21,17 +22,26 @@ _UNSEEN = "\x00 a category that no row has"
 
 def matrix(graph: Graph, transformer: Any, features: Sequence[SchemaColumn]) -> str:
     """Add the column transformer; return the matrix of rows x transformed features."""
-    texts = {column.name: column.type is ColumnType.CATEGORY for column in features}
+    numbers = [column.name for column in features if column.type is not ColumnType.CATEGORY]
     parts = []
     for kind, step, names in transformer.transformers_:
-        inputs = [graph.input(name, text=texts[name]) for name in names]
-        parts.append(_numbers(graph, step, inputs) if kind == "numbers" else _categories(graph, step, inputs))
+        if kind == "numbers":
+            parts.append(_numbers(graph, step, _chosen(graph, numbers, list(names))))
+        else:
+            parts.append(_categories(graph, step, [graph.texts(name) for name in names]))
     return _beside(graph, parts)
 
 
-def _numbers(graph: Graph, step: Any, inputs: Sequence[str]) -> str:
+def _chosen(graph: Graph, numbers: Sequence[str], names: Sequence[str]) -> str:
+    """Return the named ones of all numbers."""
+    values = graph.numbers(NUMBERS, len(numbers))
+    if names == numbers:
+        return values
+    return graph.add("Gather", values, graph.constant(np.array([numbers.index(name) for name in names], dtype=np.int64)), axis=1)
+
+
+def _numbers(graph: Graph, step: Any, values: str) -> str:
     """Add the imputer and the scaler, where the pipeline has them; the same operations in the same order and precision."""
-    values = _beside(graph, inputs)
     steps = [part for _, part in step.steps] if isinstance(step, Pipeline) else [step]
     for part in steps:
         if isinstance(part, SimpleImputer):

@@ -24,9 +24,14 @@ class Graph:
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
 
-    def input(self, name: str, *, text: bool) -> str:
-        """Add an input column of rows x 1; text, or float64."""
-        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.STRING if text else DOUBLE, [None, 1]))
+    def texts(self, name: str) -> str:
+        """Add an input of text, rows x 1."""
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1]))
+        return name
+
+    def numbers(self, name: str, width: int) -> str:
+        """Add an input of float64, rows x ``width``."""
+        self._inputs.append(helper.make_tensor_value_info(name, DOUBLE, [None, width]))
         return name
 
     def constant(self, values: NDArray[Any]) -> str:

@@ -1,0 +1,226 @@
+"""The shorter way of an inference request: its body straight to the batcher, its answer straight to the connection.
+
+``Exchange`` is what the protocol class keeps in uvicorn's pipeline in place of uvicorn's own cycle. Not here: when an exchange starts.
+"""
+
+import logging
+import time
+from typing import Any, Protocol
+
+import orjson
+
+from .admission import TOO_MUCH, Admission
+from .batching import Batcher, Waiting
+from .binary import HEADER, Mixed, json_length
+from .dataplane import DataPlane
+from .drain import Traffic
+from .errors import Failed, Overloaded, ServeError
+from .metrics import ServerMetrics
+from .rest import RETRY_SECONDS, STATUSES
+from .settings import Limits
+from .wire import decode_infer, encoder
+
+_log = logging.getLogger(__name__)
+_LONGEST_BODY = 131_072
+_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
+_JSON = b"content-type: application/json\r\n"
+_MIXED = b"content-type: application/octet-stream\r\n" + HEADER.encode() + b": %d\r\n"
+_PHRASES = {
+    200: b"OK",
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+
+
+class Hot:
+    """What all connections share. ``now`` is a clock of a second's grain, which costs nothing to read."""
+
+    def __init__(
+        self, plane: DataPlane, batcher: Batcher, admission: Admission, traffic: Traffic, metrics: ServerMetrics, limits: Limits
+    ) -> None:
+        self.plane = plane
+        self.batcher = batcher
+        self.admission = admission
+        self.traffic = traffic
+        self.metrics = metrics
+        self.limits = limits
+        base = f"/v2/models/{plane.model.name}"
+        self.paths = frozenset(path.encode() for path in (f"{base}/infer", f"{base}/versions/{plane.model.version}/infer"))
+        self.now = time.monotonic()
+
+    def sweep(self, connections: Any) -> None:
+        """Close connections whose time is over; to be called every second."""
+        self.now = time.monotonic()
+        for connection in list(connections):
+            connection.expire(self.now)
+
+
+class Connection(Protocol):
+    """What an exchange needs of its connection."""
+
+    transport: Any
+    server_state: Any
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request."""
+
+    def end(self, after_answer: bool) -> None:
+        """Close the connection."""
+
+
+class _Event:
+    """In place of the event that uvicorn's cycles wait for."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+class Exchange:
+    """A request and its answer, in the place of uvicorn's ``RequestResponseCycle``, whose names it shares."""
+
+    message_event = _Event()
+
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool) -> None:
+        self.connection = connection
+        self.hot = hot
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+
+    def start(self) -> None:
+        """Begin to answer: what came before on the connection was answered."""
+
+    def take(self, body: bytes) -> None:
+        """Take a part of the body."""
+
+    def complete(self) -> None:
+        """The body is complete."""
+
+    def give_up(self) -> None:
+        """The client went away."""
+
+    def reply(self, status: int, body: bytes, endpoint: str, seconds: float, json_length: int | None = None) -> None:
+        """Write the answer, of JSON or, if the JSON ends before the body does, of mixed content."""
+        self.response_complete = True
+        closes = not self.keep_alive or self.hot.traffic.draining
+        self.connection.transport.write(_head(self.connection.server_state.default_headers, status, len(body), closes, json_length) + body)
+        self.hot.metrics.answered(endpoint, status, seconds)
+        if closes:
+            self.connection.end(after_answer=True)
+        else:
+            self.connection.on_response_complete()
+
+
+class Refusal(Exchange):
+    """The answer to what is no request that is taken."""
+
+    def __init__(self, connection: Connection, hot: Hot, status: int, message: str) -> None:
+        super().__init__(connection, hot, keep_alive=False)
+        self._status = status
+        self._message = message
+
+    def start(self) -> None:
+        """Answer."""
+        self.reply(self._status, _error(self._message), "connection", 0.0)
+
+
+class Shortcut(Exchange):
+    """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
+
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None) -> None:
+        super().__init__(connection, hot, keep_alive)
+        self._header = header
+        self._began = time.perf_counter()
+        self._body = bytearray()
+        self._started = self._complete = self._too_much = False
+        self._waiting: Waiting | None = None
+        hot.traffic.begin()
+
+    @staticmethod
+    def fits(headers: dict[bytes, bytes]) -> bool:
+        """Tell whether a request with these headers can go this way."""
+        return int(headers.get(b"content-length", b"0")) <= _LONGEST_BODY and _OTHERS.isdisjoint(headers)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._started = True
+        if self._complete:
+            self._submit()
+
+    def take(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self._too_much or self.response_complete:
+            return
+        if self.hot.admission.keep(len(body)):
+            self._body += body
+        else:
+            self._too_much = True
+
+    def complete(self) -> None:
+        """The body is complete."""
+        self._complete = True
+        if self._started:
+            self._submit()
+
+    def give_up(self) -> None:
+        """The client went away, or is refused: nothing is computed for it."""
+        if not self.response_complete:
+            self.response_complete = True
+            self._release()
+            if self._waiting:
+                self._waiting.cancel()
+
+    def _submit(self) -> None:
+        try:
+            self._waiting = self._submitted()
+        except ServeError as error:
+            self._answer(error)
+        except Exception:  # httptools would tell it as the client's fault
+            _log.exception("a request could not be read")
+            self._answer(Failed("the server failed on this request, see its log"))
+
+    def _submitted(self) -> Waiting:
+        if self._too_much:
+            raise Overloaded(TOO_MUCH)
+        request = decode_infer(bytes(self._body), json_length(self._header))
+        return self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
+
+    def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
+        self._release()
+        seconds = time.perf_counter() - self._began
+        if isinstance(outcome, ServeError):
+            self.reply(STATUSES[type(outcome)], _error(str(outcome)), "infer", seconds)
+        elif isinstance(outcome, Mixed):
+            self.reply(200, outcome.body, "infer", seconds, outcome.json_length)
+        else:
+            self.reply(200, outcome, "infer", seconds)
+
+    def _release(self) -> None:
+        self.hot.admission.release(len(self._body))
+        self.hot.traffic.end(1)
+
+
+def _error(message: str) -> bytes:
+    return orjson.dumps({"error": message})
+
+
+def _head(default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool, json_length: int | None) -> bytes:
+    retry = f"retry-after: {RETRY_SECONDS[status]}\r\n".encode() if status in RETRY_SECONDS else b""
+    close = b"connection: close\r\n" if closes else b""
+    others = b"".join([b"%b: %b\r\n" % header for header in default_headers])
+    content = _JSON if json_length is None else _MIXED % json_length
+    return b"HTTP/1.1 %d %b\r\n%b%b%b%bcontent-length: %d\r\n\r\n" % (
+        status,
+        _PHRASES[status],
+        others,
+        content,
+        retry,
+        close,
+        length,
+    )

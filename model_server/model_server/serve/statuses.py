@@ -1,0 +1,30 @@
+"""How each thing that can be wrong is told by each protocol: the one table of it.
+
+gRPC's codes are named, since to import gRPC takes long. Not here: messages, which the errors have.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .errors import Failed, InvalidRequest, NotPossible, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
+
+
+class Status(NamedTuple):
+    """An HTTP status, a code of gRPC, and after how many seconds to try again, where that may help."""
+
+    http: int
+    grpc: str
+    retry_seconds: int | None = None
+
+
+TABLE: Mapping[type[ServeError], Status] = {
+    InvalidRequest: Status(400, "INVALID_ARGUMENT"),
+    UnknownModel: Status(404, "NOT_FOUND"),
+    NotPossible: Status(403, "FAILED_PRECONDITION"),
+    TooSlow: Status(408, "DEADLINE_EXCEEDED"),
+    TooLarge: Status(413, "INVALID_ARGUMENT"),
+    Overloaded: Status(429, "RESOURCE_EXHAUSTED", 1),
+    Failed: Status(500, "INTERNAL"),
+    Unavailable: Status(503, "UNAVAILABLE", 2),
+    TooLate: Status(504, "DEADLINE_EXCEEDED", 1),
+}

@@ -1,0 +1,17 @@
+"""A data plane in this process, on a small bundle."""
+
+from pathlib import Path
+
+from model_server.bundle.read import open_bundle
+from model_server.prediction_id import Signer
+from model_server.serve.dataplane import DataPlane, ServedModel
+
+from tests.model_server.bundles import Model, write_bundle
+
+
+def plane(folder: Path, model: Model, max_rows: int = 1000) -> DataPlane:
+    digest = write_bundle(folder, model, "x-v1")
+    bundle = open_bundle(folder, digest)
+    made = DataPlane(ServedModel("x", "x-v1", bundle.schema, bundle.predictor, "linear"), Signer(b"k" * 32, "x-v1"), max_rows)
+    made.warm_up(bundle.golden)
+    return made

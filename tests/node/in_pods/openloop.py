@@ -1,0 +1,110 @@
+"""Applications that ask a model at a steady pace, whether or not the answers come: over connections that are kept, over a new one for each
+request, and by gRPC. Nothing is tried again, so that every request that fails is seen.
+
+MODEL and HOST in the environment say which, SECONDS bounds its life. Prints a line of JSON, the counts of each way so far, about once
+a second.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import httpx
+from model_server.serve.oip import open_inference_pb2 as oip
+
+PER_SECOND = 20
+_TIMEOUT_SECONDS = 20
+_NUMBERS, _TEXT = {"x": 0.5, "z": -0.5}, "a"
+Ask = Callable[[], Awaitable[None]]
+
+
+class Failed(Exception):
+    """A request that was not answered with a prediction."""
+
+
+class Way:
+    """One way of asking, and what came of it."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self.counts: Counter[str] = Counter()
+        self.errors: list[str] = []
+
+    async def run(self, until: float) -> None:
+        """Send each request at its time, however many wait for their answers."""
+        loop, asked = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        due = loop.time()
+        while loop.time() < until:
+            task = asyncio.create_task(self._one())
+            asked.add(task)
+            task.add_done_callback(asked.discard)
+            due += 1 / PER_SECOND
+            await asyncio.sleep(max(0.0, due - loop.time()))
+        await asyncio.gather(*asked)
+
+    async def _one(self) -> None:
+        self.counts["sent"] += 1
+        try:
+            await self._ask()
+            self.counts["answered"] += 1
+        except (Failed, httpx.HTTPError, grpc.aio.AioRpcError) as failure:
+            self.counts["failed"] += 1
+            self.errors = [*self.errors, f"{time.strftime('%H:%M:%S')} {type(failure).__name__}: {failure}"][-5:]
+
+
+def rest(http: httpx.AsyncClient, url: str) -> Ask:
+    """Ask over HTTP."""
+    inputs = [{"name": name, "shape": [1], "datatype": "FP64", "data": [value]} for name, value in _NUMBERS.items()]
+    inputs.append({"name": "c", "shape": [1], "datatype": "BYTES", "data": [_TEXT]})
+
+    async def ask() -> None:
+        answer = await http.post(url, json={"inputs": inputs})
+        if answer.status_code != httpx.codes.OK:
+            raise Failed(f"{answer.status_code}: {answer.text[:300]}")
+
+    return ask
+
+
+def rpc(channel: grpc.aio.Channel, model: str) -> Ask:
+    """Ask by gRPC."""
+    request = oip.ModelInferRequest(model_name=model)
+    for name, value in _NUMBERS.items():
+        request.inputs.add(name=name, datatype="FP64", shape=[1]).contents.fp64_contents.append(value)
+    request.inputs.add(name="c", datatype="BYTES", shape=[1]).contents.bytes_contents.append(_TEXT.encode())
+    infer: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", oip.ModelInferRequest.SerializeToString)
+
+    async def ask() -> None:
+        await infer(request, timeout=_TIMEOUT_SECONDS)
+
+    return ask
+
+
+async def _tell(ways: dict[str, Way]) -> None:
+    while True:
+        print(json.dumps({name: {**way.counts, "errors": way.errors} for name, way in ways.items()}), flush=True)  # noqa: T201 (its output)
+        await asyncio.sleep(1)
+
+
+async def main() -> None:
+    """Ask in all ways at once."""
+    model, host = os.environ["MODEL"], os.environ["HOST"]
+    url = f"http://{host}/v2/models/{model}/infer"
+    until = asyncio.get_running_loop().time() + float(os.environ["SECONDS"])
+    async with (
+        httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as kept,
+        httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, headers={"Connection": "close"}) as single,
+        grpc.aio.insecure_channel(f"{host}:8081") as channel,
+    ):
+        ways = {"kept": Way(rest(kept, url)), "single": Way(rest(single, url)), "grpc": Way(rpc(channel, model))}
+        telling = asyncio.create_task(_tell(ways))
+        await asyncio.gather(*(way.run(until) for way in ways.values()))
+        telling.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
