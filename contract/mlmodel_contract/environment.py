@@ -34,10 +34,13 @@ PATH_BUNDLE = "/mlmodel/bundle"  # written by fetch, read by serve and monitor
 PATH_SOCKETS = "/mlmodel/sockets"  # in memory, shared by serve and monitor
 PATH_SPOOL = "/mlmodel/spool"  # monitor's own; outlives a restart of its container
 PATH_PREDICTION_KEY = "/mlmodel/keys/prediction"  # file of 32 random bytes, the same for every version of a model
-PATH_TOKEN = "/var/run/secrets/mlmodel"  # noqa: S105 (a folder) monitor: token, ca.crt and namespace, projected
+PATH_TLS = "/mlmodel/tls"  # serve: tls.crt and tls.key, where the manifest asks for TLS
+PATH_API_KEYS = "/mlmodel/api-keys/keys"  # serve: file of API keys, one a line, where the manifest asks for them
+PATH_TOKEN = "/var/run/secrets/mlmodel"  # noqa: S105 (a folder) token, ca.crt and namespace, projected: monitor; serve, where it reviews tokens
 PATH_TERMINATION = "/dev/termination-log"
 
 SOCKET_ROWS = f"{PATH_SOCKETS}/rows.sock"  # datagrams, served to monitor, see handover.py
+SOCKET_SERVER = f"{PATH_SOCKETS}/server.sock"  # HTTP: the server as the monitor reaches it, whatever others must show
 SOCKET_FEEDBACK = f"{PATH_SOCKETS}/feedback.sock"  # HTTP: POST /feedback, acknowledged when durable
 
 # Ports of the model-server pods.

@@ -6,6 +6,7 @@ Not here: the bundle's own content, and paths and ports, which are constants of 
 from pydantic import Field
 
 from .base import Document, Duration
+from .manifest import TLS, Authentication
 from .version import Artifact
 
 
@@ -27,3 +28,7 @@ class PodDocument(Document):
     capture_fraction: float = Field(1.0, ge=0, le=1)
     capture_retention: Duration = "90d"
     drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")
+    tls: TLS | None = Field(None, description="Speak TLS with the pair in PATH_TLS.")
+    authentication: Authentication | None = Field(
+        None, description="Who may call: by PATH_API_KEYS, or by the API server, with PATH_TOKEN."
+    )

@@ -32,6 +32,7 @@ class Config:
     store: Store
     namespace: str | None  # the one to watch; all where None
     reporter_role: str
+    reviewer_role: str
     identity: str
     own_namespace: str
     log_level: str
@@ -59,6 +60,7 @@ class Config:
             ),
             namespace=environ.get("MLMODEL_NAMESPACE") or None,
             reporter_role=environ.get("MLMODEL_REPORTER_ROLE", "mlmodel-operator-reporter"),
+            reviewer_role=environ.get("MLMODEL_REVIEWER_ROLE", "mlmodel-operator-reviewer"),
             identity=environ.get("POD_NAME", "mlmodel-operator"),
             own_namespace=environ.get("POD_NAMESPACE", "default"),
             log_level=environ.get("MLMODEL_LOG_LEVEL", "INFO"),

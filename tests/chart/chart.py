@@ -1,5 +1,6 @@
 """Renders the chart with helm, as an install would, and finds objects in what comes out. Asserts nothing."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "mlmodel-operator"
 RELEASE = "mlmodel-operator"
 SYSTEM = "mlmodel-system"
+Value = str | int | bool | list[str]
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class Rendered:
         return next(body for body in self.objects if (body["kind"], body["metadata"]["name"]) == (kind, name))
 
 
-def render(helm: Path, **values: str | int | bool) -> Rendered:
+def render(helm: Path, **values: Value) -> Rendered:
     """Render with values by their dotted path, the dots written as two underscores. Raises `CommandError` with helm's sentence."""
     settings = [f"--set-json={key.replace('__', '.')}={_json(value)}" for key, value in values.items()]
     return Rendered(run([helm, "template", RELEASE, CHART, f"--namespace={SYSTEM}", *settings]))
 
 
-def _json(value: str | int | bool) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+def _json(value: Value) -> str:
+    return json.dumps(value)

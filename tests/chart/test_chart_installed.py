@@ -59,6 +59,8 @@ def test_the_operators_pod_keeps_the_restricted_standard(kubectl: Kubectl, names
         pytest.param(False, "delete pods", id="delete no pod"),
         pytest.param(False, "create pods --subresource=exec", id="run nothing in pods"),
         pytest.param(True, f"bind clusterrole/{RELEASE}-reporter", id="bind the reporter"),
+        pytest.param(True, f"bind clusterrole/{RELEASE}-reviewer", id="bind the reviewer"),
+        pytest.param(False, "create tokenreviews.authentication.k8s.io", id="ask whose no token is"),
         pytest.param(False, "bind clusterrole/cluster-admin", id="bind nothing else"),
         pytest.param(False, "create roles.rbac.authorization.k8s.io", id="make no roles"),
         pytest.param(False, "list nodes", id="see no nodes"),
@@ -73,9 +75,12 @@ def test_the_operator_may(control_plane: ControlPlane, words: str, *, may: bool)
     ("role", "allowed", "denied"),
     [
         ("view", "list mlmodels.mlmodel.dev", "create mlmodels.mlmodel.dev"),
+        ("view", "get mlmodels.mlmodel.dev", "create mlmodels.mlmodel.dev --subresource=predict"),
+        ("edit", "create mlmodels.mlmodel.dev --subresource=predict", "create monitorreports.mlmodel.dev"),
         ("edit", "patch mlmodels.mlmodel.dev --subresource=scale", "patch mlmodels.mlmodel.dev --subresource=status"),
         ("mlmodel-viewer", "get modelversions.mlmodel.dev", "delete modelversions.mlmodel.dev"),
         ("mlmodel-editor", "delete mlmodels.mlmodel.dev", "create modelversions.mlmodel.dev"),
+        ("mlmodel-client", "create mlmodels.mlmodel.dev --subresource=predict", "patch mlmodels.mlmodel.dev"),
         ("mlmodel-client", "get services", "get monitorreports.mlmodel.dev"),
     ],
 )

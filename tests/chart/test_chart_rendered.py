@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.chart import CHART, RELEASE, render
+from tests.chart.chart import CHART, RELEASE, Value, render
 from tests.cluster.commands import run
 from tests.cluster.errors import CommandError
 
@@ -27,12 +27,13 @@ def test_helm_lint_has_nothing_to_say(helm_program: Path) -> None:
         pytest.param({"operator__image__name": ""}, "/operator/image/name", id="no image"),
         pytest.param({"operator__image__tag": "1"}, "/operator/image", id="a value that does not exist"),
         pytest.param({"watchNamespace": "Airline"}, "/watchNamespace", id="no name of a namespace"),
+        pytest.param({"authentication__namespaces": ["*"]}, "/authentication/namespaces/0", id="any namespace"),
         pytest.param({"metrics__rules__enabled": True}, "/metrics/rules", id="another word for create"),
         pytest.param({"metrics__podMonitor__interval": "often"}, "/metrics/podMonitor/interval", id="no duration"),
         pytest.param({"crds__keep": "yes"}, "/crds/keep", id="a text for a boolean"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(helm_program: Path, values: dict[str, str | int | bool], field: str) -> None:
+def test_a_wrong_value_is_refused_by_name(helm_program: Path, values: dict[str, Value], field: str) -> None:
     with pytest.raises(CommandError) as refused:
         render(helm_program, **values)
     assert field in str(refused.value)
@@ -53,9 +54,21 @@ def test_crds_are_kept_only_when_asked(helm_program: Path) -> None:
 def test_an_install_for_one_namespace_has_no_rights_elsewhere(helm_program: Path) -> None:
     rendered = render(helm_program, watchNamespace="airline", roles__create=False)
     assert "ClusterRoleBinding" not in rendered.kinds()
-    assert [body["metadata"]["name"] for body in rendered.objects if body["kind"] == "ClusterRole"] == [f"{RELEASE}-reporter"]
+    assert [body["metadata"]["name"] for body in rendered.objects if body["kind"] == "ClusterRole"] == [
+        f"{RELEASE}-reporter",
+        f"{RELEASE}-reviewer",
+    ]
     assert rendered.find("Role", RELEASE)["metadata"]["namespace"] == "airline"
     assert rendered.find("RoleBinding", RELEASE)["subjects"][0]["namespace"] == "mlmodel-system"
+
+
+def test_only_servers_of_named_namespaces_may_ask_whose_a_token_is(helm_program: Path) -> None:
+    assert "tokenreviews" not in render(helm_program).text
+    rendered = render(helm_program, authentication__namespaces=["airline", "bank"])
+    binding = rendered.find("ClusterRoleBinding", f"{RELEASE}-token-reviewer")
+    assert [subject["name"] for subject in binding["subjects"]] == ["system:serviceaccounts:airline", "system:serviceaccounts:bank"]
+    rules = rendered.find("ClusterRole", binding["roleRef"]["name"])["rules"]
+    assert rules == [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}]
 
 
 def test_no_right_is_a_wildcard_and_no_secret_is_read(helm_program: Path) -> None:

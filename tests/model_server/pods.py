@@ -107,7 +107,8 @@ class Pod:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{environment.PORT_REST + self.offset}"
+        scheme = "https" if self.document.tls else "http"
+        return f"{scheme}://127.0.0.1:{environment.PORT_REST + self.offset}"
 
     @property
     def grpc_address(self) -> str:

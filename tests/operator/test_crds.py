@@ -111,6 +111,20 @@ SPECS_REFUSED = [
         "objective.slices: the values of a sensitive column may not be told",
         id="slice by a sensitive column",
     ),
+    pytest.param(
+        {"serving": {"authentication": {}}}, "serving.authentication needs exactly one of kubernetes and secret", id="callers of no kind"
+    ),
+    pytest.param(
+        {"serving": {"authentication": {"kubernetes": {}, "secret": {"name": "keys"}}}},
+        "serving.authentication needs exactly one of kubernetes and secret",
+        id="callers of two kinds",
+    ),
+    pytest.param(
+        {"serving": {"authentication": {"kubernetes": {"audiences": []}}}},
+        "spec.serving.authentication.kubernetes.audiences in body should have at least 1 items",
+        id="callers of no audience",
+    ),
+    pytest.param({"serving": {"tls": {}}}, "spec.serving.tls.secret: Required value", id="TLS without a Secret"),
     pytest.param({"data": data(target="delayed")}, "data.target must be one of data.columns", id="target not among the columns"),
     pytest.param(
         {"data": data(time="carrier")}, "data.time must be one of data.columns and have the type time", id="time column of another type"

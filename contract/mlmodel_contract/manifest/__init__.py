@@ -1,5 +1,6 @@
 """What a team declares: ``MLModel.spec``, a module for each part. The CRD and its field descriptions are generated from these classes."""
 
+from .callers import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
 from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Trigger
@@ -8,6 +9,9 @@ from .spec import MLModelSpec
 from .training import Candidate, Estimator, Scalar, Search, Training, Validation
 
 __all__ = [
+    "AUDIENCE",
+    "TLS",
+    "Authentication",
     "Autoscaling",
     "Candidate",
     "Capture",
@@ -20,6 +24,8 @@ __all__ = [
     "Data",
     "Estimator",
     "ExternalModel",
+    "KeyOfSecret",
+    "KubernetesTokens",
     "Labels",
     "MLModelSpec",
     "Monitoring",

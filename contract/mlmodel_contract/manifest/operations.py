@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from ..base import Document, Duration
+from .callers import TLS, Authentication
 from .rules import ComputeResources, Rule, cel
 
 
@@ -43,6 +44,8 @@ class Serving(Document):
     )
     progress_deadline: Duration = Field("10m", description="A new version whose pods are not ready after this long is given up.")
     drain: Duration = Field("30s", description="How long the pods of a replaced version stay before they are told to end.")
+    tls: TLS | None = Field(None, description="Speak TLS; the Service then has port 443 in place of 80.")
+    authentication: Authentication | None = Field(None, description="Who may call; everybody who can reach the pods without it.")
 
 
 class Labels(Document):

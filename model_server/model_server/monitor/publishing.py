@@ -3,11 +3,7 @@
 Not here: what is in the report, and when it is made.
 """
 
-import os
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,42 +13,9 @@ from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.report import MonitorReportSpec
 from pydantic import ValidationError
 
+from ..api_server import ApiError
+
 FIELD_MANAGER = "mlmodel-monitor"
-_SECONDS = 10.0
-
-
-class ApiError(Exception):
-    """The API server does not answer, or refuses."""
-
-
-@dataclass(frozen=True)
-class ApiServer:
-    """Where the API server is and how it is spoken to: its URL, and the folder with ``token`` and ``ca.crt``, which are renewed."""
-
-    url: str
-    folder: Path
-
-    @classmethod
-    def of_the_cluster(cls, folder: Path) -> "ApiServer":
-        """Return the server of the cluster that this pod runs in."""
-        host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT_HTTPS", "443")
-        return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}", folder)
-
-    def client(self) -> httpx.AsyncClient:
-        """Return a client with the token and certificates as they are now.
-
-        Raises:
-            ApiError: they cannot be read.
-
-        """
-        try:
-            token = (self.folder / "token").read_text().strip()
-            context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
-        except OSError as error:
-            raise ApiError(f"token or ca.crt in {self.folder} cannot be read: mount the projected token there ({error})") from error
-        return httpx.AsyncClient(
-            base_url=self.url, verify=context, headers={"Authorization": f"Bearer {token}"}, timeout=_SECONDS, trust_env=False
-        )
 
 
 class Publisher:

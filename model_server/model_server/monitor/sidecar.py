@@ -27,15 +27,16 @@ from mlmodel_contract.environment import (
     PATH_TERMINATION,
     PATH_TOKEN,
     PORT_METRICS_MONITOR,
-    PORT_REST,
     SOCKET_FEEDBACK,
     SOCKET_ROWS,
+    SOCKET_SERVER,
 )
 from mlmodel_contract.handover import Batch
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder, feedback_folder
 from prometheus_client import start_http_server
 
+from ..api_server import ApiError, ApiServer
 from ..bundle.errors import BundleRefused
 from ..bundle.read import read_manifest
 from ..listening import port
@@ -45,7 +46,7 @@ from .capture import Archive, Destination, RowBuffer
 from .dropped import DroppedLabels
 from .feedback import create_app
 from .metrics import Reporting, Sources, registry
-from .publishing import ApiError, ApiServer, Publisher
+from .publishing import Publisher
 from .receiving import Receiver
 from .retention import enforce
 from .spool import Spool, SpoolError
@@ -111,7 +112,8 @@ class Sidecar:
         publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
         reporting = Reporting()
         folders = captured_folder(document.store), feedback_folder(document.store)
-        server = httpx.Client(base_url=f"http://127.0.0.1:{port(PORT_REST)}", timeout=_SERVER_SECONDS, trust_env=False)
+        transport = httpx.HTTPTransport(uds=str(place(SOCKET_SERVER)))
+        server = httpx.Client(transport=transport, base_url="http://server", timeout=_SERVER_SECONDS, trust_env=False)
         dropped = DroppedLabels(folders[1], document.store_credentials, pod, schema, server, document.model)
         retention = partial(enforce, *folders, document.store_credentials, duration(document.capture_retention))
         sources = Sources(book, buffer, archive, dropped, reporting)

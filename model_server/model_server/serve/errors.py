@@ -20,6 +20,14 @@ class NotPossible(ServeError):
     """The request asks for what this server never does."""
 
 
+class Unauthenticated(ServeError):
+    """The request does not show who calls."""
+
+
+class Forbidden(ServeError):
+    """The caller may not call this model."""
+
+
 class TooLarge(ServeError):
     """The request is longer than the limit."""
 

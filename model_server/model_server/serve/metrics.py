@@ -33,6 +33,7 @@ class ServerMetrics:
         self._duration = cache(lambda endpoint, code, protocol: duration.labels(*self._model, endpoint, protocol, _outcome(code)))
         self._labels = self._counter("labels", "Labels that came back.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
+        self._reloads = self._counter("reloads", "Changes of mounted Secrets.", "what", "outcome")
         self._rows = self._counter("rows", "Rows that were predicted.").labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
         self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
@@ -71,6 +72,15 @@ class ServerMetrics:
     def watch(self, in_flight: Callable[[], int]) -> None:
         """Publish the number of requests under way."""
         self._in_flight.set_function(in_flight)
+
+    def reloaded(self, what: str, outcome: str) -> None:
+        """Count a change of mounted files that was taken or refused."""
+        self._reloads.labels(*self._model, what, outcome).inc()
+
+    def certificate(self, expires: Callable[[], float]) -> None:
+        """Publish when the certificate ends."""
+        gauge = Gauge("mlmodel_server_certificate_expiry_timestamp_seconds", "When the certificate ends.", _LABELS, registry=self.registry)
+        gauge.labels(*self._model).set_function(expires)
 
     def describe(self, engine: str, estimator: str) -> None:
         """Publish what is served."""

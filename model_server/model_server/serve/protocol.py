@@ -15,12 +15,13 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .binary import HEADER
+from .callers import Callers, credentials_of
 from .shortcut import Exchange, Hot, Refusal, Shortcut
 
 _NEVER = float("inf")
 _LINGER_SECONDS = 2.0
 _JSON_LENGTH = HEADER.encode()
-_ONCE = frozenset({b"host", b"content-type", b"content-encoding", _JSON_LENGTH})
+_ONCE = frozenset({b"host", b"content-type", b"content-encoding", b"authorization", b"x-api-key", _JSON_LENGTH})
 
 
 class _Refused(Exception):
@@ -31,13 +32,14 @@ class _Refused(Exception):
         self.status = status
 
 
-def protocol(hot: Hot) -> type[asyncio.Protocol]:
-    """Return the class of a server's connections."""
-    return cast(type[asyncio.Protocol], type("ServerProtocol", (_Protocol,), {"hot": hot}))
+def protocol(hot: Hot, callers: Callers | None = None) -> type[asyncio.Protocol]:
+    """Return the class of a server's connections; only what ``callers`` know already goes the shorter way."""
+    return cast(type[asyncio.Protocol], type("ServerProtocol", (_Protocol,), {"hot": hot, "callers": callers}))
 
 
 class _Protocol(HttpToolsProtocol):
     hot: Hot
+    callers: Callers | None
     cycle: Any  # uvicorn's, or an Exchange
     pipeline: Any
 
@@ -107,7 +109,8 @@ class _Protocol(HttpToolsProtocol):
             self._refusal = refusal
             raise
         self._in_head, self._in_body = False, True
-        if self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers):
+        fits = self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers)
+        if fits and (self.callers is None or self.callers.known(credentials_of(headers))):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
             self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH)))
@@ -164,7 +167,10 @@ class _Protocol(HttpToolsProtocol):
         self._refused = True
         self._until = self.hot.now + _LINGER_SECONDS
         self.flow.resume_reading()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS has an end of its own, for which the client's is waited
 
     def expire(self, now: float) -> None:
         """End what takes too long."""

@@ -226,6 +226,11 @@ def _feedback_answer(feedback: Feedback, accepted: int, repeated: int) -> Respon
     return _json(document)
 
 
+def refusal(error: ServeError, headers: Mapping[str, str]) -> Response:
+    """Return the answer to a request that no endpoint sees."""
+    return _error(STATUSES[type(error)], str(error), headers)
+
+
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     extra = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else {}
     return _json({"error": message}, status, {**(headers or {}), **extra})

@@ -12,11 +12,15 @@ from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health_pb2
+from mlmodel_contract.environment import PORT_GRPC
 
+from ..listening import address
 from . import about
 from .admission import TOO_MUCH
+from .callers import Callers, Credentials
+from .doors import Doors
 from .drain import Traffic
-from .errors import Failed, NotPossible, Overloaded, ServeError, UnknownModel
+from .errors import Failed, NotPossible, Overloaded, ServeError, Unauthenticated, UnknownModel
 from .oip import open_inference_pb2 as oip
 from .rest import Parts
 from .rpc_messages import RpcCall, parse
@@ -29,6 +33,7 @@ _SERVICE = "inference.GRPCInferenceService"
 _HEALTH = "grpc.health.v1.Health"
 _AGE_SECONDS = 10.0
 _REFLECTION = "/grpc.reflection."
+_OPEN = frozenset({"live", "ready", "health"})
 Context = grpc.aio.ServicerContext[Any, Any]
 Call = Callable[[bytes], Awaitable[bytes]]
 
@@ -121,13 +126,17 @@ class Calls:
 class RpcServer:
     """The gRPC server; its calls count as the process's traffic, so that it drains as REST does."""
 
-    def __init__(self, parts: Parts, traffic: Traffic, limits: Limits, address: str, drain: float) -> None:
+    def __init__(self, parts: Parts, traffic: Traffic, doors: Doors, limits: Limits, drain: float) -> None:
         """``drain`` is how many seconds the end of the process may take."""
         self._parts = parts
         self._traffic = traffic
+        self._callers = doors.callers
         self._server = grpc.aio.server(options=_options(limits, drain))
         self._server.add_generic_rpc_handlers([*self._handlers(), _Reflection()])
-        self._server.add_insecure_port(address)
+        if doors.certificate:
+            self._server.add_secure_port(address(PORT_GRPC), doors.certificate.credentials())
+        else:
+            self._server.add_insecure_port(address(PORT_GRPC))
 
     async def start(self) -> None:
         """Listen."""
@@ -145,11 +154,14 @@ class RpcServer:
     def _handler(self, call: Call) -> Callable[[bytes, Context], Awaitable[bytes]]:
         """Answer domain errors, and measure."""
         name = getattr(call, "__name__", "unknown")
+        callers = None if name in _OPEN else self._callers
 
         async def handle(message: bytes, context: Context) -> bytes:
             started, code = time.perf_counter(), 200
             self._traffic.begin()
             try:
+                if callers is not None:
+                    await _admit(callers, context)
                 return await call(message)
             except ServeError as error:
                 code = TABLE[type(error)].http
@@ -201,6 +213,19 @@ def _reflection_handlers() -> dict[str, Any]:
     gathered = Gathered()
     reflection.enable_server_reflection([_SERVICE, _HEALTH, reflection.SERVICE_NAME], gathered)
     return gathered.handlers
+
+
+async def _admit(callers: Callers, context: Context) -> None:
+    """Let a caller pass that may; the errors are those of ``Callers.admit``."""
+    found: dict[str, bytes] = {}
+    for key, value in context.invocation_metadata() or ():
+        if key in ("authorization", "x-api-key"):
+            if key in found:
+                raise Unauthenticated(f"the metadata {key} is there twice: send it once")
+            found[key] = value.encode() if isinstance(value, str) else value
+    credentials = Credentials(found.get("authorization"), found.get("x-api-key"))
+    if not callers.known(credentials):
+        await callers.admit(credentials)
 
 
 async def _abort(context: Context, error: ServeError) -> NoReturn:

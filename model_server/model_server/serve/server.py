@@ -23,6 +23,7 @@ from mlmodel_contract.environment import (
     PORT_REST,
     SOCKET_FEEDBACK,
     SOCKET_ROWS,
+    SOCKET_SERVER,
 )
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT
@@ -30,16 +31,19 @@ from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
-from ..listening import address, listen, port
+from ..listening import listen, port
 from ..places import leave_message, place
 from ..prediction_id import IdError, Signer, read_key
 from .admission import Admission
 from .batching import Batcher
 from .dataplane import DataPlane, Predicted, ServedModel
+from .doors import Doors, open_doors
 from .drain import DrainingServer, Traffic
 from .errors import StartRefused
 from .feedback import FeedbackPlane, Forwarder
+from .gate import Gate
 from .handover import Handover
+from .local import listen_locally
 from .metrics import ServerMetrics
 from .protocol import protocol
 from .rest import Parts, create_app
@@ -60,11 +64,11 @@ def run_server() -> int:
     try:
         limits = Limits.from_environment()
         plane, key = prepare(document, limits)
+        uvloop.run(_serve(document, limits, plane, key))
     except (BundleRefused, StartRefused, IdError) as error:
         _log.error("not served: %s", error)
         leave_message(PATH_TERMINATION, str(error), MESSAGE_LIMIT)
         return 1
-    uvloop.run(_serve(document, limits, plane, key))
     return 0
 
 
@@ -90,6 +94,7 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     model = plane.model
     metrics = ServerMetrics(document.namespace, model.name, model.version)
     metrics.describe(model.predictor.engine, model.estimator)
+    doors = await open_doors(document, metrics)
     handover = Handover(place(SOCKET_ROWS), metrics.dropped)
 
     def told(predicted: Predicted) -> None:
@@ -109,13 +114,15 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
 
         drain = duration(document.drain).total_seconds()
-        rpc = RpcServer(parts, traffic, limits, address(PORT_GRPC), drain)
+        rpc = RpcServer(parts, traffic, doors, limits, drain)
         await rpc.start()
-        server = DrainingServer(_config(traffic, hot), traffic, drain)
-        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server)))
+        server = DrainingServer(_config(traffic, hot, doors, metrics), traffic, drain)
+        local = await listen_locally(place(SOCKET_SERVER), _config(traffic, hot, Doors(), metrics), server)
+        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server, doors)))
         _calm_collector()
         _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
         await server.serve(sockets=[listen(PORT_REST, _BACKLOG)])
+        local.close()
         await rpc.end()
         ticking.cancel()
         handover.tell_served()
@@ -123,10 +130,12 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     _log.info("ended")
 
 
-def _config(traffic: Traffic, hot: Hot) -> uvicorn.Config:
+def _config(traffic: Traffic, hot: Hot, doors: Doors, metrics: ServerMetrics) -> uvicorn.Config:
+    certificate = doors.certificate
     return uvicorn.Config(
-        traffic,
-        http=protocol(hot),
+        Gate(traffic, doors.callers, metrics) if doors.callers else traffic,
+        http=protocol(hot, doors.callers),
+        ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
         loop="uvloop",
         lifespan="off",
         ws="none",
@@ -145,10 +154,11 @@ def _calm_collector() -> None:
     gc.set_threshold(_OBJECTS, 20, 50)
 
 
-def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer) -> None:
+def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer, doors: Doors) -> None:
     handover.tell_served()
     batcher.expire()
     hot.sweep(server.server_state.connections)
+    doors.look()
 
 
 async def _tick(look: Callable[[], None]) -> None:

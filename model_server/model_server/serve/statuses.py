@@ -6,7 +6,20 @@ gRPC's codes are named, since to import gRPC takes long. Not here: messages, whi
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .errors import Failed, InvalidRequest, NotPossible, Overloaded, ServeError, TooLarge, TooLate, TooSlow, Unavailable, UnknownModel
+from .errors import (
+    Failed,
+    Forbidden,
+    InvalidRequest,
+    NotPossible,
+    Overloaded,
+    ServeError,
+    TooLarge,
+    TooLate,
+    TooSlow,
+    Unauthenticated,
+    Unavailable,
+    UnknownModel,
+)
 
 
 class Status(NamedTuple):
@@ -19,6 +32,8 @@ class Status(NamedTuple):
 
 TABLE: Mapping[type[ServeError], Status] = {
     InvalidRequest: Status(400, "INVALID_ARGUMENT"),
+    Unauthenticated: Status(401, "UNAUTHENTICATED"),
+    Forbidden: Status(403, "PERMISSION_DENIED"),
     UnknownModel: Status(404, "NOT_FOUND"),
     NotPossible: Status(403, "FAILED_PRECONDITION"),
     TooSlow: Status(408, "DEADLINE_EXCEEDED"),

@@ -17,7 +17,8 @@ from .rollout import Rollout, wanted_replicas
 def kept(snapshot: Snapshot, rollout: Rollout, config: Config) -> tuple[Body, ...]:
     """Return the children that are applied as they are here."""
     model = snapshot.model
-    bodies = [*access.accounts(model), access.report_binding(model, config.reporter_role), *access.network_policies(model)]
+    bodies = [*access.accounts(model), access.report_binding(model, config.reporter_role)]
+    bodies += [*access.review_binding(model, config.reviewer_role), *access.network_policies(model)]
     bodies += [version.head(model, name) for name in snapshot.versions]
     for name in rollout.running:
         if name in snapshot.versions:

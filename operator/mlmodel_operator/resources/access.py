@@ -31,11 +31,23 @@ def accounts(model: Model) -> list[dict[str, Any]]:
 
 def report_binding(model: Model, role: str) -> dict[str, Any]:
     """Let the sidecars write MonitorReports; an admission policy of the chart holds each to its own."""
+    return _binding(model, names.server_account(model), role)
+
+
+def _binding(model: Model, name: str, role: str) -> dict[str, Any]:
     return names.head(ROLE_BINDING) | {
-        "metadata": names.metadata(model, names.server_account(model), names.labels(model, names.SERVER)),
+        "metadata": names.metadata(model, name, names.labels(model, names.SERVER)),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": names.server_account(model), "namespace": model.key.namespace}],
     }
+
+
+def review_binding(model: Model, role: str) -> list[dict[str, Any]]:
+    """Let the servers ask what a caller may do in this namespace, where the manifest wants callers of Kubernetes."""
+    authentication = model.spec.serving.authentication
+    if authentication is None or authentication.kubernetes is None:
+        return []
+    return [_binding(model, names.reviewer(model), role)]
 
 
 def network_policies(model: Model) -> list[dict[str, Any]]:

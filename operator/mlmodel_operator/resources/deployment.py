@@ -14,7 +14,7 @@ from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
 from ..cluster.kinds import DEPLOYMENT
 from ..config import Config
 from ..snapshot import Model, Version
-from . import names
+from . import callers, names
 from .pod_parts import (
     CONTAINER_SECURITY,
     POD_SECURITY,
@@ -91,6 +91,8 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         capture_fraction=monitoring.capture.fraction,
         capture_retention=monitoring.capture.retention,
         drain=f"{_IN_FLIGHT_SECONDS}s",
+        tls=model.spec.serving.tls,
+        authentication=model.spec.serving.authentication,
     )
 
 
@@ -111,6 +113,7 @@ def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str
             {"name": "sockets", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             {"name": "prediction-key", "secret": {"secretName": names.prediction_key(model)}},
             _token(),
+            *callers.volumes(model.spec.serving),
             *claim_volumes(mounts.claims),
             *secret_volumes(mounts.secrets),
         ],
@@ -158,6 +161,7 @@ def _monitor(image: str, document: dict[str, Any], mounts: Mounts) -> dict[str, 
 
 
 def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any]:
+    tls = model.spec.serving.tls is not None
     return _container("server", image, environment.COMMAND_SERVE, [document]) | {
         "ports": [
             {"name": "http", "containerPort": environment.PORT_REST},
@@ -165,25 +169,27 @@ def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any
             {"name": "metrics", "containerPort": environment.PORT_METRICS_SERVER},
         ],
         "resources": model.spec.serving.resources.wire(),
-        "startupProbe": _probe("/v2/health/live", period=1, failures=120),
-        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3),
-        "livenessProbe": _probe("/v2/health/live", period=10, failures=6),
+        "startupProbe": _probe("/v2/health/live", period=1, failures=120, tls=tls),
+        "readinessProbe": _probe("/v2/health/ready", period=2, failures=3, tls=tls),
+        "livenessProbe": _probe("/v2/health/live", period=10, failures=6, tls=tls),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         "volumeMounts": [
             _mount("tmp", "/tmp"),
             _mount("bundle", environment.PATH_BUNDLE, read_only=True),
             _mount("sockets", environment.PATH_SOCKETS),
             _mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
+            *callers.mounts(model.spec.serving),
         ],
     }
 
 
-def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
-    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
+def _probe(path: str, *, period: int, failures: int, tls: bool) -> dict[str, Any]:
+    get = {"path": path, "port": "http"} | ({"scheme": "HTTPS"} if tls else {})
+    return {"httpGet": get, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
 
 
 def _token() -> dict[str, Any]:
-    """The sidecar's own token, bound to the pod, so that the API server knows which pod writes a report."""
+    """A token of the pod, so that the API server knows which pod writes a report; mounted where it is needed."""
     return {
         "name": "token",
         "projected": {

@@ -16,8 +16,13 @@ TRAINER = "trainer"
 
 
 def server_account(model: Model) -> str:
-    """ServiceAccount of the model-server pods; its token is mounted into the sidecar only."""
+    """ServiceAccount of the model-server pods; its token is mounted into the sidecar, and into a server that reviews tokens."""
     return f"{model.key.name}-server"
+
+
+def reviewer(model: Model) -> str:
+    """RoleBinding by which the server asks what callers may do."""
+    return f"{model.key.name}-server-reviewer"
 
 
 def trainer_account(model: Model) -> str:

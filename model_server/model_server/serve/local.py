@@ -1,0 +1,19 @@
+"""The server for the other containers of its pod: a socket in a folder that only they have, without TLS, and open to all of them.
+
+The monitor sends labels there that came by files. Not here: what is answered.
+"""
+
+import asyncio
+from pathlib import Path
+
+import uvicorn
+
+
+async def listen_locally(path: Path, config: uvicorn.Config, server: uvicorn.Server) -> asyncio.AbstractServer:
+    """Listen; the connections are the server's own, so that they are held to its limits and end with it."""
+    config.load()
+
+    def connect() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=server.server_state, app_state={})  # type: ignore[call-arg]
+
+    return await asyncio.get_running_loop().create_unix_server(connect, path=str(path))
