@@ -4,7 +4,7 @@ A datagram is UTF-8 JSON of ``Batch``. ``served`` is the server's own cumulative
 knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets.
 """
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 DATAGRAM_LIMIT = 131_072
 """Bytes; a batch that is longer is split by rows."""
@@ -19,3 +19,4 @@ class Batch(TypedDict):
     ids: list[str]
     columns: dict[str, list[str | bool | float | None]]  # as validated: the features, and the time column where it was sent
     predictions: list[list[float]]  # rows x classes probabilities, or rows x 1
+    traces: NotRequired[list[str | None]]  # ids of the requests' traces, where any had one

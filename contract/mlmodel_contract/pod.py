@@ -6,7 +6,7 @@ Not here: the bundle's own content, and paths and ports, which are constants of 
 from pydantic import Field
 
 from .base import Document, Duration
-from .manifest import TLS, Authentication
+from .manifest import TLS, Authentication, Tracing
 from .version import Artifact
 
 
@@ -27,6 +27,7 @@ class PodDocument(Document):
     label_delay: Duration = "7d"
     capture_fraction: float = Field(1.0, ge=0, le=1)
     capture_retention: Duration = "90d"
+    tracing: Tracing | None = Field(None, description="Where spans of requests are sent.")
     drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")
     tls: TLS | None = Field(None, description="Speak TLS with the pair in PATH_TLS.")
     authentication: Authentication | None = Field(

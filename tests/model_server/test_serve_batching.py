@@ -16,6 +16,7 @@ from model_server.serve.errors import Failed, InvalidRequest, Overloaded, ServeE
 from model_server.serve.metrics import ServerMetrics
 from model_server.serve.settings import Limits
 from model_server.serve.tensors import InferRequest, InferResponse, Tensor
+from model_server.serve.trace import Trace, current
 
 from tests.model_server.bundles import minutes
 
@@ -260,3 +261,26 @@ def test_a_batch_waits_for_others_as_long_as_it_is_told_to_unless_it_is_full() -
         assert stand.adder.batches == [3]
 
     run(scenario, batch_rows=3, batch_seconds=20.0)
+
+
+async def traced(identity: str, work: Awaitable[Any]) -> Any:
+    current.set(Trace(identity, "b" * 16, 1))
+    return await work
+
+
+def test_rows_are_told_with_the_trace_of_their_own_request() -> None:
+    async def scenario(stand: Stand) -> None:
+        await asyncio.gather(stand.infer(1), traced("a" * 32, stand.infer(2, 3)), stand.infer(4))
+        await stand.infer(5)
+        assert [part.traces for part in stand.told] == [[None, "a" * 32, "a" * 32, None], None]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", [Quick, Slow])
+def test_a_failure_is_logged_with_the_trace_of_its_request(kind: type[DataPlane], caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(stand: Stand) -> None:
+        await asyncio.gather(*(traced(letter * 32, caught(stand.infer(row))) for letter, row in (("a", 1), ("c", POISON), ("d", 2))))
+
+    run(scenario, kind)
+    assert [record.getMessage() for record in caplog.records] == [f"a request could not be computed (trace {'c' * 32})"]

@@ -207,6 +207,25 @@ SPECS_REFUSED = [
         "autoscaling.minReplicas must not exceed autoscaling.maxReplicas",
         id="fewest pods above most",
     ),
+    *(
+        pytest.param(
+            {"serving": {"tracing": {"endpoint": endpoint}}},
+            "serving.tracing.endpoint: write http:// or https://, a host, its port and nothing else but a path",
+            id=f"{endpoint} for a collector",
+        )
+        for endpoint in (
+            "collector:4317",
+            "grpc://collector:4317",
+            "http://a:b@collector",
+            "http://c/?a=b",
+            "http://c:99999",
+            "http://c:0",
+            "",
+        )
+    ),
+    pytest.param(
+        {"serving": {"tracing": {"endpoint": "http://c:4317", "sampleRatio": 1.5}}}, "should be less than or equal to 1", id="more than all"
+    ),
     pytest.param({"retraining": {"cooldown": "9999999999d"}}, "spec.retraining.cooldown in body should match", id="an endless duration"),
     pytest.param(
         {"model": {"uri": "pvc://models/x", "digest": "sha256:" + "0" * 64}, "training": None},
@@ -275,6 +294,10 @@ SPECS_ACCEPTED = [
     pytest.param(
         {"serving": {"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "0.5", "memory": "1024Mi"}}}},
         id="as much requested as allowed",
+    ),
+    *(
+        pytest.param({"serving": {"tracing": {"endpoint": endpoint, "sampleRatio": 0.5}}}, id=f"{endpoint} for a collector")
+        for endpoint in ("http://collector.team:4317", "https://[::1]:4318/v1/traces", "http://10.0.0.1", "https://c.example:65535/")
     ),
 ]
 

@@ -1,6 +1,9 @@
 """The spec is edited, or suspended, at any time."""
 
+import json
+
 import pytest
+from mlmodel_contract.environment import ENV_POD
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION
@@ -180,3 +183,19 @@ def test_resources_of_the_live_version_are_rolled_out_in_place() -> None:
     container = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["limits"] == {"memory": "2Gi"}
     assert story.run_number == 1
+
+
+def test_the_pods_of_the_live_version_are_told_where_spans_go_and_no_longer() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(serving={"tracing": {"endpoint": "http://collector:4317"}})
+    assert told_tracing(story) == {"endpoint": "http://collector:4317", "sampleRatio": 0.01}
+    story.edit(serving={})
+    assert told_tracing(story) is None
+    assert story.decisions[-1] != "RunStarted"
+
+
+def told_tracing(story: Story) -> object:
+    (container,) = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]["spec"]["containers"]
+    (document,) = [item["value"] for item in container["env"] if item["name"] == ENV_POD]
+    return json.loads(document).get("tracing")

@@ -3,7 +3,7 @@
 from .callers import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
-from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Trigger
+from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Tracing, Trigger
 from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
 from .spec import MLModelSpec
 from .training import Candidate, Estimator, Scalar, Search, Training, Validation
@@ -39,6 +39,7 @@ __all__ = [
     "Slice",
     "Source",
     "SourceURI",
+    "Tracing",
     "Training",
     "Trigger",
     "Validation",

@@ -33,6 +33,30 @@ class Autoscaling(Document):
     behavior: dict[str, Any] | None = Field(None, description="autoscaling/v2 behavior.")
 
 
+class Tracing(Document):
+    """Spans of requests, sent to an OpenTelemetry collector. A collector that is away loses spans, and no request waits for it."""
+
+    endpoint: str = Field(
+        max_length=255,
+        description="Address of the collector: by OTLP over gRPC on port 4317, and over HTTP (path /v1/traces by default) on any other. "
+        "http or https, such as http://collector.observability:4317.",
+        json_schema_extra=cel(
+            Rule(
+                "isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != '' && !self.matches('[@?#]') && "
+                "(url(self).getPort() == '' || (int(url(self).getPort()) > 0 && int(url(self).getPort()) < 65536))",
+                "serving.tracing.endpoint: write http:// or https://, a host, its port and nothing else but a path, "
+                "such as http://collector.observability:4317",
+            )
+        ),
+    )
+    sample_ratio: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of the requests without a traceparent that have spans; one that has it is kept or not as its caller decided.",
+    )
+
+
 class Serving(Document):
     """Deployment: how many model-server pods, how large."""
 
@@ -42,6 +66,7 @@ class Serving(Document):
         default_factory=lambda: ComputeResources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "1Gi"}),
         description="Resources of the model server.",
     )
+    tracing: Tracing | None = Field(None, description="Spans of requests; none without it.")
     progress_deadline: Duration = Field("10m", description="A new version whose pods are not ready after this long is given up.")
     drain: Duration = Field("30s", description="How long the pods of a replaced version stay before they are told to end.")
     tls: TLS | None = Field(None, description="Speak TLS; the Service then has port 443 in place of 80.")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema
-from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME, COLUMN_TRACE
 from mlmodel_contract.handover import Batch
 
 from ..storage import Location, StorageError, locate, write_atomic
@@ -88,7 +88,7 @@ class RowBuffer:
             return columns
 
     def _blank(self) -> dict[str, list[Any]]:
-        return {name: [] for name in (*self._features, COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION)}
+        return {name: [] for name in (*self._features, COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION, COLUMN_TRACE)}
 
     def _sampled(self, identity: str) -> bool:
         digest = blake2b(identity.encode(), digest_size=8).digest()
@@ -104,6 +104,7 @@ class RowBuffer:
             COLUMN_TIME: [_seconds(value, batch["time"]) for value in times],
             COLUMN_ARRIVED: [batch["time"]] * rows,
             COLUMN_PREDICTION: prediction_of(predictions, self._schema.task).tolist(),
+            COLUMN_TRACE: batch.get("traces") or [None] * rows,
         }
 
     def _keep(self, rows: Mapping[str, list[Any]], number: int) -> None:

@@ -9,14 +9,14 @@ from io import BytesIO
 from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
-from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
+from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME, COLUMN_TRACE, LABEL_COLUMNS
 from mlmodel_contract.manifest import ColumnType
 
 from ..lean import without_pandas
 
 
 def rows_content(columns: Mapping[str, Sequence[Any]], schema: BundleSchema) -> bytes:
-    """Return a file of captured rows: the features by name, and the five columns of the contract; times in seconds."""
+    """Return a file of captured rows: the features by name, and the columns of the contract; times in seconds."""
     with without_pandas():
         import pyarrow as pa
 
@@ -28,6 +28,8 @@ def rows_content(columns: Mapping[str, Sequence[Any]], schema: BundleSchema) -> 
         arrays[COLUMN_ARRIVED] = _times(pa, columns[COLUMN_ARRIVED])
         arrays[COLUMN_PREDICTION] = pa.array(columns[COLUMN_PREDICTION], pa.float64())
         arrays[COLUMN_TARGET] = pa.array([schema.target] * len(columns[COLUMN_ID]), pa.string())
+        if any(columns[COLUMN_TRACE]):
+            arrays[COLUMN_TRACE] = pa.array(columns[COLUMN_TRACE], pa.string())
         return _file(pa.table(arrays))
 
 

@@ -19,6 +19,7 @@ from .errors import Failed, Overloaded, ServeError, TooLate
 from .metrics import ServerMetrics
 from .settings import Limits
 from .tensors import InferRequest, InferResponse
+from .trace import Trace, current, told
 
 _log = logging.getLogger(__name__)
 _QUICK_SECONDS = 0.001
@@ -93,7 +94,8 @@ class Batcher:
             ServeError: what is wrong with the request, or with the server.
 
         """
-        query = self._decoded(decode) if size <= _QUICK_BYTES else await self._in_thread(lambda: self._decoded(decode))
+        trace = current.get()
+        query = self._decoded(decode, trace) if size <= _QUICK_BYTES else await self._in_thread(lambda: self._decoded(decode, trace))
         future: asyncio.Future[T] = self._loop.create_future()
 
         def answer(outcome: T | ServeError) -> None:
@@ -115,8 +117,8 @@ class Batcher:
         for queue in (self._quick, self._slow):
             self._refuse_late(queue.late(time.monotonic() - self._limits.deadline_seconds))
 
-    def _decoded(self, decode: Callable[[], InferRequest]) -> Query:
-        return self._plane.read(decode())
+    def _decoded(self, decode: Callable[[], InferRequest], trace: Trace | None) -> Query:
+        return self._plane.read(decode(), trace)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._threads, work)
@@ -161,8 +163,13 @@ class Batcher:
             waiting.answer(TooLate(f"the request was not computed within {self._limits.deadline_seconds:g} s: try again in a second"))
 
     def _compute(self, batch: Sequence[Waiting]) -> "_Computed":
-        outcomes, predicted = self._plane.answer([waiting.query for waiting in batch])
-        return [_answer(waiting.encode, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)], predicted
+        queries = [waiting.query for waiting in batch]
+        recorded = [waiting for waiting in batch if waiting.query.trace and waiting.query.trace.span]
+        started = time.time_ns() if recorded else 0
+        outcomes, predicted = self._plane.answer(queries)
+        if recorded:
+            _record(recorded, queries, started)
+        return [_answer(waiting, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)], predicted
 
     def _finish(self, batch: Sequence[Waiting], answers: Sequence[Any], predicted: Sequence[Predicted]) -> None:
         self._computing -= len(batch)
@@ -226,15 +233,26 @@ def _quick_rows(plane: DataPlane) -> int:
     return max(0, int((_QUICK_SECONDS - one) / each))
 
 
-def _answer(encode: Encode[Any], outcome: Outcome) -> Any:
+def _record(batch: Sequence[Waiting], queries: Sequence[Query], started: int) -> None:
+    """Record how long requests waited, and what computed them; times in nanoseconds since the epoch."""
+    ended, now = time.time_ns(), time.monotonic()
+    computed = {"mlmodel.batch.requests": len(queries), "mlmodel.batch.rows": sum(query.rows.size for query in queries)}
+    for waiting in batch:
+        if waiting.query.trace and (span := waiting.query.trace.span):
+            came = ended - int((now - waiting.since) * 1e9)
+            span.part("queue", came, max(came, started), {})
+            span.part("compute", max(came, started), ended, computed | {"mlmodel.rows": waiting.query.rows.size})
+
+
+def _answer(waiting: Waiting, outcome: Outcome) -> Any:
     if isinstance(outcome, ServeError):
         return outcome
     try:
         if isinstance(outcome, InferResponse):
-            return encode(outcome)
+            return waiting.encode(outcome)
     except ServeError as error:
         return error
     except Exception as error:  # it must not reach the other requests of the batch
         outcome = error
-    _log.error("a request could not be computed", exc_info=outcome)
+    _log.error("a request could not be computed%s", told(waiting.query.trace), exc_info=outcome)
     return Failed("the server failed on this request, see its log")

@@ -21,6 +21,7 @@ from .groups import Groups
 from .outputs import OutputWriter
 from .rows import Columns, Layout, Rows
 from .tensors import DATATYPES_OF, InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
+from .trace import Trace
 
 _TRIALS = 3
 
@@ -37,13 +38,14 @@ class ServedModel:
 
 
 class Predicted(NamedTuple):
-    """Rows that were predicted, as the monitor is told of them."""
+    """Rows that were predicted, as the monitor is told of them; ``traces`` are ids, where any of the requests had one."""
 
     seconds: float
     ids: list[str]
     columns: Mapping[str, Any]
     predictions: np.ndarray
     outside: Mapping[str, int]
+    traces: list[str | None] | None = None
 
 
 class Query(NamedTuple):
@@ -52,6 +54,7 @@ class Query(NamedTuple):
     id: str | None
     wanted: tuple[str, ...]
     rows: Rows
+    trace: Trace | None = None
 
 
 Outcome = InferResponse | Exception
@@ -100,7 +103,7 @@ class DataPlane:
         (response,), predicted = self._together([self.read(request)])
         return response, predicted
 
-    def read(self, request: InferRequest) -> Query:
+    def read(self, request: InferRequest, trace: Trace | None = None) -> Query:
         """Check a request.
 
         Raises:
@@ -108,7 +111,7 @@ class DataPlane:
             TooLarge: the request has too many rows.
 
         """
-        return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs))
+        return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs), trace)
 
     def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:
         """Answer requests that are computed together; for each, in their order, its response or why there is none.
@@ -171,7 +174,7 @@ class DataPlane:
             tensors = self._writer.write(query.wanted, outputs, start, end)
             responses.append(InferResponse(self.model.name, self.model.version, tensors, query.id))
             start = end
-        return responses, Predicted(seconds, ids, columns.sent, predictions, columns.outside)
+        return responses, Predicted(seconds, ids, columns.sent, predictions, columns.outside, _traces(queries))
 
     def _predict(self, columns: Columns) -> np.ndarray:
         predictions = self.model.predictor.predict(columns.features, columns.size)
@@ -180,6 +183,13 @@ class DataPlane:
             row = int(np.argmin(finite))
             raise InvalidRequest(f"no prediction can be computed for row {row}: its numbers are too large for the model, check them")
         return predictions
+
+
+def _traces(queries: Sequence[Query]) -> list[str | None] | None:
+    """Return a trace's id for each row, or nothing where there is none at all, as mostly."""
+    if not any([query.trace for query in queries]):  # noqa: C419 (the list is faster)
+        return None
+    return [query.trace.id if query.trace else None for query in queries for _ in range(query.rows.size)]
 
 
 def _timed(work: Callable[[], Any]) -> float:

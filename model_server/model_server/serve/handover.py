@@ -162,6 +162,8 @@ def _messages(server: str, base: int, predicted: Predicted) -> Iterator[_Message
         "columns": dict(predicted.columns),
         "predictions": predicted.predictions,
     }
+    if predicted.traces:
+        document["traces"] = predicted.traces
     message = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     if len(message) <= DATAGRAM_LIMIT or rows == 1:
         yield _Message(message, rows, base + rows)
@@ -174,4 +176,5 @@ def _messages(server: str, base: int, predicted: Predicted) -> Iterator[_Message
 
 def _piece(predicted: Predicted, rows: slice) -> Predicted:
     columns = {name: values[rows] for name, values in predicted.columns.items()}
-    return Predicted(predicted.seconds, predicted.ids[rows], columns, predicted.predictions[rows], {})
+    traces = predicted.traces[rows] if predicted.traces else None
+    return Predicted(predicted.seconds, predicted.ids[rows], columns, predicted.predictions[rows], {}, traces)

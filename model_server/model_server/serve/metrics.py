@@ -9,6 +9,8 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from .trace import Trace
+
 _LABELS = ("namespace", "name", "version")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536)
@@ -32,6 +34,7 @@ class ServerMetrics:
         self._requests = cache(lambda endpoint, code, protocol: requests.labels(*self._model, endpoint, str(code), protocol))
         self._duration = cache(lambda endpoint, code, protocol: duration.labels(*self._model, endpoint, protocol, _outcome(code)))
         self._labels = self._counter("labels", "Labels that came back.", "outcome")
+        self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
         self._reloads = self._counter("reloads", "Changes of mounted Secrets.", "what", "outcome")
         self._rows = self._counter("rows", "Rows that were predicted.").labels(*self._model)
@@ -42,10 +45,10 @@ class ServerMetrics:
         in_flight = Gauge("mlmodel_server_requests_in_flight", "Requests under way.", _LABELS, registry=self.registry)
         self._in_flight = in_flight.labels(*self._model)
 
-    def answered(self, endpoint: str, code: int, seconds: float, protocol: str = "rest") -> None:
-        """Count an answer; ``code`` is an HTTP status, also of other protocols."""
+    def answered(self, endpoint: str, code: int, seconds: float, protocol: str = "rest", trace: Trace | None = None) -> None:
+        """Count an answer; ``code`` is an HTTP status, also of other protocols. A sampled trace becomes the exemplar of its bucket."""
         self._requests(endpoint, code, protocol).inc()
-        self._duration(endpoint, code, protocol).observe(seconds)
+        self._duration(endpoint, code, protocol).observe(seconds, trace.exemplar if trace else None)
         if code in _SHED:
             self._shed.inc()
 
@@ -68,6 +71,10 @@ class ServerMetrics:
     def dropped(self, rows: int) -> None:
         """Count rows that the monitor will miss."""
         self._dropped.inc(rows)
+
+    def spans(self, outcome: str, number: int) -> None:
+        """Count spans that left for the collector, by what became of them."""
+        self._spans.labels(*self._model, outcome).inc(number)
 
     def watch(self, in_flight: Callable[[], int]) -> None:
         """Publish the number of requests under way."""

@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .binary import HEADER
 from .callers import Callers, credentials_of
 from .shortcut import Exchange, Hot, Refusal, Shortcut
+from .trace import NAME as TRACEPARENT
+from .trace import Trace
 
 _NEVER = float("inf")
 _LINGER_SECONDS = 2.0
@@ -113,7 +115,8 @@ class _Protocol(HttpToolsProtocol):
         if fits and (self.callers is None or self.callers.known(credentials_of(headers))):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
-            self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH)))
+            trace = self._trace() if TRACEPARENT in headers or self.hot.traces.recorder else None
+            self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH), trace))
         else:
             self._until = _NEVER  # the application has its own bounds
             self._pass_on(headers)
@@ -203,6 +206,9 @@ class _Protocol(HttpToolsProtocol):
             raise _Refused(400, "this transfer-encoding is not taken: send chunked of HTTP/1.1, or a content-length")
         if self.parser.should_upgrade() and (self.parser.get_method() == b"CONNECT" or coding or b"content-length" in headers):
             raise _Refused(400, "the protocol of a connection cannot be changed here: send the request without the header upgrade")
+
+    def _trace(self) -> Trace | None:
+        return self.hot.traces.http(self.headers, "POST", self.url.decode(), self.hot.paths[self.url], self.scheme or "http")
 
     def _pass_on(self, headers: dict[bytes, bytes]) -> None:
         """Leave the request to uvicorn, as if it had been told of it by now."""

@@ -3,6 +3,7 @@
 Not here: what a request means.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -27,12 +28,17 @@ from .feedback import Feedback, FeedbackPlane, Forwarder
 from .metrics import ServerMetrics
 from .openapi import describe
 from .statuses import TABLE
+from .trace import HEADER as TRACEPARENT
+from .trace import Trace, Traces, current, ended_http, told
 from .v1 import V1Reader
 from .wire import InferCall, encode_metadata, parse_object
 
 STATUSES: Mapping[type[ServeError], int] = {error: status.http for error, status in TABLE.items()}
 RETRY_SECONDS = {status.http: str(status.retry_seconds) for status in TABLE.values() if status.retry_seconds}
 Handler = Callable[[Request], Awaitable[Response]]
+_RECORDED = ("infer", "predict", "feedback")
+"""Endpoints whose requests have spans, where any have: what a probe asks for tells nobody anything."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Parts:
     batcher: Batcher
     admission: Admission
     metrics: ServerMetrics
+    traces: Traces
     ready: Callable[[], bool]
 
 
@@ -153,7 +160,7 @@ class Endpoints:
 
 def create_app(parts: Parts) -> Starlette:
     """Return the application with all endpoints."""
-    endpoints, metrics = Endpoints(parts), parts.metrics
+    endpoints = Endpoints(parts)
     table: list[tuple[str, str, Handler]] = [
         ("POST", "/v2/models/{model}/infer", endpoints.infer),
         ("POST", "/v2/models/{model}/versions/{version}/infer", endpoints.infer),
@@ -176,22 +183,27 @@ def create_app(parts: Parts) -> Starlette:
         ("GET", "/docs", endpoints.docs),
         ("GET", "/v2", endpoints.server),
     ]
-    routes = [Route(path, _measured(handler, metrics), methods=[method]) for method, path, handler in table]
+    routes = [Route(path, _measured(handler, path, parts), methods=[method]) for method, path, handler in table]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, 500: _internal_error})
 
 
-def _measured(handler: Handler, metrics: ServerMetrics) -> Handler:
-    """Answer domain errors, and measure; around each endpoint, so that the endpoint's name is known."""
+def _measured(handler: Handler, path: str, parts: Parts) -> Handler:
+    """Answer domain errors, trace and measure; around each endpoint, so that the endpoint's name is known."""
     name = getattr(handler, "__name__", "unknown")
+    route = path if name in _RECORDED else None
 
     async def measured(request: Request) -> Response:
         started = time.perf_counter()
         code = 500
+        trace = parts.traces.http(request.headers.raw, request.method, request.scope["path"], route, request.scope["scheme"])
+        current.set(trace)
         try:
             response = await _answered(handler, request)
             code = response.status_code
         finally:
-            metrics.answered(name, code, time.perf_counter() - started)
+            parts.metrics.answered(name, code, time.perf_counter() - started, trace=trace)
+            ended_http(trace, code)
+        response.headers.update(_traced(trace))
         return response
 
     return measured
@@ -215,7 +227,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _internal_error(_request: Request, _failure: Exception) -> Response:
-    return _error(500, "the server failed on this request, see its log")
+    trace = current.get()
+    _log.error("a request could not be answered%s", told(trace))  # uvicorn tells why
+    return _error(500, "the server failed on this request, see its log", _traced(trace))
+
+
+def _traced(trace: Trace | None) -> dict[str, str]:
+    return {TRACEPARENT: trace.header} if trace else {}
 
 
 def _feedback_answer(feedback: Feedback, accepted: int, repeated: int) -> Response:

@@ -25,8 +25,10 @@ from .oip import open_inference_pb2 as oip
 from .rest import Parts
 from .rpc_messages import RpcCall, parse
 from .settings import Limits
-from .statuses import TABLE
+from .statuses import TABLE, Status
 from .tensors import TensorMetadata
+from .trace import HEADER as TRACEPARENT
+from .trace import Trace, current, ended_rpc, told
 
 _log = logging.getLogger(__name__)
 _SERVICE = "inference.GRPCInferenceService"
@@ -34,6 +36,8 @@ _HEALTH = "grpc.health.v1.Health"
 _AGE_SECONDS = 10.0
 _REFLECTION = "/grpc.reflection."
 _OPEN = frozenset({"live", "ready", "health"})
+_OK = Status(200, "OK")
+_CANCELLED = Status(499, "CANCELLED")
 Context = grpc.aio.ServicerContext[Any, Any]
 Call = Callable[[bytes], Awaitable[bytes]]
 
@@ -148,33 +152,40 @@ class RpcServer:
 
     def _handlers(self) -> Iterator[grpc.GenericRpcHandler]:
         for service, calls in Calls(self._parts).table().items():
-            handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(self._handler(call)) for name, call in calls.items()}
+            handlers: dict[str, Any] = {
+                name: grpc.unary_unary_rpc_method_handler(self._handler(f"{service}/{name}", call)) for name, call in calls.items()
+            }
             yield grpc.method_handlers_generic_handler(service, handlers)
 
-    def _handler(self, call: Call) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        """Answer domain errors, and measure."""
+    def _handler(self, method: str, call: Call) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        """Answer domain errors, trace and measure."""
         name = getattr(call, "__name__", "unknown")
         callers = None if name in _OPEN else self._callers
 
         async def handle(message: bytes, context: Context) -> bytes:
-            started, code = time.perf_counter(), 200
+            started, status = time.perf_counter(), _OK
+            trace = self._parts.traces.rpc(tuple(context.invocation_metadata() or ()), method, spans=name == "infer")
+            current.set(trace)
+            context.set_trailing_metadata(_traced(trace))
             self._traffic.begin()
             try:
                 if callers is not None:
                     await _admit(callers, context)
                 return await call(message)
             except ServeError as error:
-                code = TABLE[type(error)].http
-                await _abort(context, error)
+                status = TABLE[type(error)]
+                await _abort(context, error, trace)
             except asyncio.CancelledError:
+                status = _CANCELLED
                 raise
             except Exception:
-                code = 500
-                _log.exception("a call could not be answered")
-                await _abort(context, Failed("the server failed on this request, see its log"))
+                status = TABLE[Failed]
+                _log.exception("a call could not be answered%s", told(trace))
+                await _abort(context, Failed("the server failed on this request, see its log"), trace)
             finally:
                 self._traffic.end(1)
-                self._parts.metrics.answered(name, code, time.perf_counter() - started, "grpc")
+                self._parts.metrics.answered(name, status.http, time.perf_counter() - started, "grpc", trace)
+                ended_rpc(trace, status.grpc)
 
         return handle
 
@@ -228,11 +239,15 @@ async def _admit(callers: Callers, context: Context) -> None:
         await callers.admit(credentials)
 
 
-async def _abort(context: Context, error: ServeError) -> NoReturn:
+async def _abort(context: Context, error: ServeError, trace: Trace | None) -> NoReturn:
     status = TABLE[type(error)]
-    trailing = (("grpc-retry-pushback-ms", str(1000 * status.retry_seconds)),) if status.retry_seconds else ()
-    await context.abort(getattr(grpc.StatusCode, status.grpc), str(error), trailing)
+    retry = (("grpc-retry-pushback-ms", str(1000 * status.retry_seconds)),) if status.retry_seconds else ()
+    await context.abort(getattr(grpc.StatusCode, status.grpc), str(error), (*retry, *_traced(trace)))
     raise AssertionError  # abort has raised
+
+
+def _traced(trace: Trace | None) -> tuple[tuple[str, str], ...]:
+    return ((TRACEPARENT, trace.header),) if trace else ()
 
 
 def _tensor_metadata(tensor: TensorMetadata) -> oip.ModelMetadataResponse.TensorMetadata:

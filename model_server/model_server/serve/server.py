@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
@@ -49,6 +50,10 @@ from .protocol import protocol
 from .rest import Parts, create_app
 from .settings import Limits
 from .shortcut import Hot
+from .trace import Traces
+
+if TYPE_CHECKING:
+    from .spans import SpanRecorder
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
@@ -96,6 +101,8 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     metrics.describe(model.predictor.engine, model.estimator)
     doors = await open_doors(document, metrics)
     handover = Handover(place(SOCKET_ROWS), metrics.dropped)
+    recorder = _recorder(document, model, metrics)
+    traces = Traces(recorder)
 
     def told(predicted: Predicted) -> None:
         handover.offer(predicted)
@@ -106,11 +113,11 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor", timeout=_FEEDBACK_SECONDS) as client:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
         admission = Admission(limits)
-        parts = Parts(plane, feedback, Forwarder(client), batcher, admission, metrics, lambda: not traffic.draining)
+        parts = Parts(plane, feedback, Forwarder(client), batcher, admission, metrics, traces, lambda: not traffic.draining)
         traffic = Traffic(create_app(parts))
         metrics.watch(lambda: traffic.in_flight)
         start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
-        hot = Hot(plane, batcher, admission, traffic, metrics, limits)
+        hot = Hot(plane, batcher, admission, traffic, metrics, limits, traces)
         from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
 
         drain = duration(document.drain).total_seconds()
@@ -127,7 +134,17 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         ticking.cancel()
         handover.tell_served()
         await handover.flush(1.0)
+    if recorder:
+        recorder.end()
     _log.info("ended")
+
+
+def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics) -> "SpanRecorder | None":
+    if document.tracing is None:
+        return None
+    from .spans import SpanRecorder  # OpenTelemetry costs time and memory only where it is asked for
+
+    return SpanRecorder(document.tracing, document.namespace, model, metrics.spans)
 
 
 def _config(traffic: Traffic, hot: Hot, doors: Doors, metrics: ServerMetrics) -> uvicorn.Config:

@@ -18,6 +18,8 @@ from .errors import Failed, Overloaded, ServeError
 from .metrics import ServerMetrics
 from .rest import RETRY_SECONDS, STATUSES
 from .settings import Limits
+from .trace import HEADER as TRACEPARENT
+from .trace import Trace, Traces, ended_http, told
 from .wire import decode_infer, encoder
 
 _log = logging.getLogger(__name__)
@@ -42,7 +44,14 @@ class Hot:
     """What all connections share. ``now`` is a clock of a second's grain, which costs nothing to read."""
 
     def __init__(
-        self, plane: DataPlane, batcher: Batcher, admission: Admission, traffic: Traffic, metrics: ServerMetrics, limits: Limits
+        self,
+        plane: DataPlane,
+        batcher: Batcher,
+        admission: Admission,
+        traffic: Traffic,
+        metrics: ServerMetrics,
+        limits: Limits,
+        traces: Traces,
     ) -> None:
         self.plane = plane
         self.batcher = batcher
@@ -50,8 +59,12 @@ class Hot:
         self.traffic = traffic
         self.metrics = metrics
         self.limits = limits
+        self.traces = traces
         base = f"/v2/models/{plane.model.name}"
-        self.paths = frozenset(path.encode() for path in (f"{base}/infer", f"{base}/versions/{plane.model.version}/infer"))
+        self.paths = {  # with the routes that they are of
+            f"{base}/infer".encode(): "/v2/models/{model}/infer",
+            f"{base}/versions/{plane.model.version}/infer".encode(): "/v2/models/{model}/versions/{version}/infer",
+        }
         self.now = time.monotonic()
 
     def sweep(self, connections: Any) -> None:
@@ -92,6 +105,7 @@ class Exchange:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
+        self.trace: Trace | None = None
 
     def start(self) -> None:
         """Begin to answer: what came before on the connection was answered."""
@@ -109,8 +123,11 @@ class Exchange:
         """Write the answer, of JSON or, if the JSON ends before the body does, of mixed content."""
         self.response_complete = True
         closes = not self.keep_alive or self.hot.traffic.draining
-        self.connection.transport.write(_head(self.connection.server_state.default_headers, status, len(body), closes, json_length) + body)
-        self.hot.metrics.answered(endpoint, status, seconds)
+        others = self.connection.server_state.default_headers
+        self.connection.transport.write(_head(others, status, len(body), closes, json_length, self.trace) + body)
+        self.hot.metrics.answered(endpoint, status, seconds, "rest", self.trace)
+        if self.trace:
+            ended_http(self.trace, status)
         if closes:
             self.connection.end(after_answer=True)
         else:
@@ -133,8 +150,9 @@ class Refusal(Exchange):
 class Shortcut(Exchange):
     """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None) -> None:
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None, trace: Trace | None = None) -> None:
         super().__init__(connection, hot, keep_alive)
+        self.trace = trace
         self._header = header
         self._began = time.perf_counter()
         self._body = bytearray()
@@ -173,6 +191,7 @@ class Shortcut(Exchange):
         if not self.response_complete:
             self.response_complete = True
             self._release()
+            ended_http(self.trace, None)
             if self._waiting:
                 self._waiting.cancel()
 
@@ -182,14 +201,14 @@ class Shortcut(Exchange):
         except ServeError as error:
             self._answer(error)
         except Exception:  # httptools would tell it as the client's fault
-            _log.exception("a request could not be read")
+            _log.exception("a request could not be read%s", told(self.trace))
             self._answer(Failed("the server failed on this request, see its log"))
 
     def _submitted(self) -> Waiting:
         if self._too_much:
             raise Overloaded(TOO_MUCH)
         request = decode_infer(bytes(self._body), json_length(self._header))
-        return self.hot.batcher.submit(self.hot.plane.read(request), encoder(request), self._answer)
+        return self.hot.batcher.submit(self.hot.plane.read(request, self.trace), encoder(request), self._answer)
 
     def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
         self._release()
@@ -210,10 +229,14 @@ def _error(message: str) -> bytes:
     return orjson.dumps({"error": message})
 
 
-def _head(default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool, json_length: int | None) -> bytes:
+def _head(
+    default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool, json_length: int | None, trace: Trace | None
+) -> bytes:
     retry = f"retry-after: {RETRY_SECONDS[status]}\r\n".encode() if status in RETRY_SECONDS else b""
     close = b"connection: close\r\n" if closes else b""
     others = b"".join([b"%b: %b\r\n" % header for header in default_headers])
+    if trace:
+        others += f"{TRACEPARENT}: {trace.header}\r\n".encode()
     content = _JSON if json_length is None else _MIXED % json_length
     return b"HTTP/1.1 %d %b\r\n%b%b%b%bcontent-length: %d\r\n\r\n" % (
         status,

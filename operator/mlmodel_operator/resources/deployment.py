@@ -90,6 +90,7 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         label_delay=monitoring.labels.max_delay,
         capture_fraction=monitoring.capture.fraction,
         capture_retention=monitoring.capture.retention,
+        tracing=model.spec.serving.tracing,
         drain=f"{_IN_FLIGHT_SECONDS}s",
         tls=model.spec.serving.tls,
         authentication=model.spec.serving.authentication,
