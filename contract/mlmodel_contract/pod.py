@@ -6,6 +6,7 @@ Not here: the bundle's own content, and paths and ports, which are constants of 
 from pydantic import Field
 
 from .base import Document, Duration
+from .manifest import ServerSettings
 from .version import Artifact
 
 
@@ -27,3 +28,7 @@ class PodDocument(Document):
     capture_fraction: float = Field(1.0, ge=0, le=1)
     capture_retention: Duration = "90d"
     drain: Duration = Field("30s", description="Longest time that requests in flight are given when the pod ends.")
+    serving: ServerSettings | None = Field(
+        None,
+        description="What the manifest sets of the server; absent where it sets nothing, so that an earlier server reads the rest.",
+    )

@@ -2,13 +2,14 @@
 
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
-from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Trigger
+from .operations import Autoscaling, Batcher, Capture, Labels, Limits, Monitoring, Retraining, ServerSettings, Serving, Trigger
 from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
 from .spec import MLModelSpec
 from .training import Candidate, Estimator, Scalar, Search, Training, Validation
 
 __all__ = [
     "Autoscaling",
+    "Batcher",
     "Candidate",
     "Capture",
     "Captured",
@@ -21,6 +22,7 @@ __all__ = [
     "Estimator",
     "ExternalModel",
     "Labels",
+    "Limits",
     "MLModelSpec",
     "Monitoring",
     "Objective",
@@ -29,6 +31,7 @@ __all__ = [
     "Rule",
     "Scalar",
     "Search",
+    "ServerSettings",
     "Serving",
     "Slice",
     "Source",

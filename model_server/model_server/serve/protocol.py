@@ -107,7 +107,7 @@ class _Protocol(HttpToolsProtocol):
             self._refusal = refusal
             raise
         self._in_head, self._in_body = False, True
-        if self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers):
+        if self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers, self.hot.limits.body_bytes):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
             self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH)))
