@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = r"^([0-9]{1,5}(\.[0-9]{1,5})?[smhd])+$"  # at most centuries, which calendars can be reckoned with
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = r"^([0-9]{1,5}(\.[0-9]{1,5})?(ms|[smhd]))+$"  # at most centuries, which calendars can be reckoned with
 
 
 class Document(BaseModel):
@@ -25,7 +25,7 @@ class Document(BaseModel):
 
 
 Duration = Annotated[str, Field(pattern=_DURATION, max_length=20, examples=["30m", "1h30m", "90d"])]
-"""A length of time such as ``30m``, ``1h30m`` or ``90d``; units s, m, h and d (24 hours)."""
+"""A length of time as Go and Kubernetes write it, such as ``2ms``, ``30m``, ``1h30m`` or ``90d``; units ms, s, m, h and d (24 hours)."""
 
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=63)]
 """The name of a column in data, requests and reports."""
@@ -39,11 +39,13 @@ def duration(text: str) -> timedelta:
 
     >>> duration("1h30m").total_seconds()
     5400.0
+    >>> duration("2ms").total_seconds()
+    0.002
 
     Raises:
         ValueError: the text is no duration.
 
     """
     if not re.match(_DURATION, text):
-        raise ValueError(f"'{text}' is no duration: write a number and a unit of s, m, h or d, such as 30m")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([smhd])", text)))
+        raise ValueError(f"'{text}' is no duration: write a number and a unit of ms, s, m, h or d, such as 30m")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|[smhd])", text)))

@@ -6,7 +6,7 @@ Not here: the bundle's own content, and paths and ports, which are constants of 
 from pydantic import Field
 
 from .base import Document, Duration
-from .manifest import TLS, Authentication, Tracing
+from .manifest import TLS, Authentication, ServerSettings, Tracing
 from .version import Artifact
 
 
@@ -32,4 +32,8 @@ class PodDocument(Document):
     tls: TLS | None = Field(None, description="Speak TLS with the pair in PATH_TLS.")
     authentication: Authentication | None = Field(
         None, description="Who may call: by PATH_API_KEYS, or by the API server, with PATH_TOKEN."
+    )
+    serving: ServerSettings | None = Field(
+        None,
+        description="What the manifest sets of the server; absent where it sets nothing, so that an earlier server reads the rest.",
     )

@@ -8,10 +8,12 @@ import os
 import sys
 
 import typer
-from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN
+from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN, ENV_POD
+from mlmodel_contract.pod import PodDocument
 
 from .processors import pin_threads, processors
 from .supervision import supervise
+from .workers import Link, run_workers
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Model server, monitor sidecar and trainer of the MLModel operator."
@@ -28,11 +30,11 @@ def fetch_command() -> None:
 
 @app.command(COMMAND_SERVE)
 def serve_command() -> None:
-    """Serve the pod's bundle over REST and gRPC."""
-    pin_threads(processors())
-    from .serve import run_server
-
-    sys.exit(run_server())
+    """Serve the pod's bundle over REST and gRPC, with as many processes as the manifest says."""
+    settings = PodDocument.model_validate_json(os.environ[ENV_POD]).serving
+    workers = settings.workers if settings else 1
+    pin_threads(max(1, processors() // workers))
+    sys.exit(_serve() if workers == 1 else run_workers(workers, _serve))
 
 
 @app.command(COMMAND_MONITOR)
@@ -40,6 +42,12 @@ def monitor_command() -> None:
     """Count what the server beside it predicts, take feedback, and report; as a container's first process, start again what dies."""
     pin_threads(1)
     sys.exit(supervise(_monitor) if os.getpid() == 1 else _monitor())
+
+
+def _serve(link: Link | None = None) -> int:
+    from .serve import run_server
+
+    return run_server(link)
 
 
 def _monitor() -> int:

@@ -14,11 +14,11 @@ def port(number: int) -> int:
     return number + int(os.environ.get(ENV_PORT_OFFSET, "0"))
 
 
-def listen(number: int, backlog: int) -> socket.socket:
-    """Listen on one of the contract's ports, by IPv6 and IPv4 where the machine has both."""
+def listen(number: int, backlog: int, *, shared: bool = False) -> socket.socket:
+    """Listen on one of the contract's ports, by IPv6 and IPv4 where the machine has both; other processes may share the port."""
     if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port(number)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
-    return socket.create_server(("", port(number)), backlog=backlog)
+        return socket.create_server(("", port(number)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog, reuse_port=shared)
+    return socket.create_server(("", port(number)), backlog=backlog, reuse_port=shared)
 
 
 def address(number: int) -> str:

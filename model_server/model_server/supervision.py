@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
 _log = logging.getLogger(__name__)
-_ENDING = (signal.SIGTERM, signal.SIGINT)
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _Supervisor:
         self._child: BaseProcess | None = None
 
     def run(self) -> int:
-        for number in _ENDING:
+        for number in ENDING:
             signal.signal(number, self._end)
         settled, pause = False, self._patience.first
         while True:
@@ -73,13 +74,8 @@ class _Supervisor:
         return (128 - code if code < 0 else code), time.monotonic() - started
 
     def _start(self) -> BaseProcess:
-        """Start a child; no signal comes between its start and its being known, or it would never be told to end."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        try:
-            self._child = multiprocessing.get_context("fork").Process(target=_child, args=(self._work,))
-            self._child.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        with signals_held():
+            self._child = start_child(self._work)
         return self._child
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
@@ -88,8 +84,25 @@ class _Supervisor:
             self._child.terminate()
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let no signal come between the start of a child and its being known, or it would never be told to end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def start_child(work: Callable[[], int]) -> BaseProcess:
+    """Start a child that does the work, while signals are held; what it returns is the child's exit code."""
+    child = multiprocessing.get_context("fork").Process(target=_child, args=(work,))
+    child.start()
+    return child
+
+
 def _child(work: Callable[[], int]) -> None:
-    for number in _ENDING:
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     sys.exit(work())

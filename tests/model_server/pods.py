@@ -170,7 +170,7 @@ def pod(bundle: Model | None, /, **settings: Any) -> Iterator[Pod]:
         "heartbeat": "1s",
         "drain": "10s",
     }
-    made = Pod(root, PodDocument(**{**fields, **settings}), _free_offset())
+    made = Pod(root, PodDocument(**{**fields, **settings}), free_offset())
     try:
         yield made
     finally:
@@ -182,7 +182,7 @@ def _body(request: Any) -> dict[str, Any]:
     return {"json": request} if isinstance(request, dict) else {"content": request}
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     """Find a distance by which all ports of a pod are free."""
     ports = (environment.PORT_REST, environment.PORT_GRPC, environment.PORT_METRICS_SERVER, environment.PORT_METRICS_MONITOR)
     while True:

@@ -169,6 +169,16 @@ def test_an_account_goes_on_from_its_dump() -> None:
     assert restarted.rows() == {"served": 25, "counted": 15, "missed": 10, "captured": 0, "due": 0}
 
 
+def test_the_rows_of_as_many_workers_as_a_pod_may_have_are_counted_once() -> None:
+    """After a restart of the server, too, when those before are forgotten, and no other."""
+    account = RowAccount(DAY)
+    for life in range(3):
+        for turn in range(1, 6):
+            for worker in range(16):
+                account.take(f"life {life}, worker {worker}", 3 * turn, 2, 0.0)
+    assert (account.served, account.counted, account.missed) == (3 * 5 * 16 * 3, 2 * 5 * 16 * 3, 5 * 16 * 3)
+
+
 def test_rows_become_due_when_the_label_delay_is_over() -> None:
     account = RowAccount(DAY)
     account.take("a", 10, 10, 0.0)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from mlmodel_contract.manifest import ServerSettings
 from model_server.serve.admission import Admission
 from model_server.serve.errors import Overloaded, TooLarge, TooSlow
 from model_server.serve.settings import Limits
@@ -82,4 +83,4 @@ def test_a_machine_of_many_processors_is_used_as_far_as_the_pod_may(
     (tmp_path / "cpu.max").write_text(limit)
     monkeypatch.setattr(processors, "_CGROUP", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
-    assert Limits.from_environment().threads == threads
+    assert Limits.of(ServerSettings()).threads == threads

@@ -226,6 +226,27 @@ SPECS_REFUSED = [
     pytest.param(
         {"serving": {"tracing": {"endpoint": "http://c:4317", "sampleRatio": 1.5}}}, "should be less than or equal to 1", id="more than all"
     ),
+    pytest.param({"serving": {"workers": 0}}, "should be greater than or equal to 1", id="no worker"),
+    pytest.param({"serving": {"workers": 17}}, "should be less than or equal to 16", id="workers past counting"),
+    pytest.param({"serving": {"batcher": {"maxBatchSize": 0}}}, "should be greater than or equal to 1", id="batches of nothing"),
+    pytest.param({"serving": {"batcher": {"maxLatency": 2}}}, "serving.batcher.maxLatency: Invalid value", id="a wait without a unit"),
+    pytest.param(
+        {"serving": {"batcher": {"maxLatency": "2us"}}}, "serving.batcher.maxLatency in body should match", id="a wait of microseconds"
+    ),
+    pytest.param({"serving": {"batcher": {"maxLatency": "2s"}}}, "batcher.maxLatency must be from 0s to 1s, such as 2ms", id="a long wait"),
+    pytest.param(
+        {"serving": {"batcher": {"maxLatency": "1d"}}}, "batcher.maxLatency must be from 0s to 1s, such as 2ms", id="a wait of days"
+    ),
+    pytest.param({"serving": {"timeout": "0s"}}, "serving.timeout must be from 10ms to 10m, such as 30s", id="no time at all"),
+    pytest.param({"serving": {"timeout": "1h"}}, "serving.timeout must be from 10ms to 10m, such as 30s", id="a timeout of hours"),
+    pytest.param(
+        {"serving": {"timeout": "500ms", "batcher": {"maxLatency": "0.5s"}}},
+        "serving.timeout must be longer than serving.batcher.maxLatency",
+        id="a timeout while requests still wait for others",
+    ),
+    pytest.param({"serving": {"limits": {"maxBodyBytes": 100}}}, "should be greater than or equal to 1024", id="bodies too short for any"),
+    pytest.param({"serving": {"limits": {"maxRequests": 0}}}, "should be greater than or equal to 1", id="no request"),
+    pytest.param({"serving": {"limits": {"maxRow": 5}}}, 'unknown field "spec.serving.limits.maxRow"', id="a limit that does not exist"),
     pytest.param({"retraining": {"cooldown": "9999999999d"}}, "spec.retraining.cooldown in body should match", id="an endless duration"),
     pytest.param(
         {"model": {"uri": "pvc://models/x", "digest": "sha256:" + "0" * 64}, "training": None},
@@ -299,6 +320,17 @@ SPECS_ACCEPTED = [
         pytest.param({"serving": {"tracing": {"endpoint": endpoint, "sampleRatio": 0.5}}}, id=f"{endpoint} for a collector")
         for endpoint in ("http://collector.team:4317", "https://[::1]:4318/v1/traces", "http://10.0.0.1", "https://c.example:65535/")
     ),
+    pytest.param(
+        {
+            "serving": {
+                "workers": 4,
+                "batcher": {"maxBatchSize": 256, "maxLatency": "2.5ms"},
+                "limits": {"maxBodyBytes": 2**20, "maxRows": 100, "maxRequests": 64},
+                "timeout": "1m30s",
+            }
+        },
+        id="settings of the server",
+    ),
 ]
 
 
@@ -330,6 +362,9 @@ def test_defaults_are_filled_in(anywhere: Kubectl) -> None:
     spec = create(anywhere, model(), "--dry-run=server")["spec"]
     assert spec["serving"]["replicas"] == 1
     assert spec["serving"]["resources"]["limits"] == {"memory": "1Gi"}
+    assert spec["serving"]["batcher"] == {"maxBatchSize": 1024, "maxLatency": "0s"}
+    assert spec["serving"]["limits"] == {"maxBodyBytes": 8 * 2**20, "maxRows": 65_536, "maxRequests": 1024}
+    assert (spec["serving"]["workers"], spec["serving"]["timeout"]) == (1, "30s")
     assert spec["monitoring"]["labels"] == {"maxDelay": "7d"}
     assert spec["retraining"]["triggers"] == ["Drift", "Performance"]
     assert spec["training"]["validation"] == {"folds": 3, "holdout": 0.2}
@@ -376,6 +411,9 @@ def test_the_columns_tell_how_a_model_is(kubectl: Kubectl) -> None:
     [
         ("mlmodel.spec.objective", "Bounds that a version must meet on the holdout"),
         ("mlmodel.spec.data.columns", "number, category (text), boolean, or time"),
+        ("mlmodel.spec.serving", "Processes that serve in each pod"),
+        ("mlmodel.spec.serving.batcher", "Most rows that are computed together"),
+        ("mlmodel.spec.serving.limits", "a longer one is refused (413)"),
         ("mlmodel.status.drift", "Drifted features, strongest first"),
         ("modelversion.spec.decision", "The sentence with the figures"),
         ("monitorreport.spec.rows", "Rows that the sidecar counted"),

@@ -1,9 +1,11 @@
 """The spec is edited, or suspended, at any time."""
 
-import json
+from typing import Any
 
 import pytest
 from mlmodel_contract.environment import ENV_POD
+from mlmodel_contract.manifest import Batcher, Limits, ServerSettings, Tracing
+from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION
@@ -189,13 +191,53 @@ def test_the_pods_of_the_live_version_are_told_where_spans_go_and_no_longer() ->
     story = Story()
     story.go_live()
     story.edit(serving={"tracing": {"endpoint": "http://collector:4317"}})
-    assert told_tracing(story) == {"endpoint": "http://collector:4317", "sampleRatio": 0.01}
+    assert _told(story).tracing == Tracing(endpoint="http://collector:4317", sample_ratio=0.01)
     story.edit(serving={})
-    assert told_tracing(story) is None
+    assert _told(story).tracing is None
     assert story.decisions[-1] != "RunStarted"
 
 
-def told_tracing(story: Story) -> object:
-    (container,) = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]["spec"]["containers"]
-    (document,) = [item["value"] for item in container["env"] if item["name"] == ENV_POD]
-    return json.loads(document).get("tracing")
+def _pod(story: Story) -> dict[str, Any]:
+    pod: dict[str, Any] = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]["spec"]
+    return pod
+
+
+def _told(story: Story) -> PodDocument:
+    """What the live version's server is told."""
+    (variable,) = (variable for variable in _pod(story)["containers"][0]["env"] if variable["name"] == ENV_POD)
+    return PodDocument.model_validate_json(variable["value"])
+
+
+def test_settings_of_the_server_are_rolled_out_in_place() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(
+        serving={
+            "workers": 2,
+            "batcher": {"maxBatchSize": 256, "maxLatency": "2ms"},
+            "limits": {"maxRequests": 10},
+            "timeout": "1m",
+        }
+    )
+    assert _told(story).serving == ServerSettings(
+        workers=2, batcher=Batcher(max_batch_size=256, max_latency="2ms"), limits=Limits(max_requests=10), timeout="1m"
+    )
+    assert story.run_number == 1
+
+
+def test_a_manifest_that_sets_nothing_of_the_server_tells_it_nothing() -> None:
+    """So an operator that learns of new settings changes no pod template, and a server that knows none of them still reads the document."""
+    story = Story()
+    story.go_live()
+    before = _pod(story)
+    story.edit(serving={"workers": 1, "batcher": {"maxLatency": "0s"}})
+    assert "serving" not in _told(story).wire()
+    assert _pod(story) == before
+
+
+def test_a_pod_that_ends_gives_requests_as_long_as_they_may_take() -> None:
+    story = Story()
+    story.go_live()
+    story.edit(serving={"timeout": "2m"})
+    assert _told(story).drain == "120s"
+    assert _pod(story)["terminationGracePeriodSeconds"] > 120

@@ -3,7 +3,7 @@
 from .callers import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
-from .operations import Autoscaling, Capture, Labels, Monitoring, Retraining, Serving, Tracing, Trigger
+from .operations import Autoscaling, Batcher, Capture, Labels, Limits, Monitoring, Retraining, ServerSettings, Serving, Tracing, Trigger
 from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
 from .spec import MLModelSpec
 from .training import Candidate, Estimator, Scalar, Search, Training, Validation
@@ -13,6 +13,7 @@ __all__ = [
     "TLS",
     "Authentication",
     "Autoscaling",
+    "Batcher",
     "Candidate",
     "Capture",
     "Captured",
@@ -27,6 +28,7 @@ __all__ = [
     "KeyOfSecret",
     "KubernetesTokens",
     "Labels",
+    "Limits",
     "MLModelSpec",
     "Monitoring",
     "Objective",
@@ -35,6 +37,7 @@ __all__ = [
     "Rule",
     "Scalar",
     "Search",
+    "ServerSettings",
     "Serving",
     "Slice",
     "Source",

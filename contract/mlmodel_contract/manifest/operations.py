@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..base import Document, Duration
 from .callers import TLS, Authentication
-from .rules import ComputeResources, Rule, cel
+from .rules import ComputeResources, Rule, between, cel
 
 
 class Autoscaling(Document):
@@ -57,8 +57,69 @@ class Tracing(Document):
     )
 
 
-class Serving(Document):
-    """Deployment: how many model-server pods, how large."""
+class Batcher(Document):
+    """What is computed together, under the names that KServe has for it."""
+
+    model_config = {"json_schema_extra": cel(between("maxLatency", "0s", "1s", "batcher.maxLatency must be from 0s to 1s, such as 2ms"))}
+
+    max_batch_size: int = Field(
+        1024, ge=1, le=65_536, description="Most rows that are computed together; a request of more is computed alone."
+    )
+    max_latency: Duration = Field(
+        "0s",
+        description="How long a request waits for others to be computed with it, such as 2ms; 0s: only what came at once is.",
+    )
+
+
+class Limits(Document):
+    """What a pod takes; all of its workers together."""
+
+    max_body_bytes: int = Field(
+        8 * 2**20,
+        ge=1024,
+        le=2**30,
+        description="Longest body of a request, and message over gRPC, in bytes; a longer one is refused (413).",
+    )
+    max_rows: int = Field(65_536, ge=1, le=10_000_000, description="Most rows of a request; one of more is refused (413).")
+    max_requests: int = Field(
+        1024,
+        ge=1,
+        le=100_000,
+        description="Most requests that are computed or wait for it; those past it are refused (429), to be tried again.",
+    )
+
+
+class ServerSettings(Document):
+    """What the model server of a pod is told: the part of ``spec.serving`` that is the server's own."""
+
+    workers: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Processes that serve in each pod and share its processors, ports and limits: one for each whole processor that it may "
+        "use. Each holds the model in memory.",
+    )
+    batcher: Batcher = Field(default_factory=Batcher, description="What is computed together.")
+    limits: Limits = Field(default_factory=Limits, description="What a pod takes; all of its workers together.")
+    timeout: Duration = Field(
+        "30s", description="A request that was not computed this long after it came is given up (504). Longer than batcher.maxLatency."
+    )
+
+
+class Serving(ServerSettings):
+    """Deployment: how many model-server pods, how large, and what they take."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            between("timeout", "10ms", "10m", "serving.timeout must be from 10ms to 10m, such as 30s"),
+            Rule(
+                "!has(self.timeout) || !has(self.batcher) || !has(self.batcher.maxLatency) || "
+                "[self.timeout, self.batcher.maxLatency].exists(t, !t.matches('^([0-9.]+(ms|s|m))+$')) || "
+                "duration(self.timeout) > duration(self.batcher.maxLatency)",
+                "serving.timeout must be longer than serving.batcher.maxLatency, or no request would be computed",
+            ),
+        )
+    }
 
     replicas: int = Field(1, ge=0, le=1000, description="Pods of the live version; autoscaling, where given, decides in its place.")
     autoscaling: Autoscaling | None = Field(None, description="Scale with the load.")
@@ -71,6 +132,10 @@ class Serving(Document):
     drain: Duration = Field("30s", description="How long the pods of a replaced version stay before they are told to end.")
     tls: TLS | None = Field(None, description="Speak TLS; the Service then has port 443 in place of 80.")
     authentication: Authentication | None = Field(None, description="Who may call; everybody who can reach the pods without it.")
+
+    def server(self) -> ServerSettings:
+        """Return the server's own part."""
+        return ServerSettings.model_validate({name: getattr(self, name) for name in ServerSettings.model_fields})
 
 
 class Labels(Document):

@@ -29,6 +29,15 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+def between(field: str, least: str, most: str, sentence: str) -> Rule:
+    """Hold a ``Duration`` within two others, which CEL reads as Go does (it knows no days): written in ms, s and m."""
+    short = f"self.{field}.matches('^([0-9.]+(ms|s|m))+$')"
+    return Rule(
+        f"!has(self.{field}) || ({short} && duration(self.{field}) >= duration('{least}') && duration(self.{field}) <= duration('{most}'))",
+        sentence,
+    )
+
+
 SourceURI = Annotated[
     str,
     Field(

@@ -51,7 +51,7 @@ class MLModelSpec(Document):
     model: ExternalModel | None = Field(None, description="A bundle that was trained elsewhere, in place of training.")
     data: Data | None = Field(None, description="Data preparation: where rows come from and what they must look like.")
     training: Training | None = Field(None, description="Development: candidates are trained, compared and tuned.")
-    serving: Serving = Field(default_factory=Serving, description="Deployment: how many model-server pods, how large.")
+    serving: Serving = Field(default_factory=Serving, description="Deployment: how many model-server pods, how large, and what they take.")
     monitoring: Monitoring = Field(default_factory=Monitoring, description="Monitoring: performance and drift.")
     retraining: Retraining = Field(default_factory=Retraining, description="Maintenance and continuous improvement: when to train anew.")
     suspend: bool = Field(False, description="Stop everything but serving.")

@@ -7,7 +7,7 @@ restarts of either side: served = counted + missed, always. Not here: what is in
 from dataclasses import dataclass, field
 from typing import Any
 
-_SERVERS = 4  # processes of the server that are remembered; an older one sends nothing any more
+_SERVERS = 64  # processes of the server that are remembered, of a few starts of all workers; an older one sends nothing any more
 _PARTS = 200  # of the label delay, within which rows become due together
 
 

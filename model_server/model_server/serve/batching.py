@@ -78,11 +78,12 @@ class Batcher:
         if under_way >= self._limits.requests:
             raise Overloaded(f"{under_way} requests are under way, which is all that is taken at once: try again in a second")
         waiting = Waiting(query, encode, answer)
-        queue = self._quick if query.rows.size <= self._quick_rows else self._slow
+        quick = query.rows.size <= self._quick_rows
+        queue, full = (self._quick, self._quick_rows) if quick else (self._slow, self._limits.batch_rows)
         queue.add(waiting)
         if not queue.timer:
             self._wake(queue, self._limits.batch_seconds)
-        elif queue.rows >= self._limits.batch_rows and self._limits.batch_seconds:
+        elif queue.rows >= full and self._limits.batch_seconds:
             queue.timer.cancel()
             self._wake(queue, 0)
         return waiting

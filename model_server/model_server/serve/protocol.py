@@ -111,7 +111,7 @@ class _Protocol(HttpToolsProtocol):
             self._refusal = refusal
             raise
         self._in_head, self._in_body = False, True
-        fits = self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers)
+        fits = self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers, self.hot.limits.body_bytes)
         if fits and (self.callers is None or self.callers.known(credentials_of(headers))):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"

@@ -264,5 +264,5 @@ def _options(limits: Limits, drain: float) -> list[tuple[str, Any]]:
         ("grpc.max_connection_age_ms", int(1000 * min(_AGE_SECONDS, drain / 2))),
         ("grpc.max_receive_message_length", limits.body_bytes),
         ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(limits.workers > 1)),
     ]

@@ -26,6 +26,7 @@ from mlmodel_contract.environment import (
     SOCKET_ROWS,
     SOCKET_SERVER,
 )
+from mlmodel_contract.manifest import ServerSettings
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT
 from prometheus_client import start_http_server
@@ -35,6 +36,7 @@ from ..bundle.read import open_bundle
 from ..listening import listen, port
 from ..places import leave_message, place
 from ..prediction_id import IdError, Signer, read_key
+from ..workers import Link
 from .admission import Admission
 from .batching import Batcher
 from .dataplane import DataPlane, Predicted, ServedModel
@@ -62,14 +64,19 @@ _TICK_SECONDS = 1.0
 _OBJECTS = 20_000
 
 
-def run_server() -> int:
-    """Serve the bundle of ``$MLMODEL_POD`` until SIGTERM; return the exit code, 1 with the reason as termination message."""
+def run_server(link: Link | None = None) -> int:
+    """Serve the bundle of ``$MLMODEL_POD`` until SIGTERM; return the exit code, 1 with the reason as termination message.
+
+    Args:
+        link: where this process is one of several workers, what it shares with its parent.
+
+    """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
     document = PodDocument.model_validate_json(os.environ[ENV_POD])
     try:
-        limits = Limits.from_environment()
+        limits = Limits.of(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
-        uvloop.run(_serve(document, limits, plane, key))
+        uvloop.run(_serve(document, limits, plane, key, link))
     except (BundleRefused, StartRefused, IdError) as error:
         _log.error("not served: %s", error)
         leave_message(PATH_TERMINATION, str(error), MESSAGE_LIMIT)
@@ -95,7 +102,7 @@ def prepare(document: PodDocument, limits: Limits) -> tuple[DataPlane, bytes]:
     return plane, key
 
 
-async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: bytes) -> None:
+async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: bytes, link: Link | None) -> None:
     model = plane.model
     metrics = ServerMetrics(document.namespace, model.name, model.version)
     metrics.describe(model.predictor.engine, model.estimator)
@@ -113,10 +120,20 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
     async with httpx.AsyncClient(transport=transport, base_url="http://monitor", timeout=_FEEDBACK_SECONDS) as client:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
         admission = Admission(limits)
-        parts = Parts(plane, feedback, Forwarder(client), batcher, admission, metrics, traces, lambda: not traffic.draining)
+        parts = Parts(
+            plane,
+            feedback,
+            Forwarder(client),
+            batcher,
+            admission,
+            metrics,
+            traces,
+            lambda: not traffic.draining and (link is None or link.all_ready),
+        )
         traffic = Traffic(create_app(parts))
         metrics.watch(lambda: traffic.in_flight)
-        start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
+        if link is None:  # else the parent tells the metrics of all workers
+            start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
         hot = Hot(plane, batcher, admission, traffic, metrics, limits, traces)
         from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
 
@@ -125,10 +142,13 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         await rpc.start()
         server = DrainingServer(_config(traffic, hot, doors, metrics), traffic, drain)
         local = await listen_locally(place(SOCKET_SERVER), _config(traffic, hot, Doors(), metrics), server)
-        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server, doors)))
+        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server, doors, link)))
+        socket = listen(PORT_REST, _BACKLOG, shared=limits.workers > 1)
         _calm_collector()
         _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
-        await server.serve(sockets=[listen(PORT_REST, _BACKLOG)])
+        if link is not None:
+            link.ready(metrics.registry)
+        await server.serve(sockets=[socket])
         local.close()
         await rpc.end()
         ticking.cancel()
@@ -171,7 +191,9 @@ def _calm_collector() -> None:
     gc.set_threshold(_OBJECTS, 20, 50)
 
 
-def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer, doors: Doors) -> None:
+def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer, doors: Doors, link: Link | None) -> None:
+    if link is not None:
+        link.beat()
     handover.tell_served()
     batcher.expire()
     hot.sweep(server.server_state.connections)

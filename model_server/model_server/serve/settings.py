@@ -1,4 +1,4 @@
-"""Limits of the server, each with an environment variable that changes it.
+"""Limits of the server: what the manifest sets of them, and an environment variable for the rest, and for tests.
 
 Not here: what the pod is told of its model, which is the contract's ``PodDocument``.
 """
@@ -6,6 +6,9 @@ Not here: what the pod is told of its model, which is the contract's ``PodDocume
 import math
 import os
 from dataclasses import dataclass
+
+from mlmodel_contract.base import duration
+from mlmodel_contract.manifest import ServerSettings
 
 from ..processors import processors
 from .errors import StartRefused
@@ -20,7 +23,7 @@ class Limits:
     ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of the bodies
     of all requests that are received, wait or are computed; ``body_seconds`` until a body must have arrived; ``threads`` that compute;
     ``batch_rows`` that are computed together (a request of more is computed alone); ``batch_seconds`` that a request waits for others to
-    come; ``deadline_seconds`` after which a request that was not computed is given up.
+    come; ``deadline_seconds`` after which a request that was not computed is given up. ``workers`` are the processes that share the ports.
 
     Of HTTP: ``connections`` at once; ``head_bytes`` and ``headers`` of a request's head; ``head_seconds`` until a head must have arrived;
     ``idle_seconds`` without a request until a connection is closed, longer than the proxies and clients in front, so that they close first;
@@ -36,6 +39,7 @@ class Limits:
     batch_rows: int = 1024
     batch_seconds: float = 0.0
     deadline_seconds: float = 30.0
+    workers: int = 1
     connections: int = 16_384
     head_bytes: int = 32_768
     headers: int = 100
@@ -44,30 +48,40 @@ class Limits:
     unread_seconds: float = 60.0
 
     @classmethod
-    def from_environment(cls) -> "Limits":
-        """Read ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``; ``MLMODEL_HEAD_SECONDS`` etc.
+    def of(cls, settings: ServerSettings) -> "Limits":
+        """Take the limits of the manifest, and the share that one of the workers has of those that are the pod's.
 
-        Without the first, the CPU limit is the number of threads; without a limit it is that of the processors, at most 8.
+        The environment comes first: ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``;
+        ``MLMODEL_HEAD_SECONDS`` etc. Without the first, the CPU limit is the number of all workers' threads; where there is none, that of
+        the processors is, at most 8.
 
         Raises:
             StartRefused: a variable is no number above zero, or no whole one where it must be.
 
         """
-        body = _whole("MLMODEL_MAX_BODY_BYTES", cls.body_bytes)
-        threads = _whole("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT))
+        limits, batcher, workers = settings.limits, settings.batcher, settings.workers
+        body = _whole("MLMODEL_MAX_BODY_BYTES", limits.max_body_bytes)
         return cls(
             body_bytes=body,
-            rows=_whole("MLMODEL_MAX_ROWS", cls.rows),
-            requests=_whole("MLMODEL_MAX_REQUESTS", max(cls.requests, 32 * threads)),
-            connections=_whole("MLMODEL_MAX_CONNECTIONS", cls.connections),
-            buffered_bytes=max(cls.buffered_bytes, body),
-            threads=threads,
+            rows=_whole("MLMODEL_MAX_ROWS", limits.max_rows),
+            requests=_share(_whole("MLMODEL_MAX_REQUESTS", limits.max_requests), workers),
+            connections=_share(_whole("MLMODEL_MAX_CONNECTIONS", cls.connections), workers),
+            buffered_bytes=max(_share(cls.buffered_bytes, workers), body),
+            threads=max(1, _whole("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT)) // workers),
+            batch_rows=batcher.max_batch_size,
+            batch_seconds=duration(batcher.max_latency).total_seconds(),
             body_seconds=_seconds("MLMODEL_BODY_SECONDS", cls.body_seconds),
-            deadline_seconds=_seconds("MLMODEL_DEADLINE_SECONDS", cls.deadline_seconds),
+            deadline_seconds=_seconds("MLMODEL_DEADLINE_SECONDS", duration(settings.timeout).total_seconds()),
+            workers=workers,
             head_seconds=_seconds("MLMODEL_HEAD_SECONDS", cls.head_seconds),
             idle_seconds=_seconds("MLMODEL_IDLE_SECONDS", cls.idle_seconds),
             unread_seconds=_seconds("MLMODEL_UNREAD_SECONDS", cls.unread_seconds),
         )
+
+
+def _share(whole: int, workers: int) -> int:
+    """Return a worker's share, rounded up."""
+    return -(-whole // workers)
 
 
 def _whole(name: str, default: int) -> int:

@@ -161,9 +161,9 @@ class Shortcut(Exchange):
         hot.traffic.begin()
 
     @staticmethod
-    def fits(headers: dict[bytes, bytes]) -> bool:
-        """Tell whether a request with these headers can go this way."""
-        return int(headers.get(b"content-length", b"0")) <= _LONGEST_BODY and _OTHERS.isdisjoint(headers)
+    def fits(headers: dict[bytes, bytes], longest: int) -> bool:
+        """Tell whether a request with these headers can go this way, where bodies have at most so many bytes."""
+        return int(headers.get(b"content-length", b"0")) <= min(longest, _LONGEST_BODY) and _OTHERS.isdisjoint(headers)
 
     def start(self) -> None:
         """Begin to answer."""

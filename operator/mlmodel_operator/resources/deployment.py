@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmodel_contract import VERSION, environment
+from mlmodel_contract.manifest import ServerSettings
 from mlmodel_contract.pod import PodDocument
 
 from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
@@ -31,7 +32,7 @@ from .pod_parts import (
 PRE_STOP_SECONDS = 5
 """A pod serves on for so long after its end was decided, until every node has taken it out of the Service."""
 
-_IN_FLIGHT_SECONDS = 20
+_IN_FLIGHT_SECONDS = 20  # at least; as long as a request may take
 _MONITOR_RESOURCES = {"requests": {"cpu": "25m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
 _FETCH_RESOURCES = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 
@@ -74,7 +75,7 @@ def _image(existing: Body | None, config: Config) -> str:
 
 
 def _document(model: Model, version: Version, config: Config) -> PodDocument:
-    monitoring = model.spec.monitoring
+    monitoring, settings = model.spec.monitoring, model.spec.serving.server()
     return PodDocument(
         contract=VERSION,
         namespace=model.key.namespace,
@@ -91,10 +92,15 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         capture_fraction=monitoring.capture.fraction,
         capture_retention=monitoring.capture.retention,
         tracing=model.spec.serving.tracing,
-        drain=f"{_IN_FLIGHT_SECONDS}s",
+        drain=f"{_in_flight_seconds(model)}s",
         tls=model.spec.serving.tls,
         authentication=model.spec.serving.authentication,
+        serving=settings if settings != ServerSettings() else None,
     )
+
+
+def _in_flight_seconds(model: Model) -> int:
+    return max(_IN_FLIGHT_SECONDS, whole_seconds(model.spec.serving.timeout))
 
 
 def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str
         "serviceAccountName": names.server_account(model),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": PRE_STOP_SECONDS + _IN_FLIGHT_SECONDS + 15,
+        "terminationGracePeriodSeconds": PRE_STOP_SECONDS + _in_flight_seconds(model) + 15,
         "securityContext": POD_SECURITY,
         "initContainers": [_fetch(image, document, mounts), _monitor(image, document, mounts)],
         "containers": [_server(model, image, document)],
