@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -111,7 +112,9 @@ class Sidecar:
         publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
         reporting = Reporting()
         folders = captured_folder(document.store), feedback_folder(document.store)
-        server = httpx.Client(base_url=f"http://127.0.0.1:{port(PORT_REST)}", timeout=_SERVER_SECONDS, trust_env=False)
+        without_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # they are megabytes, and none are needed within the pod
+        server_url = f"http://127.0.0.1:{port(PORT_REST)}"
+        server = httpx.Client(base_url=server_url, timeout=_SERVER_SECONDS, trust_env=False, verify=without_certificates)
         dropped = DroppedLabels(folders[1], document.store_credentials, pod, schema, server, document.model)
         retention = partial(enforce, *folders, document.store_credentials, duration(document.capture_retention))
         sources = Sources(book, buffer, archive, dropped, reporting)

@@ -8,8 +8,8 @@ import gc
 import logging
 import os
 from collections.abc import Callable
+from contextlib import aclosing
 
-import httpx
 import uvicorn
 import uvloop
 from mlmodel_contract.base import duration
@@ -48,7 +48,6 @@ from .shortcut import Hot
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
-_FEEDBACK_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 _OBJECTS = 20_000
 
@@ -97,11 +96,10 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     batcher = Batcher(plane, limits, told, metrics)
-    transport = httpx.AsyncHTTPTransport(uds=str(place(SOCKET_FEEDBACK)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://monitor", timeout=_FEEDBACK_SECONDS) as client:
+    async with aclosing(Forwarder(place(SOCKET_FEEDBACK))) as forwarder:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
         admission = Admission(limits)
-        parts = Parts(plane, feedback, Forwarder(client), batcher, admission, metrics, lambda: not traffic.draining)
+        parts = Parts(plane, feedback, forwarder, batcher, admission, metrics, lambda: not traffic.draining)
         traffic = Traffic(create_app(parts))
         metrics.watch(lambda: traffic.in_flight)
         start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
