@@ -15,7 +15,7 @@ from mlmodel_contract.bundle import MANIFEST
 
 from benchmarks.serving.load import Target
 from benchmarks.serving.models import Trained
-from benchmarks.serving.processes import load_core, pinned, resident, server_core, until_answered
+from benchmarks.serving.processes import COMPILED, load_core, pinned, resident, server_core, until_answered
 from tests.model_server.pods import Pod, pod, poll
 
 
@@ -54,6 +54,7 @@ def ours(model: Trained, body: bytes, *, monitored: bool = True, beside: bool = 
     """Serve a model until the block ends, with the sidecar, or without it and any hand-over."""
     version = json.loads((model.bundle / MANIFEST).read_text())["version"]
     with pod(None, artifact=model.artifact, model=model.kind.name, version=version) as made:
+        made.environment.update(COMPILED)
         shutil.copytree(model.bundle, made.path(environment.PATH_BUNDLE), dirs_exist_ok=True)
         if monitored:
             with pinned(server_core() if beside else load_core()):

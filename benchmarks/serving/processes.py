@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""A setting by which Python keeps what it compiled, as it is in any image: else each start would compile all libraries."""
+
 _READY_SECONDS = 90.0
 _END_SECONDS = 10.0
 _PAUSE_SECONDS = 0.005
@@ -48,7 +51,12 @@ def started(command: Sequence[str | Path], folder: Path, settings: Mapping[str, 
     """Run a server on its core in ``folder``, where its log is left as ``server.log``; in the end it and its children are gone."""
     with (folder / "server.log").open("wb") as log, pinned(server_core()):
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **(settings or {})}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **COMPILED, **(settings or {})},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield process

@@ -17,7 +17,7 @@ _DURATION = r"^([0-9]{1,5}(\.[0-9]{1,5})?(ms|[smhd]))+$"  # at most centuries, w
 class Document(BaseModel):
     """A frozen document, camelCase on the wire and snake_case in Python; unknown fields are refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", defer_build=True)
 
     def wire(self) -> dict[str, Any]:
         """Return the JSON object as the other side reads it, without fields that are None."""

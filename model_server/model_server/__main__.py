@@ -3,45 +3,40 @@
 Each imports what it needs when it runs, so that a sidecar does not carry scikit-learn. Not here: the work.
 """
 
+import argparse
 import logging
 import os
 import sys
 
-import typer
 from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN, ENV_POD
 from mlmodel_contract.pod import PodDocument
 
+from .lean import use_one_heap
 from .processors import pin_threads, processors
 from .supervision import supervise
 from .workers import Link, run_workers
 
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, help="Model server, monitor sidecar and trainer of the MLModel operator."
-)
 
-
-@app.command(COMMAND_FETCH)
-def fetch_command() -> None:
+def fetch() -> int:
     """Bring the pod's bundle from the store into the pod, and check its digest."""
     from .bundle.command import run_fetch
 
-    sys.exit(run_fetch())
+    return run_fetch()
 
 
-@app.command(COMMAND_SERVE)
-def serve_command() -> None:
+def serve() -> int:
     """Serve the pod's bundle over REST and gRPC, with as many processes as the manifest says."""
     settings = PodDocument.model_validate_json(os.environ[ENV_POD]).serving
     workers = settings.workers if settings else 1
     pin_threads(max(1, processors() // workers))
-    sys.exit(_serve() if workers == 1 else run_workers(workers, _serve))
+    return _serve() if workers == 1 else run_workers(workers, _serve)
 
 
-@app.command(COMMAND_MONITOR)
-def monitor_command() -> None:
+def monitor() -> int:
     """Count what the server beside it predicts, take feedback, and report; as a container's first process, start again what dies."""
     pin_threads(1)
-    sys.exit(supervise(_monitor) if os.getpid() == 1 else _monitor())
+    use_one_heap()
+    return supervise(_monitor) if os.getpid() == 1 else _monitor()
 
 
 def _serve(link: Link | None = None) -> int:
@@ -56,18 +51,28 @@ def _monitor() -> int:
     return run_monitor()
 
 
-@app.command(COMMAND_TRAIN)
-def train_command() -> None:
+def train() -> int:
     """Do one stage of a run and leave its result in the termination message."""
     from .train.command import run_stage
 
-    sys.exit(run_stage())
+    return run_stage()
+
+
+_COMMANDS = {COMMAND_FETCH: fetch, COMMAND_SERVE: serve, COMMAND_MONITOR: monitor, COMMAND_TRAIN: train}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="model-server", description="Model server, monitor sidecar and trainer of the MLModel operator.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, work in _COMMANDS.items():
+        commands.add_parser(name, help=work.__doc__, description=work.__doc__)
+    return parser
 
 
 def main() -> None:
     """Run the command that the arguments name."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
-    app()
+    sys.exit(_COMMANDS[_parser().parse_args().command]())
 
 
 if __name__ == "__main__":

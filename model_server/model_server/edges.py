@@ -45,8 +45,10 @@ class EdgeSearch:
         self._centers = np.array([line.center for line in lines], np.float64).reshape(-1, 1)
         self._offsets = cells * np.arange(len(lines), dtype=np.uint32)[:, None]
         self._cut: list[tuple[int, Floats]] = []  # cells that edges cut: the slot of their lowest numbers, and these edges
-        tables = [self._table(line, np.arange(cells)) for line in lines]
-        self._table_of_all = np.concatenate(tables).astype(np.min_scalar_type(slots + len(self._cut))) if tables else np.empty(0, np.uint8)
+        most = slots + sum(len(line.edges) for line in lines)  # no cell is cut by less than one edge
+        self._table_of_all = np.empty(cells * len(lines), np.min_scalar_type(most))
+        for place, line in enumerate(lines):  # one by one: as 64-bit numbers, all of them are what a sidecar may hold altogether
+            self._table_of_all[place * cells : (place + 1) * cells] = self._table(line, np.arange(cells))
         self._lowest = np.array([slot for slot, _ in self._cut], np.int64)
         self._cuts = _columns([edges for _, edges in self._cut])
 

@@ -64,9 +64,9 @@ class Stand:
     adder: Adder
     told: list[Predicted]
 
-    async def infer(self, *rows: float) -> list[float]:
+    async def infer(self, *rows: float, ticks: int = 0) -> list[float]:
         """Send rows of (a, 1) and return the predictions."""
-        response = await self.batcher.infer(lambda: request(rows), lambda response: response, 100)
+        response = await self.batcher.infer(lambda: request(rows), lambda response: response, 100, ticks)
         values: list[float] = response.outputs[0].data
         return values
 
@@ -284,3 +284,35 @@ def test_a_failure_is_logged_with_the_trace_of_its_request(kind: type[DataPlane]
 
     run(scenario, kind)
     assert [record.getMessage() for record in caplog.records] == [f"a request could not be computed (trace {'c' * 32})"]
+
+
+@pytest.mark.parametrize(
+    ("ticks", "batches"),
+    [
+        pytest.param((6, 6, 6), [3], id="until none comes for some turns of the loop"),
+        pytest.param((0, 0, 0), [1, 1, 1], id="for no turn"),
+        pytest.param((6, 6, 0), [3], id="until one comes that lets nothing wait"),
+        pytest.param((2, 2, 2), [1, 1, 1], id="for fewer turns than lie between them"),
+    ],
+)
+def test_requests_that_come_one_by_one_wait_for_others(ticks: tuple[int, ...], batches: list[int]) -> None:
+    async def scenario(stand: Stand) -> None:
+        async def after(turns: int, row: float, patience: int) -> list[float]:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return await stand.infer(row, ticks=patience)
+
+        answers = await asyncio.gather(*(after(4 * place, place, patience) for place, patience in enumerate(ticks)))
+        assert [*answers] == [[1], [2], [3]]
+        assert stand.adder.batches == batches
+
+    run(scenario)
+
+
+def test_requests_do_not_wait_for_others_once_a_batch_is_full() -> None:
+    async def scenario(stand: Stand) -> None:
+        answers = await asyncio.gather(stand.infer(1, 2, ticks=10**9), stand.infer(3, ticks=10**9))
+        assert [*answers] == [[2, 3], [4]]
+        assert stand.adder.batches == [3]
+
+    run(scenario, batch_rows=3)

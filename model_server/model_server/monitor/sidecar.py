@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -112,7 +113,8 @@ class Sidecar:
         publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
         reporting = Reporting()
         folders = captured_folder(document.store), feedback_folder(document.store)
-        transport = httpx.HTTPTransport(uds=str(place(SOCKET_SERVER)))
+        without_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # they are megabytes, and none are needed within the pod
+        transport = httpx.HTTPTransport(uds=str(place(SOCKET_SERVER)), verify=without_certificates)
         server = httpx.Client(transport=transport, base_url="http://server", timeout=_SERVER_SECONDS, trust_env=False)
         dropped = DroppedLabels(folders[1], document.store_credentials, pod, schema, server, document.model)
         retention = partial(enforce, *folders, document.store_credentials, duration(document.capture_retention))

@@ -67,8 +67,10 @@ class Batcher:
         self._slow = _Queue()
         self._computing = 0
 
-    def submit(self, query: Query, encode: Encode[T], answer: Answer[T]) -> Waiting:
+    def submit(self, query: Query, encode: Encode[T], answer: Answer[T], ticks: int = 0) -> Waiting:
         """Compute a request together with others; ``answer`` is called with what ``encode`` made of the response, or with what went wrong.
+
+        It waits for others until the event loop has gone round ``ticks`` times in which none came; but one with 0 lets nothing wait.
 
         Raises:
             Overloaded: too many requests wait or are computed.
@@ -82,14 +84,14 @@ class Batcher:
         queue, full = (self._quick, self._quick_rows) if quick else (self._slow, self._limits.batch_rows)
         queue.add(waiting)
         if not queue.timer:
-            self._wake(queue, self._limits.batch_seconds)
-        elif queue.rows >= full and self._limits.batch_seconds:
+            self._wake(queue, self._limits.batch_seconds, ticks)
+        elif (queue.settling and not ticks) or (queue.rows >= full and self._limits.batch_seconds):
             queue.timer.cancel()
             self._wake(queue, 0)
         return waiting
 
-    async def infer(self, decode: Callable[[], InferRequest], encode: Encode[T], size: int) -> T:
-        """Answer a request of ``size`` bytes; when this is cancelled, the request is, too.
+    async def infer(self, decode: Callable[[], InferRequest], encode: Encode[T], size: int, ticks: int = 0) -> T:
+        """Answer a request of ``size`` bytes; when this is cancelled, the request is, too. ``ticks`` are those of ``submit``.
 
         Raises:
             ServeError: what is wrong with the request, or with the server.
@@ -107,7 +109,7 @@ class Batcher:
             else:
                 future.set_result(outcome)
 
-        waiting = self.submit(query, encode, answer)
+        waiting = self.submit(query, encode, answer, ticks)
         try:
             return await future
         finally:
@@ -124,9 +126,21 @@ class Batcher:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._threads, work)
 
-    def _wake(self, queue: "_Queue", seconds: float) -> None:
+    def _wake(self, queue: "_Queue", seconds: float, ticks: int = 0) -> None:
         work = self._compute_quick if queue is self._quick else self._compute_slow
-        queue.timer = self._loop.call_later(seconds, work) if seconds else self._loop.call_soon(work)
+        queue.settling = ticks > 0 and not seconds
+        if queue.settling:
+            queue.timer = self._loop.call_soon(self._settle, queue, ticks, ticks, 0)
+        else:
+            queue.timer = self._loop.call_later(seconds, work) if seconds else self._loop.call_soon(work)
+
+    def _settle(self, queue: "_Queue", ticks: int, left: int, rows: int) -> None:
+        """Wait on where the queue grew beyond ``rows`` or turns are ``left``, and there is room for more."""
+        left = ticks if queue.rows > rows else left - 1
+        if left and queue.rows < self._quick_rows:
+            queue.timer = self._loop.call_soon(self._settle, queue, ticks, left, queue.rows)
+        else:
+            self._wake(queue, 0)
 
     def _compute_quick(self) -> None:
         self._quick.timer = None
@@ -188,6 +202,7 @@ class _Queue:
         self.waiting: deque[Waiting] = deque()
         self.rows = 0
         self.timer: asyncio.Handle | None = None
+        self.settling = False
 
     def add(self, waiting: Waiting) -> None:
         waiting.queue = self

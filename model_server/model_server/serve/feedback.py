@@ -3,14 +3,17 @@
 ``FeedbackPlane`` decides and knows no transport; ``Forwarder`` talks to the sidecar. Not here: losses, and what is done with a kept label.
 """
 
+import asyncio
 import logging
 import math
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import orjson
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
@@ -20,7 +23,11 @@ from ..labelled import ROUTE_FEEDBACK, Acknowledgement, LabelledPrediction
 from ..prediction_id import IdError, verify
 from .errors import InvalidRequest, TooLarge, Unavailable
 
+if TYPE_CHECKING:
+    import httpx
+
 _log = logging.getLogger(__name__)
+_SECONDS = 10.0
 _MAX_LABELS = 10_000
 _LARGEST = 3.4e38
 _CLOCKS_DIFFER_SECONDS = 300
@@ -90,10 +97,14 @@ class FeedbackPlane:
 
 
 class Forwarder:
-    """Hands labels to the sidecar and waits until they are durable there."""
+    """Hands labels to the sidecar, at its socket, and waits until they are durable there.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
+    httpx is imported with the first labels, in a thread: it is large, and a server must be ready soon.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = str(socket)
+        self._client: httpx.AsyncClient | None = None
 
     async def forward(self, labels: list[LabelledPrediction]) -> Acknowledgement:
         """Send labels.
@@ -102,14 +113,32 @@ class Forwarder:
             Unavailable: the sidecar does not answer or cannot keep them; they may be sent again.
 
         """
+        if self._client is None:
+            await asyncio.to_thread(import_module, "httpx")
+        from httpx import HTTPError
+
         try:
-            response = await self._client.post(ROUTE_FEEDBACK, content=orjson.dumps({"labels": labels}))
+            response = await self._connected().post(ROUTE_FEEDBACK, content=orjson.dumps({"labels": labels}))
             response.raise_for_status()
             acknowledgement: Acknowledgement = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (HTTPError, ValueError) as error:
             _log.warning("%d labels could not be handed to the monitor: %s %s", len(labels), type(error).__name__, error)
             raise Unavailable("the monitor does not take labels now: send them again") from error
         return acknowledgement
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _connected(self) -> "httpx.AsyncClient":
+        if self._client is None:
+            from httpx import AsyncClient, AsyncHTTPTransport
+
+            without_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to read them takes long, and none are needed for a socket
+            transport = AsyncHTTPTransport(uds=self._socket, verify=without_certificates)
+            self._client = AsyncClient(transport=transport, base_url="http://monitor", timeout=_SECONDS)
+        return self._client
 
 
 def _items(document: dict[str, Any]) -> list[dict[str, Any]]:

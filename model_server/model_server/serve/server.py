@@ -8,9 +8,9 @@ import gc
 import logging
 import os
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-import httpx
 import uvicorn
 import uvloop
 from mlmodel_contract.base import duration
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
-_FEEDBACK_SECONDS = 10.0
 _TICK_SECONDS = 1.0
 _OBJECTS = 20_000
 
@@ -116,14 +115,13 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     batcher = Batcher(plane, limits, told, metrics)
-    transport = httpx.AsyncHTTPTransport(uds=str(place(SOCKET_FEEDBACK)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://monitor", timeout=_FEEDBACK_SECONDS) as client:
+    async with aclosing(Forwarder(place(SOCKET_FEEDBACK))) as forwarder:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
         admission = Admission(limits)
         parts = Parts(
             plane,
             feedback,
-            Forwarder(client),
+            forwarder,
             batcher,
             admission,
             metrics,
