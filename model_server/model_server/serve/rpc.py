@@ -93,6 +93,7 @@ class Calls:
             platform=model.platform,
             inputs=[_tensor_metadata(tensor) for tensor in model.inputs],
             outputs=[_tensor_metadata(tensor) for tensor in model.outputs],
+            parameters={name: _parameter(fact) for name, fact in model.parameters.items()},
         )
         return answer.SerializeToString()
 
@@ -212,6 +213,10 @@ async def _abort(context: Context, error: ServeError) -> NoReturn:
 
 def _tensor_metadata(tensor: TensorMetadata) -> oip.ModelMetadataResponse.TensorMetadata:
     return oip.ModelMetadataResponse.TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+
+
+def _parameter(fact: str | float) -> oip.InferParameter:
+    return oip.InferParameter(string_param=fact) if isinstance(fact, str) else oip.InferParameter(double_param=fact)
 
 
 def _options(limits: Limits, drain: float) -> list[tuple[str, Any]]:
