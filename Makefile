@@ -55,6 +55,10 @@ test-node: programs images ## tests on a real node: images, Helm, pods, traffic,
 test-demo: $(UV) ## the demo on a shorter stretch of time
 	@$(RUN) python -m demo --short
 
+.PHONY: test-exhaustive
+test-exhaustive: $(UV) ## the long forms of the model server's proofs: agreement with scikit-learn, fuzzing (hours)
+	@EXHAUSTIVE=1 $(PYTEST) --quiet --timeout 0 -m exhaustive -n 2
+
 .PHONY: pictures
 pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs/monitoring.md
 	@$(RUN) python -m tests.cli.pictures

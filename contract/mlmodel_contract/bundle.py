@@ -91,7 +91,7 @@ class GoldenRows(Document):
 
     rows: list[dict[str, str | bool | float | None]]
     predictions: list[list[float]]
-    tolerance: float = Field(description="Largest absolute difference that is still the same prediction.")
+    tolerance: float = Field(description="Largest absolute difference from them that the engine was proven to keep on all rows tried.")
 
 
 class BundleManifest(Document):

@@ -147,6 +147,7 @@ class VerifyResult(Document):
     estimator: str | None = None
     libraries: dict[str, str] = Field(default_factory=dict)
     engine: str = "scikit-learn"
+    tolerance: float | None = None
     metrics: Metrics | None = None
 
 

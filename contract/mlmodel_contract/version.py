@@ -127,6 +127,12 @@ class ModelVersionSpec(Document):
         max_length=32,
         description="What computes predictions: onnxruntime where agreement was proven, else scikit-learn.",
     )
+    tolerance: float | None = Field(
+        None,
+        ge=0,
+        description="Largest difference from scikit-learn's own prediction that the engine was proven to keep: of a probability, or in the "
+        "target's unit.",
+    )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     slices: list[SliceMetrics] = Field(default_factory=list, max_length=40, description="Metrics by the objective's slices.")
     comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")

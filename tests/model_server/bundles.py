@@ -27,6 +27,7 @@ from mlmodel_contract.manifest import ColumnType, Estimator
 from mlmodel_contract.metrics import Task
 from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
 from model_server.bundle.engine import OnnxPredictor
+from model_server.bundle.libraries import installed
 from model_server.bundle.rows import to_columns
 
 CARRIERS = ("AA", "B6", "UA")
@@ -109,7 +110,7 @@ def write_bundle(folder: Path, model: Model, version: str) -> str:
         version=version,
         estimator=Estimator.LOGISTIC_REGRESSION,
         engine="onnxruntime",
-        libraries={},
+        libraries=installed(),
         files={name: _digest(folder / name) for name in (*documents, MODEL_ONNX)},
     )
     (folder / MANIFEST).write_text(json.dumps(manifest.wire()))

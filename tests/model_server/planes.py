@@ -12,6 +12,8 @@ from tests.model_server.bundles import Model, write_bundle
 def plane(folder: Path, model: Model, max_rows: int = 1000) -> DataPlane:
     digest = write_bundle(folder, model, "x-v1")
     bundle = open_bundle(folder, digest)
-    made = DataPlane(ServedModel("x", "x-v1", bundle.schema, bundle.predictor, "linear"), Signer(b"k" * 32, "x-v1"), max_rows)
+    made = DataPlane(
+        ServedModel("x", "x-v1", bundle.schema, bundle.predictor, "linear", bundle.golden.tolerance), Signer(b"k" * 32, "x-v1"), max_rows
+    )
     made.warm_up(bundle.golden)
     return made

@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 import skops.io
 from mlmodel_contract import VERSION
-from mlmodel_contract.bundle import GOLDEN, MANIFEST, MODEL, PROFILE, SCHEMA
-from mlmodel_contract.environment import ENV_POD, PATH_BUNDLE
+from mlmodel_contract.bundle import GOLDEN, MANIFEST, MODEL, MODEL_ONNX, PROFILE, SCHEMA
+from mlmodel_contract.environment import ENV_POD, PATH_BUNDLE, PATH_PREDICTION_KEY, PATH_TERMINATION
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.version import Artifact
 from model_server.bundle.command import run_fetch
 from model_server.bundle.errors import BundleRefused
+from model_server.bundle.libraries import installed
 from model_server.bundle.read import open_bundle
+from model_server.serve.server import run_server
+from onnx import TensorProto, helper
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
@@ -51,9 +54,7 @@ class Folder:
         self.manifest: dict[str, Any] = {"contract": VERSION, "version": "x-v1", "engine": "scikit-learn", "libraries": self.libraries()}
 
     def libraries(self) -> dict[str, str]:
-        import sklearn
-
-        return {"scikit-learn": sklearn.__version__}
+        return installed()
 
     def write(self, name: str, content: bytes) -> None:
         (self.path / name).write_bytes(content)
@@ -65,7 +66,7 @@ class Folder:
         self.write_json(name, json.loads((self.path / name).read_text()) | values)
 
     def seal(self) -> str:
-        files = {name: digest((self.path / name).read_bytes()) for name in (MODEL, SCHEMA, PROFILE, GOLDEN)}
+        files = {file.name: digest(file.read_bytes()) for file in self.path.iterdir() if file.name != MANIFEST}
         self.write_json(MANIFEST, {"files": files} | self.manifest)
         return digest((self.path / MANIFEST).read_bytes())
 
@@ -125,8 +126,22 @@ def _deep(folder: Folder) -> None:
         archive.writestr("schema.json", "[" * 100_000)
 
 
-def _other_sklearn(folder: Folder) -> None:
-    folder.manifest["libraries"] = {"scikit-learn": "0.24.2"}
+def _made_with(name: str, version: str) -> Callable[[Folder], None]:
+    return lambda folder: folder.manifest["libraries"].update({name: version})
+
+
+def _onnx(opset: int = 18, ir: int = 9, **libraries: str) -> Callable[[Folder], None]:
+    """Let ONNX Runtime be the engine, with a graph of these versions."""
+
+    def spoil(folder: Folder) -> None:
+        value = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]) for name in ("a", "b")]
+        graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"])], "graph", value[:1], value[1:])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
+        folder.write(MODEL_ONNX, model.SerializeToString())
+        folder.manifest["engine"] = "onnxruntime"
+        folder.manifest["libraries"].update(libraries)
+
+    return spoil
 
 
 def _golden(**values: Any) -> Callable[[Folder], None]:
@@ -163,7 +178,13 @@ def test_a_good_bundle_of_numbers_is_opened(folder: Folder) -> None:
         pytest.param(_node(__loader__="MethodNode"), "ForbiddenType", "as MethodNode", id="forged loader"),
         pytest.param(_node(protocol=0), "LibraryVersion", "another version of skops", id="old loaders"),
         pytest.param(_deep, "ForbiddenType", "no skops file", id="nested too deep"),
-        pytest.param(_other_sklearn, "LibraryVersion", "scikit-learn 0.24.2", id="another scikit-learn"),
+        pytest.param(_made_with("scikit-learn", "0.24.2"), "LibraryVersion", "scikit-learn 0.24.2", id="another scikit-learn"),
+        pytest.param(_made_with("skops", "0.999.0"), "LibraryVersion", "skops 0.999.0", id="a newer skops"),
+        pytest.param(_made_with("numpy", "1.26.4"), "LibraryVersion", "numpy 1.26.4", id="another numpy"),
+        pytest.param(_made_with("numpy", ""), "LibraryVersion", "numpy of unknown version", id="a numpy that is not named"),
+        pytest.param(_onnx(onnxruntime="1.999.0"), "LibraryVersion", "onnxruntime 1.999.0", id="a newer ONNX Runtime"),
+        pytest.param(_onnx(opset=999), "LibraryVersion", "opset or IR version", id="a later opset"),
+        pytest.param(_onnx(ir=999), "LibraryVersion", "opset or IR version", id="a later IR"),
         pytest.param(_golden(predictions=[[0.5, 0.5], [0.5, 0.5]]), "GoldenRowsDiffer", "golden row", id="golden rows differ"),
         pytest.param(
             _golden(predictions=[[0.5], [0.5]]), "GoldenRowsDiffer", "a prediction of 2 numbers", id="golden rows of another shape"
@@ -248,3 +269,28 @@ class TestFetch:
         assert folder.path.exists()
         assert run_fetch() == 1
         assert "'pvc://store/x/versions/x-v1/manifest.json' does not exist" in message.read_text()
+
+
+def test_a_server_that_refuses_a_bundle_says_why_as_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder(tmp_path / PATH_BUNDLE.removeprefix("/"))
+    _made_with("scikit-learn", "0.24.2")(folder)
+    document = PodDocument(
+        contract=VERSION,
+        namespace="n",
+        model="x",
+        version="x-v1",
+        model_uid="1",
+        version_uid="2",
+        artifact=Artifact(uri="pvc://store/x/versions/x-v1", digest=folder.seal()),
+        store="pvc://store/x",
+    )
+    for path, content in ((PATH_TERMINATION, b""), (PATH_PREDICTION_KEY, bytes(32))):
+        place = tmp_path / path.removeprefix("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    monkeypatch.setenv("MLMODEL_ROOT", str(tmp_path))
+    monkeypatch.setenv(ENV_POD, json.dumps(document.wire()))
+    assert run_server() == 1
+    said = (tmp_path / PATH_TERMINATION.removeprefix("/")).read_text()
+    assert "made with scikit-learn 0.24.2" in said
+    assert said.endswith("train or package it anew")

@@ -79,7 +79,7 @@ def run(scenario: Callable[[Stand], Awaitable[None]], kind: type[DataPlane] = Qu
     async def scene() -> None:
         adder, told = Adder(), list[Predicted]()
         adder.free.set()
-        plane = kind(ServedModel("x", "x-v1", minutes().schema, adder, "adder"), Signer(bytes(32), "x-v1"), 1000)
+        plane = kind(ServedModel("x", "x-v1", minutes().schema, adder, "adder", 0.0), Signer(bytes(32), "x-v1"), 1000)
         plane.warm_up(GoldenRows(rows=[{"a": 1.0, "b": 2.0}], predictions=[[3.0]], tolerance=0.0))
         adder.batches.clear()
         adder.entered.clear()

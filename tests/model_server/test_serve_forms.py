@@ -15,11 +15,12 @@ from model_server.serve.v1 import V1Reader
 from model_server.serve.wire import decode_infer
 
 from tests.model_server.bundles import late_flights
+from tests.model_server.lengths import length
 from tests.model_server.planes import plane
 from tests.model_server.requests import HEADER, Json, binary, flights, tensor
 from tests.model_server.rpcs import packed, typed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -62,7 +63,7 @@ def forms(served: DataPlane, rows: list[Json]) -> dict[str, InferRequest]:
     }
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=length(200, 10_000), deadline=None, database=None)
 @given(rows=ROWS)
 def test_the_same_rows_get_the_same_answer_in_every_form(served: DataPlane, rows: list[Json]) -> None:
     found: dict[str, Any] = {}

@@ -1,7 +1,6 @@
 """Whatever bytes come in by whichever door: they are predicted, or refused as the client's fault."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,11 +14,12 @@ from model_server.serve.oip import open_inference_pb2 as oip
 
 from tests.model_server.bundles import late_flights, minutes
 from tests.model_server.fuzzing import Door, doors, good
+from tests.model_server.lengths import length
 from tests.model_server.planes import plane
 from tests.model_server.requests import DTYPES, binary, flights, tensor
 
-pytestmark = pytest.mark.slow
-RULES = settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+RULES = settings(max_examples=length(1_000, 30_000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 EDGES: st.SearchStrategy[Any] = st.sampled_from(
     [0, -1, 1, 2**31, 2**63 - 1, 2**63, 2**64, 1e308, -1e39, 5e-324, "", "é" * 1001, "\x00", None, True, [], {}]
@@ -135,7 +135,7 @@ def test_deep_nesting_is_refused_by_every_door(flight_doors: Mapping[str, Door])
 
 
 def test_a_fuzzer_that_is_led_by_coverage_finds_no_body_that_breaks_the_server(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.model_server.guided_fuzz", str(tmp_path), os.environ.get("FUZZ_RUNS", "50000")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, check=False)
+    command = [sys.executable, "-m", "tests.model_server.guided_fuzz", str(tmp_path), str(length(50_000, 2_000_000))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=length(3_000, 30_000), check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list((tmp_path / "found").iterdir())) > len(good())

@@ -85,6 +85,8 @@ def test_model_metadata_says_what_rest_says(flight_pod: Pod, call: Caller) -> No
     for side in ("inputs", "outputs"):
         tensors = [(item.name, item.datatype, list(item.shape)) for item in getattr(model, side)]
         assert tensors == [(item["name"], item["datatype"], item["shape"]) for item in rest[side]]
+    facts = {name: fact.double_param if fact.HasField("double_param") else fact.string_param for name, fact in model.parameters.items()}
+    assert facts == rest["parameters"]
 
 
 def test_the_health_service_of_grpc(call: Caller) -> None:

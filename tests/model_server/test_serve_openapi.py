@@ -14,11 +14,12 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from tests.model_server.bundles import late_flights, minutes, species
+from tests.model_server.lengths import length
 from tests.model_server.pods import Pod, pod
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 KEPT = [not_a_server_error, checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
-EXAMPLES = 15
+EXAMPLES = length(15, 500)
 
 
 @pytest.fixture(scope="module", params=[late_flights, minutes, species], ids=["flights", "minutes", "species"])

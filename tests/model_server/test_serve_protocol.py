@@ -58,6 +58,7 @@ def test_model_metadata_and_readiness(flight_pod: Pod, path: str) -> None:
         ("departure", "BYTES", [-1]),
     ]
     assert metadata["inputs"][-1]["parameters"] == {"optional": True}
+    assert (metadata["parameters"]["engine"], metadata["parameters"]["tolerance"]) == ("onnxruntime", 1e-5)
     assert [(item["name"], item["datatype"], item["shape"]) for item in metadata["outputs"]] == [
         ("predict", "BOOL", [-1]),
         ("predict_proba", "FP64", [-1, 2]),

@@ -191,7 +191,7 @@ def test_numbers_are_predicted_too(tmp_path: Path) -> None:
     assert result.artifact is not None
     assert run.verify(result.artifact.wire()).problems == []
     golden = open_bundle(bundle_of(run), result.artifact.digest).golden
-    assert 0 < golden.tolerance <= 1e-5 * np.ptp(golden.predictions) + 1e-6 * np.abs(golden.predictions).max()
+    assert golden.tolerance == pytest.approx(1e-9 * np.abs(golden.predictions).max())
 
 
 def test_classes_of_text_are_predicted_too(tmp_path: Path) -> None:

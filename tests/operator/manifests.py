@@ -107,6 +107,7 @@ def verified(*problems: str, roc_auc: float | None = None) -> VerifyResult:
     return VerifyResult(
         problems=[Problem(check=check, message=f"{check}: pack the bundle again") for check in problems],
         engine="onnxruntime",
+        tolerance=1e-9,
         metrics=Metrics(roc_auc=about(roc_auc)) if roc_auc is not None else None,
     )
 

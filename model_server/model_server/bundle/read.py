@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, Probabilities, load_pipeline
 from .errors import BundleRefused
-from .libraries import check_libraries
+from .libraries import check_graph, check_libraries
 from .rows import to_columns
 from .trusted import check_types
 
@@ -155,15 +155,16 @@ def _bound(schema: BundleSchema, expected: Probabilities) -> float:
 def _load(folder: Path, manifest: BundleManifest, schema: BundleSchema) -> Predictor:
     if manifest.engine not in (ONNXRUNTIME, SKLEARN):
         raise BundleRefused("UnknownEngine", f"the bundle's engine '{manifest.engine}' is not known: use {ONNXRUNTIME} or {SKLEARN}")
+    check_libraries(manifest.engine, manifest.libraries)
     try:
         if manifest.engine == ONNXRUNTIME:
             return OnnxPredictor(folder / MODEL_ONNX, schema.features)
-        check_libraries(manifest.libraries)
         check_types(folder / MODEL)
         return load_pipeline(folder / MODEL, schema.features)
     except BundleRefused:
         raise
     except Exception as error:  # a model file that does not load is refused, whatever the library calls its failure
+        check_graph(error)
         raise BundleRefused("ModelUnreadable", f"the bundle's model cannot be loaded: {_first_line(error)}") from error
 
 

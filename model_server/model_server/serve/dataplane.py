@@ -28,13 +28,18 @@ _TRIALS = 3
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The version that is served. ``estimator`` is for people."""
+    """The version that is served.
+
+    ``tolerance`` is the largest difference from scikit-learn's own prediction that the engine was proven to keep: of a probability, or in
+    the target's unit. ``estimator`` is for people.
+    """
 
     name: str
     version: str
     schema: BundleSchema
     predictor: Predictor
     estimator: str
+    tolerance: float
 
 
 class Predicted(NamedTuple):
@@ -94,6 +99,7 @@ class DataPlane:
             "task": schema.task.value,
             "target": schema.target,
             "engine": self.model.predictor.engine,
+            "tolerance": self.model.tolerance,
             "estimator": self.model.estimator,
         }
         return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
@@ -155,10 +161,9 @@ class DataPlane:
                 f"the golden rows have predictions of the shape {predictions.shape}, not {expected.shape}: package the model again"
             )
         difference = float(np.abs(predictions - expected).max())
-        bound = golden.tolerance if self.model.schema.classes else golden.tolerance + 1e-6 * float(np.abs(expected).max())
-        if not difference <= bound:
+        if not difference <= golden.tolerance:
             raise StartRefused(
-                f"a golden row's prediction differs by {difference:.3g}, more than {bound:.3g}: "
+                f"a golden row's prediction differs by {difference:.3g}, more than {golden.tolerance:.3g}: "
                 "serve with the library versions that the bundle was made with, or package the model again"
             )
 

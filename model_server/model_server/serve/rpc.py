@@ -108,6 +108,7 @@ class Calls:
             platform=model.platform,
             inputs=[_tensor_metadata(tensor) for tensor in model.inputs],
             outputs=[_tensor_metadata(tensor) for tensor in model.outputs],
+            parameters={name: _parameter(fact) for name, fact in model.parameters.items()},
         )
         return answer.SerializeToString()
 
@@ -258,6 +259,10 @@ def _traced(trace: Trace | None) -> tuple[tuple[str, str], ...]:
 
 def _tensor_metadata(tensor: TensorMetadata) -> oip.ModelMetadataResponse.TensorMetadata:
     return oip.ModelMetadataResponse.TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+
+
+def _parameter(fact: str | float) -> oip.InferParameter:
+    return oip.InferParameter(string_param=fact) if isinstance(fact, str) else oip.InferParameter(double_param=fact)
 
 
 def _options(limits: Limits, drain: float) -> list[tuple[str, Any]]:

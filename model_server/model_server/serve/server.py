@@ -95,7 +95,7 @@ def prepare(document: PodDocument, limits: Limits) -> tuple[DataPlane, bytes]:
     key = read_key(place(PATH_PREDICTION_KEY))
     bundle = open_bundle(place(PATH_BUNDLE), document.artifact.digest)
     estimator = bundle.manifest.estimator.value if bundle.manifest.estimator else "unknown"
-    model = ServedModel(document.model, document.version, bundle.schema, bundle.predictor, estimator)
+    model = ServedModel(document.model, document.version, bundle.schema, bundle.predictor, estimator, bundle.golden.tolerance)
     plane = DataPlane(model, Signer(key, document.version), limits.rows)
     plane.warm_up(bundle.golden)
     return plane, key

@@ -14,11 +14,9 @@ from ..bundle.rows import to_columns, to_rows
 from .rows import Rows
 
 _REAL = 24
-_TOLERANCE = 1e-5
-"""Of a probability, or of the range of the predicted numbers."""
+_TOLERANCE = 1e-9
+"""Of a probability, or of the largest predicted number: engines compute in float64 throughout."""
 
-_ROUNDING = 1e-6
-"""Of the largest number: what float32 needs where all are about the same."""
 _UNSEEN = "a category that no row ever had"
 
 
@@ -29,7 +27,7 @@ def golden_rows(schema: BundleSchema, rows: Rows, predictor: Predictor) -> Golde
     hostile = [*_with_missing(real, schema), _all_missing(schema), *_unseen(real[:3], schema)]
     chosen = [*real, *hostile]
     found = predictor.predict(to_columns(chosen, schema.features), len(chosen))
-    tolerance = _TOLERANCE if schema.classes else max(_TOLERANCE * float(np.ptp(found)), _ROUNDING * float(np.abs(found).max()))
+    tolerance = _TOLERANCE * (1.0 if schema.classes else float(np.abs(found).max()))
     return GoldenRows(rows=chosen, predictions=found.tolist(), tolerance=tolerance)
 
 

@@ -8,11 +8,12 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from mlmodel_contract.bundle import GoldenRows
 from mlmodel_contract.manifest import Candidate
 from mlmodel_contract.run import PackageResult, Problem, TrialResult
 from mlmodel_contract.version import Artifact, Comparison, Metrics
 
-from ..bundle.engine import OnnxPredictor, Predictor, SklearnPredictor
+from ..bundle.engine import SklearnPredictor
 from ..bundle.libraries import installed
 from ..bundle.write import Parts, pipeline_bytes, write_bundle
 from ..processors import processors
@@ -60,9 +61,9 @@ def package(context: RunContext) -> PackageResult:
     if isinstance(comparison, Problem):
         return PackageResult(problems=[comparison])
     found = metrics(judged)
-    onnx = agreeing_onnx(won.pipeline, rows, truth)
-    engine = truth if onnx is None else OnnxPredictor(onnx, rows.schema.features)
-    parts = _parts(context, won, rows, _Figures(judged, found, engine, onnx))
+    golden = golden_rows(rows.schema, rows.holdout, truth)
+    onnx = agreeing_onnx(won.pipeline, rows, truth, golden)
+    parts = _parts(context, won, rows, _Figures(judged, found, golden, onnx))
     digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), parts)
     _log.info("packaged %s (%s, %s): %s", parts.version, won.candidate.name, parts.engine, found.wire())
     return _result(won, parts, comparison).model_copy(
@@ -75,11 +76,11 @@ def package(context: RunContext) -> PackageResult:
 
 @dataclass(frozen=True)
 class _Figures:
-    """What was found of the winner on the holdout, and what computes its predictions."""
+    """What was found of the winner on the holdout; ``onnx`` where it agreed."""
 
     judged: Judged
     metrics: Metrics
-    engine: Predictor
+    golden: GoldenRows
     onnx: bytes | None
 
 
@@ -106,7 +107,7 @@ def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) 
         estimator=won.candidate.estimator,
         schema=rows.schema,
         profile=reference,
-        golden=golden_rows(rows.schema, rows.holdout, figures.engine),
+        golden=figures.golden,
         metrics=figures.metrics,
         model=pipeline_bytes(won.pipeline),
         onnx=figures.onnx,

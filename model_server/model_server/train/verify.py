@@ -29,20 +29,21 @@ def verify(document: RunDocument) -> VerifyResult:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             manifest = fetch(document.artifact, folder, Store(document.store, document.store_credentials))
-            open_bundle(folder, document.artifact.digest)
+            bundle = open_bundle(folder, document.artifact.digest)
             if MODEL in manifest.files:  # also where ONNX serves: the file must be safe for whoever opens it later
                 check_types(folder / MODEL)
     except StorageUnreachableError:
         raise
     except (StorageError, BundleRefused) as error:
         return VerifyResult(problems=[Problem(check=error.check, message=str(error)[:400])])
-    return _accepted(manifest)
+    return _accepted(manifest, bundle.golden.tolerance)
 
 
-def _accepted(manifest: BundleManifest) -> VerifyResult:
+def _accepted(manifest: BundleManifest, tolerance: float) -> VerifyResult:
     return VerifyResult(
         estimator=manifest.estimator.value if manifest.estimator else None,
         libraries=manifest.libraries,
         engine=manifest.engine,
+        tolerance=tolerance,
         metrics=manifest.metrics,
     )

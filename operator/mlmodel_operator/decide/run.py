@@ -159,6 +159,7 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         parameters=package.parameters,
         libraries=dict(list(package.libraries.items())[:_MOST_LIBRARIES]),
         engine=verified.engine[:32],
+        tolerance=verified.tolerance,
         metrics=package.metrics,
         slices=package.slices[:_MOST_SLICES],  # those that miss a criterion come first
         comparison=package.comparison,

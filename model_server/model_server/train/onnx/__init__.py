@@ -1,8 +1,7 @@
 """The fitted pipeline as an ONNX graph that gives the same predictions, and the proof that it does.
 
 Written for the pipelines of ``train.pipeline`` alone, since the general converter (skl2onnx 1.20) knows neither missing-value
-indicators nor float64 thresholds. Linear models run in float64; trees run in float32 with thresholds chosen so that no comparison can
-differ. Not here: using the graph.
+indicators nor float64 thresholds. All of it runs in float64, trees to the last bit of their sums. Not here: using the graph.
 """
 
 from .proof import agreeing_onnx

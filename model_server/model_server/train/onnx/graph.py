@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_OPSETS = {"": 18, "ai.onnx.ml": 5}
 _IR_VERSION = 9
 
 DOUBLE, FLOAT, INT64 = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.INT64

@@ -1,16 +1,16 @@
-"""Tree models as ONNX, so that no comparison with a threshold can differ from scikit-learn's.
+"""Tree models as ONNX, to the last bit of their sums: in float64, each leaf added in the order in which scikit-learn adds it.
 
-scikit-learn's trees compare float32 values with float64 thresholds: the largest float32 below or at the threshold decides the same.
-Boosted histograms compare float64 with float64: each value is replaced by how many of its feature's thresholds lie below it, which
-float32 holds exactly. Sums of leaves are float32. Not here: the models' inputs.
+scikit-learn's own trees compare float32 values with float64 thresholds, boosted histograms float64 with float64; ONNX's ensemble does the
+same in float64. Only the link after the sums, such as the sigmoid, may round differently. Not here: the models' inputs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -23,7 +23,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from .graph import DOUBLE, FLOAT, Graph
+from .graph import DOUBLE, FLOAT, INT64, Graph
 from .linear import two_columns
 
 _SINGLE = DecisionTreeClassifier | DecisionTreeRegressor
@@ -31,11 +31,13 @@ _FOREST = RandomForestClassifier | RandomForestRegressor | ExtraTreesClassifier 
 _BOOSTED = GradientBoostingClassifier | GradientBoostingRegressor
 _HISTOGRAM = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 _LEAF = -1
+_SUM = 1
+"""The ensemble's function that adds the leaves of each target."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree by node: ``left`` is ``_LEAF`` for leaves, whose ``values`` (nodes x targets) start at target ``first``."""
+    """One tree by node: ``left`` is ``_LEAF`` for leaves; their ``values`` are added to the score ``target``."""
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
@@ -43,18 +45,12 @@ class Tree:
     threshold: NDArray[np.float64]
     missing_left: NDArray[np.bool_]
     values: NDArray[np.float64]
-    first: int = 0
+    target: int = 0
 
-
-@dataclass
-class _Attributes:
-    """The node lists of an ONNX tree ensemble."""
-
-    nodes: dict[str, list[Any]] = field(default_factory=dict)
-
-    def extend(self, **lists: Sequence[Any]) -> None:
-        for name, values in lists.items():
-            self.nodes.setdefault(name, []).extend(values)
+    @property
+    def leaves(self) -> NDArray[np.bool_]:
+        """Which nodes are leaves."""
+        return np.asarray(self.left == _LEAF)
 
 
 def trees(graph: Graph, model: Any, values: str, example: NDArray[np.float64]) -> str | None:
@@ -64,23 +60,24 @@ def trees(graph: Graph, model: Any, values: str, example: NDArray[np.float64]) -
         graph: is added to.
         model: fitted.
         values: the matrix that the model is given.
-        example: one row of that matrix, from which a boosted model's constant is found.
+        example: one row of that matrix, for which a boosted model says what it starts from.
 
     """
     if isinstance(model, _SINGLE | _FOREST):
         each = [model] if isinstance(model, _SINGLE) else list(model.estimators_)
-        sums = _ensemble(graph, [_of_tree(tree.tree_, 1 / len(each)) for tree in each], graph.cast(values, FLOAT))
-        return graph.cast(sums, DOUBLE)
+        sums = (_shares if hasattr(model, "classes_") else _numbers)(graph, [tree.tree_ for tree in each], _rounded(graph, values))
+        return graph.add("Div", sums, graph.constant(np.array([float(len(each))])))
     if isinstance(model, _BOOSTED) and getattr(model, "loss", None) in ("log_loss", "squared_error", "absolute_error", "huber", "quantile"):
-        stages = [_of_tree(tree.tree_, model.learning_rate, place) for row in model.estimators_ for place, tree in enumerate(row)]
-        sums = graph.cast(_ensemble(graph, stages, graph.cast(values, FLOAT)), DOUBLE)
-        return _linked(graph, model, graph.add("Add", sums, graph.constant(_constant(model, example))))
+        stages = [
+            _of_tree(tree.tree_, model.learning_rate * tree.tree_.value[:, 0, 0], place)
+            for row in model.estimators_
+            for place, tree in enumerate(row)
+        ]
+        start = model._raw_predict_init(example.astype(np.float32))
+        return _linked(graph, model, _ensemble(graph, [*_constants(start), *stages], _rounded(graph, values)))
     if isinstance(model, _HISTOGRAM) and model.is_categorical_ is None:
         stages = [_of_histogram(tree.nodes, place) for row in model._predictors for place, tree in enumerate(row)]
-        sums = graph.cast(_ensemble(graph, *_counted(graph, stages, values)), DOUBLE)
-        return _linked(
-            graph, model, graph.add("Add", sums, graph.constant(np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1, -1)))
-        )
+        return _linked(graph, model, _ensemble(graph, [*_constants(model._baseline_prediction), *stages], values))
     return None
 
 
@@ -90,111 +87,133 @@ def thresholds(model: Any) -> dict[int, NDArray[np.float64]]:
         found = [_of_histogram(tree.nodes) for row in model._predictors for tree in row]
     elif isinstance(model, _SINGLE | _FOREST | _BOOSTED):
         each = [model] if isinstance(model, _SINGLE) else np.ravel(model.estimators_).tolist()
-        found = [_of_tree(tree.tree_, 1.0) for tree in each]
+        found = [_of_tree(tree.tree_, tree.tree_.threshold) for tree in each]
     else:
         return {}
-    return _by_feature(found)
+    features = np.concatenate([tree.feature[~tree.leaves] for tree in found])
+    values = np.concatenate([tree.threshold[~tree.leaves] for tree in found])
+    return {int(feature): np.unique(values[features == feature]) for feature in np.unique(features)}
 
 
-def _of_tree(tree: Any, weight: float, first: int = 0) -> Tree:
-    """Read one of scikit-learn's trees; its thresholds become the float32 that decide the same."""
-    rounded = tree.threshold.astype(np.float32)
-    below = np.where(rounded > tree.threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+def _of_tree(tree: Any, values: NDArray[np.float64], target: int = 0) -> Tree:
     return Tree(
         left=np.where(tree.children_left == tree.children_right, _LEAF, tree.children_left),
         right=tree.children_right,
         feature=tree.feature,
-        threshold=below.astype(np.float64),
-        missing_left=np.zeros(tree.node_count, dtype=np.bool_),
-        values=tree.value[:, 0, :] * weight,
-        first=first,
+        threshold=tree.threshold,
+        missing_left=np.zeros(tree.node_count, dtype=np.bool_),  # nothing is missing where the imputer was
+        values=values,
+        target=target,
     )
 
 
-def _of_histogram(nodes: Any, first: int = 0) -> Tree:
-    leaf = nodes["is_leaf"].astype(bool)
+def _of_histogram(nodes: Any, target: int = 0) -> Tree:
     return Tree(
-        left=np.where(leaf, _LEAF, nodes["left"].astype(np.int64)),
+        left=np.where(nodes["is_leaf"], _LEAF, nodes["left"].astype(np.int64)),
         right=nodes["right"].astype(np.int64),
         feature=nodes["feature_idx"].astype(np.int64),
         threshold=nodes["num_threshold"].astype(np.float64),
         missing_left=nodes["missing_go_to_left"].astype(bool),
-        values=nodes["value"].astype(np.float64)[:, None],
-        first=first,
+        values=nodes["value"].astype(np.float64),
+        target=target,
     )
 
 
-def _by_feature(found: Sequence[Tree]) -> dict[int, NDArray[np.float64]]:
-    features = np.concatenate([tree.feature[tree.left != _LEAF] for tree in found])
-    values = np.concatenate([tree.threshold[tree.left != _LEAF] for tree in found])
-    return {int(feature): np.unique(values[features == feature]) for feature in np.unique(features)}
+def _constants(start: Any) -> list[Tree]:
+    """Return what a boosted model starts from as trees of one leaf, so that it is what the others are added to."""
+    leaf, none = np.array([_LEAF]), np.array([0])
+    return [
+        Tree(leaf, leaf, none, np.zeros(1), np.zeros(1, dtype=np.bool_), np.array([value]), place)
+        for place, value in enumerate(np.ravel(start))
+    ]
 
 
-def _counted(graph: Graph, stages: Sequence[Tree], values: str) -> tuple[list[Tree], str]:
-    """Replace each used feature by the number of its thresholds below the value, and each threshold by its place among them."""
-    used = _by_feature(stages)
-    table = np.full((len(used), max((len(known) for known in used.values()), default=1)), np.inf)
-    for place, known in enumerate(used.values()):
-        table[place, : len(known)] = known
-    if not used:
-        return list(stages), graph.cast(values, FLOAT)
-    columns = graph.add("Gather", values, graph.constant(np.array(list(used), dtype=np.int64)), axis=1)
-    above = graph.add("Greater", graph.add("Unsqueeze", columns, graph.constant(np.array([2]))), graph.constant(table[None, :, :]))
-    counts = graph.add("ReduceSum", graph.cast(above, FLOAT), graph.constant(np.array([2])), keepdims=0)
-    missing = graph.constant(np.array([[np.nan]], dtype=np.float32))
-    codes = graph.add("Where", graph.add("IsNaN", columns), missing, counts)
-    return [_placed(tree, used) for tree in stages], codes
+def _rounded(graph: Graph, values: str) -> str:
+    """Add what scikit-learn's own trees do with their input."""
+    return graph.cast(graph.cast(values, FLOAT), DOUBLE)
 
 
-def _placed(tree: Tree, used: dict[int, NDArray[np.float64]]) -> Tree:
-    places = {feature: place for place, feature in enumerate(used)}
-    feature, threshold = tree.feature.copy(), tree.threshold.copy()
-    for node in np.flatnonzero(tree.left != _LEAF):
-        known = int(tree.feature[node])
-        feature[node] = places[known]
-        threshold[node] = np.searchsorted(used[known], tree.threshold[node]) + 0.5
-    return Tree(tree.left, tree.right, feature, threshold, tree.missing_left, tree.values, tree.first)
+def _numbers(graph: Graph, found: Sequence[Any], values: str) -> str:
+    return _ensemble(graph, [_of_tree(tree, tree.value[:, 0, 0]) for tree in found], values)
 
 
-def _ensemble(graph: Graph, stages: Sequence[Tree], values: str) -> str:
+def _shares(graph: Graph, found: Sequence[Any], values: str) -> str:
+    """Add the sum of the classes' shares in the leaves: the ensemble finds the leaf of each tree, whose shares stand in a table.
+
+    A leaf of the ensemble has one number; a tree for each class would have to be walked anew for each of them.
+    """
+    numbered, tables, first = [], [], 0
+    for place, tree in enumerate(found):
+        leaves = np.flatnonzero(tree.children_left == tree.children_right)
+        numbers = np.zeros(tree.node_count)
+        numbers[leaves] = np.arange(first, first + len(leaves))
+        numbered.append(_of_tree(tree, numbers, place))
+        tables.append(tree.value[leaves, 0, :])
+        first += len(leaves)
+    reached = graph.cast(_ensemble(graph, numbered, values), INT64)
+    shares = graph.add("Gather", graph.constant(np.concatenate(tables)), reached, axis=0)  # rows x trees x classes
+    sums = graph.add("CumSum", shares, graph.constant(np.array(1)))  # tree after tree; the order of ReduceSum is not known
+    return graph.add("Gather", sums, graph.constant(np.array(len(found) - 1)), axis=1)
+
+
+def _ensemble(graph: Graph, found: Sequence[Tree], values: str) -> str:
     """Add the trees as one node that sums their leaves by target."""
-    attributes = _Attributes()
-    for number, tree in enumerate(stages):
-        _extend(attributes, number, tree)
-    targets = max(tree.first + tree.values.shape[1] for tree in stages)
-    return graph.add("TreeEnsembleRegressor", values, domain="ai.onnx.ml", n_targets=targets, aggregate_function="SUM", **attributes.nodes)
-
-
-def _extend(attributes: _Attributes, number: int, tree: Tree) -> None:
-    nodes = np.arange(len(tree.left))
-    leaf = tree.left == _LEAF
-    attributes.extend(
-        nodes_treeids=[number] * len(nodes),
-        nodes_nodeids=nodes.tolist(),
-        nodes_featureids=np.where(leaf, 0, tree.feature).tolist(),
-        nodes_values=np.where(leaf, 0.0, tree.threshold).tolist(),
-        nodes_modes=["LEAF" if ends else "BRANCH_LEQ" for ends in leaf],
-        nodes_truenodeids=np.where(leaf, 0, tree.left).tolist(),
-        nodes_falsenodeids=np.where(leaf, 0, tree.right).tolist(),
-        nodes_missing_value_tracks_true=np.where(leaf, 0, tree.missing_left).astype(int).tolist(),
-    )
-    leaves, width = np.flatnonzero(leaf), tree.values.shape[1]
-    attributes.extend(
-        target_treeids=[number] * (len(leaves) * width),
-        target_nodeids=np.repeat(leaves, width).tolist(),
-        target_ids=np.tile(np.arange(tree.first, tree.first + width), len(leaves)).tolist(),
-        target_weights=tree.values[leaves].ravel().tolist(),
+    parts = [_inner(tree) for tree in found]
+    inner = np.cumsum([0, *(len(part["nodes_splits"]) for part in parts)])
+    leaves = np.cumsum([0, *(len(part["leaf_weights"]) for part in parts)])
+    for part, nodes, ends in zip(parts, inner, leaves, strict=False):
+        for side in ("true", "false"):
+            part[f"nodes_{side}nodeids"] += np.where(part[f"nodes_{side}leafs"], ends, nodes)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    tensors = {name: numpy_helper.from_array(joined.pop(name)) for name in ("nodes_splits", "nodes_modes", "leaf_weights")}
+    return graph.add(
+        "TreeEnsemble",
+        values,
+        domain="ai.onnx.ml",
+        aggregate_function=_SUM,
+        n_targets=max(tree.target for tree in found) + 1,
+        tree_roots=inner[:-1].tolist(),
+        **tensors,
+        **{name: entries.tolist() for name, entries in joined.items()},
     )
 
 
-def _constant(model: Any, example: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what a boosted model starts from: its score of a row less what its trees add to it."""
-    added = np.array([[model.learning_rate * sum(tree.predict(example)[0] for tree in column) for column in model.estimators_.T]])
-    scores = model.decision_function(example) if hasattr(model, "decision_function") else model.predict(example)
-    return np.asarray(np.reshape(scores, (1, -1)) - added, dtype=np.float64)
+def _inner(tree: Tree) -> dict[str, NDArray[Any]]:
+    """Return the lists of one tree; inner nodes and leaves are numbered apart, each from zero."""
+    leaf = tree.leaves
+    if leaf[0]:
+        return _only_leaf(tree)
+    place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
+    left, right = tree.left[~leaf], tree.right[~leaf]
+    return _lists(tree, tree.feature[~leaf], tree.threshold[~leaf], tree.missing_left[~leaf]) | {
+        "nodes_truenodeids": place[left],
+        "nodes_falsenodeids": place[right],
+        "nodes_trueleafs": leaf[left].astype(np.int64),
+        "nodes_falseleafs": leaf[right].astype(np.int64),
+    }
 
 
-def _linked(graph: Graph, model: Any, scores: str) -> str | None:
+def _only_leaf(tree: Tree) -> dict[str, NDArray[Any]]:
+    """Return a tree without a question as one whose question leads to its leaf in either case."""
+    ends = {
+        f"nodes_{side}{part}": np.array([part == "leafs"], dtype=np.int64) for side in ("true", "false") for part in ("nodeids", "leafs")
+    }
+    return _lists(tree, np.array([0]), np.zeros(1), np.zeros(1, dtype=np.bool_)) | ends
+
+
+def _lists(tree: Tree, feature: NDArray[Any], threshold: NDArray[Any], missing_left: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    weights = tree.values[tree.leaves].astype(np.float64)
+    return {
+        "nodes_featureids": feature.astype(np.int64),
+        "nodes_splits": threshold.astype(np.float64),
+        "nodes_modes": np.zeros(len(feature), dtype=np.uint8),  # BRANCH_LEQ
+        "nodes_missing_value_tracks_true": missing_left.astype(np.int64),
+        "leaf_weights": weights,
+        "leaf_targetids": np.full(len(weights), tree.target, dtype=np.int64),
+    }
+
+
+def _linked(graph: Graph, model: Any, scores: str) -> str:
     """Add what turns scores into probabilities or numbers."""
     if hasattr(model, "classes_"):
         return two_columns(graph, graph.add("Sigmoid", scores)) if len(model.classes_) == 2 else graph.add("Softmax", scores, axis=1)
