@@ -1,5 +1,6 @@
 """Collectors of spans: real receivers of OTLP over HTTP and gRPC, that decode what came."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,9 +98,10 @@ def _grpc(made: Collector) -> Iterator[str]:
     method = grpc.unary_unary_rpc_method_handler(export, read, ExportTraceServiceResponse.SerializeToString)
     server = grpc.server(ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_EXPORT, {"Export": method})])
-    server.add_insecure_port("127.0.0.1:4317")  # OTLP's own, by which the exporter knows the protocol
+    address = f"127.0.{secrets.randbelow(250) + 1}.1:4317"  # OTLP's own port, by which the exporter knows the protocol
+    server.add_insecure_port(address)
     server.start()
-    yield "http://127.0.0.1:4317"
+    yield f"http://{address}"
     server.stop(None).wait()
 
 

@@ -314,7 +314,7 @@ def test_spans_go_by_grpc_to_its_port_and_the_last_ones_before_the_end() -> None
         assert {span.trace for span in receiver.named(INFER, 2)} == {first, last}
 
 
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4317", "http://127.0.0.1:9", "http://collector.invalid:4318"])
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.9:4317", "http://127.0.0.1:9", "http://collector.invalid:4318"])
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(endpoint: str) -> None:
     with pod(late_flights(), tracing=Tracing(endpoint=endpoint, sample_ratio=1)) as made:
         server = made.serve()

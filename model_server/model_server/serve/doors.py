@@ -9,16 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mlmodel_contract.environment import PATH_API_KEYS, PATH_TLS, PATH_TOKEN
+from mlmodel_contract.manifest import KubernetesTokens
 from mlmodel_contract.pod import PodDocument
 
-from ..api_server import ApiServer
 from ..places import place
 from .callers import Callers, KeyCallers
 from .errors import StartRefused
 from .metrics import ServerMetrics
 from .reloading import Unusable
-from .reviews import Reviewer
-from .tokens import TokenCallers
 
 if TYPE_CHECKING:
     from .certificate import Certificate
@@ -56,11 +54,18 @@ async def open_doors(document: PodDocument, metrics: ServerMetrics) -> Doors:
     except Unusable as error:
         raise StartRefused(str(error)) from error
     if document.authentication and (tokens := document.authentication.kubernetes):
-        server = ApiServer.of_the_cluster(place(PATH_TOKEN))
-        reviewer = Reviewer(server, tokens.audiences, document.namespace, document.model)
-        await reviewer.check()
-        doors.callers = TokenCallers(reviewer.review)
+        doors.callers = await _token_callers(document, tokens)
     return doors
+
+
+async def _token_callers(document: PodDocument, tokens: KubernetesTokens) -> Callers:
+    from ..api_server import ApiServer  # late, as the certificate: these import httpx
+    from .reviews import Reviewer
+    from .tokens import TokenCallers
+
+    reviewer = Reviewer(ApiServer.of_the_cluster(place(PATH_TOKEN)), tokens.audiences, document.namespace, document.model)
+    await reviewer.check()
+    return TokenCallers(reviewer.review)
 
 
 def _with_certificate(doors: Doors, secret: str, metrics: ServerMetrics) -> None:
