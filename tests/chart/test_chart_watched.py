@@ -153,7 +153,7 @@ def test_models_are_scraped_where_they_listen_and_keep_their_own_namespace(helm_
     pod = yaml.safe_load((ROOT / "tests" / "operator" / "golden" / "deployment-late-v1.yaml").read_text())["spec"]["template"]
     assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     containers = [*pod["spec"]["containers"], *pod["spec"]["initContainers"]]
-    listening = {port["name"] for container in containers for port in container.get("ports", []) if port["name"] != "http"}
+    listening = {port["name"] for container in containers for port in container.get("ports", []) if port["name"] not in ("http", "grpc")}
     assert {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]} == listening
     endpoints = [*monitor["podMetricsEndpoints"], *rendered.find("ServiceMonitor", RELEASE)["spec"]["endpoints"]]
     assert all(endpoint["honorLabels"] for endpoint in endpoints), "else the label namespace is that of the pod that is scraped"

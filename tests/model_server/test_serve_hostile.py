@@ -4,21 +4,17 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from tests.model_server.bundles import late_flights
 from tests.model_server.pods import Pod, pod, poll
+from tests.model_server.raw_http import BODY, LIVE, PATH, answers, connected, head, infer, read_all
 from tests.model_server.requests import flights
 
 pytestmark = pytest.mark.slow
-
-PATH = "/v2/models/x/infer"
-BODY = json.dumps(flights(1)).encode()
-HOST = b"Host: x\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -30,47 +26,6 @@ def served() -> Iterator[Pod]:
         assert made.infer(flights(3)).status_code == 200
         assert made.served("requests_total", code="500") == 0
         poll(lambda: made.served("requests_in_flight") == 0, "the end of all requests")
-
-
-def infer(*headers: str, body: bytes = BODY, path: str = PATH) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def head(*lines: str) -> bytes:
-    return "\r\n".join([f"POST {PATH} HTTP/1.1", *lines, "", ""]).encode()
-
-
-LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@contextmanager
-def connected(made: Pod, sent: bytes = b"") -> Iterator[socket.socket]:
-    url = httpx.URL(made.url)
-    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
-        connection.sendall(sent)
-        yield connection
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Read until the server closes."""
-    parts = []
-    while part := connection.recv(65_536):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def answers(received: bytes) -> list[tuple[int, Any]]:
-    """Take responses apart that all have a content-length."""
-    found = []
-    while received:
-        start, _, rest = received.partition(b"\r\n\r\n")
-        lines = start.decode().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
-        length = int(headers["content-length"])
-        found.append((int(lines[0].split()[1]), json.loads(rest[:length])))
-        received = rest[length:]
-    return found
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {

@@ -1,0 +1,69 @@
+"""HTTP of the tests that is written and read byte by byte.
+
+Not here: what is sent.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.model_server.pods import Pod
+from tests.model_server.requests import flights
+
+PATH = "/v2/models/x/infer"
+BODY = json.dumps(flights(1)).encode()
+
+
+def infer(*headers: str, body: bytes = BODY, path: str = PATH) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def head(*lines: str) -> bytes:
+    return "\r\n".join([f"POST {PATH} HTTP/1.1", *lines, "", ""]).encode()
+
+
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@contextmanager
+def connected(made: Pod, sent: bytes = b"") -> Iterator[socket.socket]:
+    url = httpx.URL(made.url)
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        connection.sendall(sent)
+        yield connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes."""
+    parts = []
+    while part := connection.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_status(connection: socket.socket) -> int:
+    """Read one whole answer, in however many parts it comes; return its status."""
+    received = b""
+    while not (received.endswith(b"}") and b"\r\n\r\n" in received):
+        part = connection.recv(65_536)
+        assert part, f"the connection was closed after {received!r}"
+        received += part
+    return answers(received)[0][0]
+
+
+def answers(received: bytes) -> list[tuple[int, Any]]:
+    """Take responses apart that all have a content-length."""
+    found = []
+    while received:
+        start, _, rest = received.partition(b"\r\n\r\n")
+        lines = start.decode().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        length = int(headers["content-length"])
+        found.append((int(lines[0].split()[1]), json.loads(rest[:length])))
+        received = rest[length:]
+    return found
