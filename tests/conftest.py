@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster import binaries, debian, s3
 from tests.cluster import control_plane as planes
@@ -19,6 +20,9 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.ports import free_control_plane_ports
 from tests.cluster.progress import Steps
 from tests.cluster.s3 import S3Server
+
+settings.register_profile("without times", deadline=None)  # a busy machine breaks no behaviour
+settings.load_profile("without times")
 
 _CONTROL_PLANE_FIXTURES = {"control_plane", "namespace", "kubectl"}
 

@@ -164,7 +164,7 @@ def undisturbed(deeds: tuple[str, ...]) -> dict[str, Any]:
     return outcome(live_through([([], deed) for deed in deeds]))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 @given(segments)
 def test_disturbed_or_not_it_ends_the_same(script: list[tuple[list[Callable[[Story], None]], str]]) -> None:
     assert outcome(live_through(script)) == undisturbed(tuple(deed for _, deed in script))

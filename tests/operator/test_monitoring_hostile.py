@@ -142,7 +142,7 @@ def test_pods_beyond_the_room_of_a_status_are_refused_and_the_rest_still_counts(
 JUNK = st.one_of(st.integers(-(2**70), -1), st.integers(2**60, 2**300), st.floats().filter(lambda value: not value.is_integer()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     junk=st.lists(JUNK, min_size=1, max_size=4), place=st.integers(0, 200), field=st.sampled_from(["live", "reference", "labels", "rows"])
 )

@@ -173,7 +173,7 @@ def label_sum(parts: Sequence[LabelCounts]) -> LabelCounts:
     return LabelCounts(**{name: sum(getattr(part, name) for part in parts) for name in ("rows", "loss", "loss_squared")})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31),
     pods=st.integers(1, 5),
@@ -241,7 +241,7 @@ def test_damaged_evidence_is_named(damage: str) -> None:
         Evidence.unpack(damage)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(place=st.integers(0, 10**6), letter=st.sampled_from("AZaz09+/= "))
 def test_evidence_with_any_letter_changed_or_cut_is_the_same_or_refused(place: int, letter: str) -> None:
     text = _PACKED

@@ -122,7 +122,7 @@ def test_an_irrelevant_offset_is_tolerated_for_ever() -> None:
     assert verdict.state is DriftState.NONE
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.integers(1, 4))
 def test_any_split_over_pods_gives_the_same_memory(sizes: list[int], pods: int) -> None:
     random = np.random.default_rng(sum(sizes))
