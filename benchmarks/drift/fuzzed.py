@@ -19,15 +19,13 @@ from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGroup
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.metrics import Metric, Task
-from mlmodel_contract.report import LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import LossReference, MonitorReportSpec
 from mlmodel_operator.monitoring import Evidence, Judgement, Settings, judge
-from model_server.monitor.counting import RowCounter
-from model_server.monitor.labels import ScoredLabels
-from model_server.monitor.scoring import Scorer
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
 from pydantic import ValidationError
 
+from benchmarks.drift.counted import CountedPod
 from benchmarks.drift.parallel import each
 from benchmarks.table import Row, at_most
 
@@ -199,38 +197,18 @@ def _healthy() -> tuple[dict[str, Document], dict[str, Document], Judgement]:
 
 
 class _Pod:
-    """A pod of the healthy version, which counts as a sidecar does."""
+    """A pod of the healthy version."""
 
     def __init__(self, known: Profile) -> None:
-        self._profile = known
-        self._counter = RowCounter(known, _schema())
-        self._scorer = Scorer(_schema(), known.loss)
-        self._labels = ScoredLabels.blank(_schema(), self._scorer)
-        self._rows = 0
+        self._counted = CountedPod(known, _schema(), "m", "v1")
 
     def report(self, random: np.random.Generator, sequence: int, rows: int) -> Document:
         columns, truth = _rows(random, rows)
         chances = _predicted(columns)
-        self._counter.update(columns, chances)
-        self._rows += rows
+        self._counted.count(columns, chances)
         for place, (chance, true) in enumerate(zip(chances[:, 1], truth, strict=True)):
-            groups = [["north", "south"].index(columns["place"][place])]
-            label = {"id": "", "version": "v1", "values": [float(chance)], "groups": groups, "truth": bool(true)}
-            self._labels = self._labels.add(label, self._scorer) or self._labels  # type: ignore[arg-type]
-        return MonitorReportSpec(
-            contract=VERSION,
-            model="m",
-            version="v1",
-            sequence=sequence,
-            time="2024-05-01T12:00:00Z",
-            rows=RowCounts(served=self._rows, counted=self._rows, captured=self._rows, due=self._rows),
-            features=self._counter.features(),
-            products=self._counter.products,
-            correlations=self._profile.correlations,
-            labels=self._labels.total,
-            groups=list(self._labels.groups),
-            loss_reference=self._profile.loss,
-        ).wire()
+            self._counted.label(float(chance), bool(true), ["north", "south"].index(columns["place"][place]))
+        return self._counted.report(sequence, "2024-05-01T12:00:00Z").wire()
 
 
 def _schema() -> BundleSchema:

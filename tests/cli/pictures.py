@@ -15,20 +15,18 @@ import typer
 from mlmodel_cli.histograms import Histogram
 from mlmodel_cli.seen import Counted, Seen, Verdicts
 from mlmodel_cli.telling import by_evidence, told
-from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGroup
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.metrics import Metric, Task
-from mlmodel_contract.report import LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import LossReference, MonitorReportSpec
 from mlmodel_contract.version import Estimate, Metrics
 from mlmodel_operator.monitoring import Evidence, Judgement, Settings, judge
-from model_server.monitor.counting import RowCounter
-from model_server.monitor.labels import ScoredLabels
-from model_server.monitor.scoring import Scorer
 from model_server.train.profile import profile
 from model_server.train.rows import Rows
 from numpy.typing import NDArray
 from rich.console import Console
+
+from benchmarks.drift.counted import CountedPod
 
 FOLDER = Path("docs/pictures")
 
@@ -119,40 +117,21 @@ def _seen(judgement: Judgement, report: MonitorReportSpec) -> Seen:
 
 
 class _Pod:
-    """Counts rows and labels as a sidecar does."""
+    """Lives a life, bucket by bucket."""
 
     def __init__(self, known: Profile) -> None:
-        self._profile = known
-        self._counter = RowCounter(known, _schema())
-        self._scorer = Scorer(_schema(), known.loss)
-        self._labels = ScoredLabels.blank(_schema(), self._scorer)
+        self._counted = CountedPod(known, _schema(), _MODEL, _VERSION)
 
     def report(self, random: np.random.Generator, life: Life, number: int) -> MonitorReportSpec:
         columns, truth = _rows(random, _BUCKET, life)
         chances = _predicted(columns)
         for chance, true, place in zip(chances[:, 1], truth, columns["origin"], strict=True):
             if random.random() < life.labelled:
-                groups = [_PLACES.index(place)]
-                label = {"id": "", "version": _VERSION, "values": [float(chance)], "groups": groups, "truth": bool(true)}
-                self._labels = self._labels.add(label, self._scorer) or self._labels  # type: ignore[arg-type]
+                self._counted.label(float(chance), bool(true), _PLACES.index(place))
         if life.missing and number > _BUCKETS // 2:
             columns["wind"] = [None] * _BUCKET
-        self._counter.update(columns, chances)
-        rows = _BUCKET * number
-        return MonitorReportSpec(
-            contract=VERSION,
-            model=_MODEL,
-            version=_VERSION,
-            sequence=number,
-            time="",
-            rows=RowCounts(served=rows, counted=rows, captured=rows, due=rows),
-            features=self._counter.features(),
-            correlations=self._profile.correlations,
-            products=self._counter.products,
-            labels=self._labels.total,
-            groups=list(self._labels.groups),
-            loss_reference=self._profile.loss,
-        )
+        self._counted.count(columns, chances)
+        return self._counted.report(number, time="")
 
 
 def _known(random: np.random.Generator) -> Profile:

@@ -1,8 +1,28 @@
-"""One thread for numeric libraries: small data needs no more, and idle threads would spin beside the other tests.
+"""One thread for numeric libraries: small data needs no more, and idle threads would spin beside the other tests. And a shared pod.
 
-Here, since the libraries read it when they are imported, which is after this file and before every fixture.
+The first is here, since the libraries read it when they are imported, which is after this file and before every fixture; so fixtures
+import them late.
 """
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.model_server.pods import Pod
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="module")
+def number_pod() -> "Iterator[Pod]":
+    """A server of a model of numbers, which must not fail by itself."""
+    from tests.model_server.bundles import minutes
+    from tests.model_server.pods import pod
+
+    with pod(minutes()) as made:
+        made.serve()
+        yield made
+        assert made.served("requests_total", code="500") == 0

@@ -219,6 +219,22 @@ def test_a_manifest_may_not_name_files_elsewhere(folder: Folder) -> None:
     assert refused.value.check == "ManifestInvalid"
 
 
+def tell_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> None:
+    """Let this process be a container of a pod below ``root`` whose bundle must have the digest."""
+    document = PodDocument(
+        contract=VERSION,
+        namespace="n",
+        model="x",
+        version="x-v1",
+        model_uid="1",
+        version_uid="2",
+        artifact=Artifact(uri="pvc://store/x/versions/x-v1", digest=digest),
+        store="pvc://store/x",
+    )
+    monkeypatch.setenv("MLMODEL_ROOT", str(root))
+    monkeypatch.setenv(ENV_POD, json.dumps(document.wire()))
+
+
 class TestFetch:
     """The init step, as its pod runs it."""
 
@@ -227,18 +243,7 @@ class TestFetch:
         """Set a pod up whose bundle must have the digest; return the place of its termination message."""
 
         def start(wanted: str) -> Path:
-            document = PodDocument(
-                contract=VERSION,
-                namespace="n",
-                model="x",
-                version="x-v1",
-                model_uid="1",
-                version_uid="2",
-                artifact=Artifact(uri="pvc://store/x/versions/x-v1", digest=wanted),
-                store="pvc://store/x",
-            )
-            monkeypatch.setenv("MLMODEL_ROOT", str(tmp_path))
-            monkeypatch.setenv(ENV_POD, json.dumps(document.wire()))
+            tell_pod(monkeypatch, tmp_path, wanted)
             message = tmp_path / "dev/termination-log"
             message.parent.mkdir()
             message.touch()
@@ -274,22 +279,11 @@ class TestFetch:
 def test_a_server_that_refuses_a_bundle_says_why_as_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path / PATH_BUNDLE.removeprefix("/"))
     _made_with("scikit-learn", "0.24.2")(folder)
-    document = PodDocument(
-        contract=VERSION,
-        namespace="n",
-        model="x",
-        version="x-v1",
-        model_uid="1",
-        version_uid="2",
-        artifact=Artifact(uri="pvc://store/x/versions/x-v1", digest=folder.seal()),
-        store="pvc://store/x",
-    )
+    tell_pod(monkeypatch, tmp_path, folder.seal())
     for path, content in ((PATH_TERMINATION, b""), (PATH_PREDICTION_KEY, bytes(32))):
         place = tmp_path / path.removeprefix("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-    monkeypatch.setenv("MLMODEL_ROOT", str(tmp_path))
-    monkeypatch.setenv(ENV_POD, json.dumps(document.wire()))
     assert run_server() == 1
     said = (tmp_path / PATH_TERMINATION.removeprefix("/")).read_text()
     assert "made with scikit-learn 0.24.2" in said

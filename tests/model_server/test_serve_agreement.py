@@ -18,8 +18,8 @@ from model_server.serve.wire import InferCall
 from model_server.train.pipeline import is_tree
 from threadpoolctl import threadpool_limits
 
+from tests.lengths import length
 from tests.model_server.agreement import DATATYPES, Declared, Packaged, declared, packaged, present
-from tests.model_server.lengths import length
 from tests.model_server.requests import HEADER, Json, binary, tensor
 from tests.model_server.rpcs import packed, typed, values
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.model_server.bundles import late_flights, minutes
+from tests.model_server.bundles import late_flights
 from tests.model_server.pods import Pod, pod
 from tests.model_server.requests import Json, flights, tensor, without
 
@@ -24,14 +24,6 @@ def flight_pod() -> Iterator[Pod]:
         made.serve()
         yield made
         assert made.infer(flights(3)).status_code == 200
-        assert made.served("requests_total", code="500") == 0
-
-
-@pytest.fixture(scope="module")
-def number_pod() -> Iterator[Pod]:
-    with pod(minutes()) as made:
-        made.serve()
-        yield made
         assert made.served("requests_total", code="500") == 0
 
 

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.model_server.bundles import late_flights, minutes
+from tests.model_server.bundles import late_flights
 from tests.model_server.pods import Pod, pod
 from tests.model_server.requests import HEADER, Json, binary, flights, mixed, raw, tensor, unmixed
 
@@ -19,14 +19,6 @@ ALL_AS_BYTES = {"parameters": {"binary_data_output": True}}
 @pytest.fixture(scope="module")
 def flight_pod() -> Iterator[Pod]:
     with pod(late_flights()) as made:
-        made.serve()
-        yield made
-        assert made.served("requests_total", code="500") == 0
-
-
-@pytest.fixture(scope="module")
-def number_pod() -> Iterator[Pod]:
-    with pod(minutes()) as made:
         made.serve()
         yield made
         assert made.served("requests_total", code="500") == 0

@@ -14,8 +14,8 @@ from model_server.serve.tensors import InferRequest
 from model_server.serve.v1 import V1Reader
 from model_server.serve.wire import decode_infer
 
+from tests.lengths import length
 from tests.model_server.bundles import late_flights
-from tests.model_server.lengths import length
 from tests.model_server.planes import plane
 from tests.model_server.requests import HEADER, Json, binary, flights, tensor
 from tests.model_server.rpcs import packed, typed

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from model_server.serve.oip import open_inference_pb2 as oip
 
+from tests.lengths import length
 from tests.model_server.bundles import late_flights, minutes
 from tests.model_server.fuzzing import Door, doors, good
-from tests.model_server.lengths import length
 from tests.model_server.planes import plane
 from tests.model_server.requests import DTYPES, binary, flights, tensor
 

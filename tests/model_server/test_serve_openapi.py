@@ -13,8 +13,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
+from tests.lengths import length
 from tests.model_server.bundles import late_flights, minutes, species
-from tests.model_server.lengths import length
 from tests.model_server.pods import Pod, pod
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lengths import length
 from tests.model_server.bundles import late_flights
-from tests.model_server.lengths import length
 from tests.model_server.pods import Pod, pod, poll
 from tests.model_server.raw_http import LIVE, answers, connected, head, infer, read_all, read_status
 from tests.model_server.requests import flights

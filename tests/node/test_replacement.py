@@ -1,17 +1,17 @@
 """The model's pod is replaced again and again under a steady load, over kept connections, new ones, and gRPC: no request fails."""
 
 import json
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.lengths import length
 from tests.node import manifests
 from tests.node.team import Team
 
-TIMES = 10 if os.environ.get("EXHAUSTIVE") else 3
+TIMES = length(3, 10)
 CLIENT = "asks-on"
 _SECONDS = 1_200
 
