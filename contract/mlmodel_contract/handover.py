@@ -1,7 +1,9 @@
 """The message that the server hands to the monitor for each batch: one datagram, never waited for.
 
-A datagram is UTF-8 JSON of ``Batch``. ``served`` is the server's own cumulative count of rows, sent with each message, so that the monitor
-knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets.
+A datagram is a line of UTF-8 JSON, ``Head``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
+predictions, row after row, then the columns that ``Head`` names, each with all its rows. Numbers are most of what there is to tell; as
+JSON they cost more than the predictions. ``served`` is the server's own cumulative count of rows, sent with each message, so that the
+monitor knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets, and reading and writing.
 """
 
 from typing import NotRequired, TypedDict
@@ -10,13 +12,13 @@ DATAGRAM_LIMIT = 131_072
 """Bytes; a batch that is longer is split by rows."""
 
 
-class Batch(TypedDict):
-    """One batch of predicted rows, by column; every list has the same length."""
+class Head(TypedDict):
+    """One batch of predicted rows, but for its numbers; every list but ``numbers`` has the same length."""
 
     server: str  # random name of the server process
     served: int  # rows that this server process has predicted, this batch included
     time: float  # seconds since the epoch
     ids: list[str]
-    columns: dict[str, list[str | bool | float | None]]  # as validated: the features, and the time column where it was sent
-    predictions: list[list[float]]  # rows x classes probabilities, or rows x 1
+    numbers: list[str]  # names of the columns of numbers, which follow; NaN is a missing one
+    others: dict[str, list[str | bool | None]]  # categories, booleans, and the time column where it was sent, as validated
     traces: NotRequired[list[str | None]]  # ids of the requests' traces, where any had one

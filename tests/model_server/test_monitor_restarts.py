@@ -99,9 +99,13 @@ def test_damaged_datagrams_change_nothing() -> None:
                 b"junk",
                 b"[]",
                 b"{}",
-                b'{"ids": ["a"], "server": "s", "served": 1, "time": 0, "columns": {}, "predictions": []}',
+                b"{}\n",
+                b'{"ids": ["a"], "server": "s", "served": 1, "time": 0, "numbers": [], "others": {}}\n',
+                b'{"ids": ["a"], "server": "s", "served": 1, "time": 0, "numbers": ["distance"], "others": {}}\n' + bytes(8),
+                b'{"ids": ["a"], "server": "s", "served": 1, "time": 0, "numbers": [], "others": {"carrier": []}}\n' + bytes(8),
+                b'{"ids": ["a"], "server": "s", "served": 1, "time": 0, "numbers": [], "others": {"carrier": [[]]}}\n' + bytes(8),
             ):
                 stranger.send(damaged)
         assert made.infer(flights(3)).status_code == 200
         poll(lambda: counted(made) == 3, "the good rows")
-        assert made.monitored("damaged_batches_total") == 3
+        assert made.monitored("damaged_batches_total") == 8

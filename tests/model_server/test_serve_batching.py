@@ -14,8 +14,9 @@ from model_server.serve.batching import Batcher
 from model_server.serve.dataplane import DataPlane, Predicted, ServedModel
 from model_server.serve.errors import Failed, InvalidRequest, Overloaded, ServeError, TooLate
 from model_server.serve.metrics import ServerMetrics
+from model_server.serve.outputs import InferResponse
 from model_server.serve.settings import Limits
-from model_server.serve.tensors import InferRequest, InferResponse, Tensor
+from model_server.serve.tensors import InferRequest, Tensor
 from model_server.serve.trace import Trace, current
 
 from tests.model_server.bundles import minutes
@@ -109,7 +110,7 @@ def test_requests_of_one_turn_are_one_batch_and_each_gets_its_own_rows() -> None
         assert [*answers] == [[2, 3], [4], [5, 6, 7]]
         assert stand.adder.batches == [6]
         (told,) = stand.told
-        assert told.columns["a"].tolist() == [1, 2, 3, 4, 5, 6]
+        assert (told.names, told.numbers.tolist()) == (["a", "b"], [[1, 2, 3, 4, 5, 6], [1] * 6])
         assert len(set(told.ids)) == 6
 
     run(scenario)

@@ -13,16 +13,15 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile
-from mlmodel_contract.handover import Batch
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
 
 from ..labelled import Acknowledgement, LabelledPrediction
 from ..prediction_id import signature
 from .accounting import RowAccount
 from .counting import RowCounter
+from .gathering import Gathered
 from .labels import ScoredLabels
 from .scoring import Scorer
 from .spool import KeptLabel, Spool, Transaction
@@ -70,16 +69,19 @@ class Book:
         self._load()
         self._reported = self._so_far()
 
-    def take(self, batches: Sequence[Batch]) -> None:
-        """Count batches of predicted rows; a damaged one is left out and shows as missed."""
+    def take(self, rows: Gathered) -> None:
+        """Count predicted rows; a damaged batch of them is left out and shows as missed."""
         with self._lock:
-            for batch in batches:
-                try:
-                    self._count(batch)
-                except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-                    self.dropped.damaged_batches += 1
-                    _log.exception("a batch from the server cannot be counted")
+            try:
+                self._count(rows)
+            except (TypeError, ValueError):
+                for alone in rows.alone():
+                    self._count_if_sound(alone)
             self._changed = True
+
+    def damaged(self) -> None:
+        """Count a datagram that could not be read."""
+        self.dropped.damaged_batches += 1
 
     def label(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:
         """Score labels and keep them; on return they are durable.
@@ -162,12 +164,18 @@ class Book:
         with self._lock:
             return RowCounts(**self._account.rows()), self._labels.total
 
-    def _count(self, batch: Batch) -> None:
-        rows, server, served, seconds = len(batch["ids"]), str(batch["server"]), int(batch["served"]), float(batch["time"])
-        if rows:
-            predictions = np.array(batch["predictions"], dtype=np.float64).reshape(rows, -1)
-            self._counter.update(batch["columns"], predictions)
-        self._account.take(server, served, rows, seconds)
+    def _count_if_sound(self, rows: Gathered) -> None:
+        try:
+            self._count(rows)
+        except (TypeError, ValueError):
+            self.dropped.damaged_batches += 1
+            _log.exception("a batch from the server cannot be counted")
+
+    def _count(self, rows: Gathered) -> None:
+        if rows.ids:
+            self._counter.update(rows.columns(), rows.predictions)
+        for batch in rows.batches:
+            self._account.take(batch.server, batch.served, len(batch.ids), batch.seconds)
 
     def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[ScoredLabels, int]:
         """Return the counts with these labels, and how many could not be scored."""

@@ -5,10 +5,9 @@ Not here: which labels are taken, and reading the files.
 """
 
 import logging
-import math
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -18,11 +17,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TIME, COLUMN_TRACE
-from mlmodel_contract.handover import Batch
 from mlmodel_contract.manifest import ColumnType
+from numpy.typing import NDArray
 
 from ..storage import Location, StorageError, locate, write_atomic
 from .counting import prediction_of
+from .gathering import Gathered
 from .parquet import labels_content, rows_content
 from .spool import Spool
 
@@ -67,14 +67,14 @@ class RowBuffer:
         self._columns = self._blank()
         self._since: float | None = None
 
-    def take(self, batches: Sequence[Batch]) -> None:
-        """Keep the sampled rows of batches, as long as there is room."""
-        for batch in batches:
-            places = [place for place, identity in enumerate(batch["ids"]) if self._sampled(identity)]
-            if places:
-                rows = self._rows(batch)
-                with self._lock:
-                    self._keep({name: [values[place] for place in places] for name, values in rows.items()}, len(places))
+    def take(self, rows: Gathered) -> None:
+        """Keep the sampled rows, as long as there is room."""
+        sampled = self._sampled(rows.ids)
+        with self._lock:
+            room = max(0, _BUFFER_ROWS - len(self._columns[COLUMN_ID]))
+            self.dropped += max(0, len(sampled) - room)
+            if len(kept := sampled[:room]):
+                self._keep(rows, kept)
 
     def full(self) -> bool:
         """Tell whether the rows are enough for a file."""
@@ -100,30 +100,33 @@ class RowBuffer:
         names = (*self._features, COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION, COLUMN_TRACE)
         return {name: array("d") if name in self._numbers else [] for name in names}
 
-    def _sampled(self, identity: str) -> bool:
-        digest = blake2b(identity.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") < self._threshold
+    def _sampled(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the places of the rows to keep, by their ids alone: each replica, and each attempt, decides in the same way."""
+        if self._threshold >= _HASHES:
+            return np.arange(len(ids))
+        return np.flatnonzero([_hash(identity) < self._threshold for identity in ids])
 
-    def _rows(self, batch: Batch) -> dict[str, Sequence[Any]]:
-        rows = len(batch["ids"])
-        times = batch["columns"].get(self._schema.time or "", [None] * rows)
-        predictions = np.array(batch["predictions"], dtype=np.float64).reshape(rows, -1)
-        return {
-            **{name: batch["columns"].get(name, [None] * rows) for name in self._features},
-            COLUMN_ID: batch["ids"],
-            COLUMN_TIME: [_seconds(value, batch["time"]) for value in times],
-            COLUMN_ARRIVED: [batch["time"]] * rows,
-            COLUMN_PREDICTION: prediction_of(predictions, self._schema.task).tolist(),
-            COLUMN_TRACE: batch.get("traces") or [None] * rows,
-        }
-
-    def _keep(self, rows: Mapping[str, list[Any]], number: int) -> None:
-        room = max(0, _BUFFER_ROWS - len(self._columns[COLUMN_ID]))
-        self.dropped += max(0, number - room)
-        for name, values in rows.items():
-            kept = values[:room]
-            self._columns[name].extend([math.nan if value is None else value for value in kept] if name in self._numbers else kept)
+    def _keep(self, rows: Gathered, places: NDArray[np.int64]) -> None:
+        for name, values in self._values(rows).items():
+            column = self._columns[name]
+            if isinstance(column, array):
+                column.frombytes(np.asarray(values, np.float64)[places].tobytes())
+            else:
+                column.extend([values[place] for place in places.tolist()])
         self._since = time.monotonic() if self._since is None else self._since
+
+    def _values(self, rows: Gathered) -> dict[str, Any]:
+        """Return all columns of a file, of all rows."""
+        given, number = rows.columns(), len(rows.ids)
+        times = given.get(self._schema.time or "")
+        return {
+            **{name: given.get(name, [None] * number) for name in self._features},
+            COLUMN_ID: rows.ids,
+            COLUMN_TIME: rows.seconds if times is None else list(map(_seconds, times, rows.seconds.tolist())),
+            COLUMN_ARRIVED: rows.seconds,
+            COLUMN_PREDICTION: prediction_of(rows.predictions, self._schema.task),
+            COLUMN_TRACE: rows.traces,
+        }
 
 
 class Archive:
@@ -204,6 +207,10 @@ class Archive:
             _log.warning("%s with %d rows is not in the store yet: %s", file.name, file.rows, error)
             return False
         return True
+
+
+def _hash(identity: str) -> int:
+    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big")
 
 
 def _seconds(value: Any, otherwise: float) -> float:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-import orjson
-from mlmodel_contract.handover import DATAGRAM_LIMIT, Batch
+from mlmodel_contract.handover import DATAGRAM_LIMIT
+
+from ..datagrams import Batch, decode
+from .gathering import Gathered, gather
 
 _log = logging.getLogger(__name__)
 _TOGETHER = 64  # datagrams that are counted together, which is cheaper for each
@@ -20,10 +22,11 @@ _LOOK_SECONDS = 0.2
 
 
 class Receiver:
-    """Listens at ``path`` and passes on what arrives, in order; a datagram that is no JSON object is left out."""
+    """Listens at ``path`` and passes on what arrives, in order; a datagram that is no batch is left out and counted."""
 
-    def __init__(self, path: Path, take: Callable[[Sequence[Batch]], None]) -> None:
+    def __init__(self, path: Path, take: Callable[[Gathered], None], damaged: Callable[[], None]) -> None:
         self._take = take
+        self._damaged = damaged
         self._end = Event()
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # left by a former process
@@ -64,10 +67,12 @@ class Receiver:
         batches: list[Batch] = []
         for datagram in datagrams:
             try:
-                batches.append(orjson.loads(datagram))
-            except orjson.JSONDecodeError:
-                _log.warning("a datagram of %d bytes is no JSON", len(datagram))
+                batches.append(decode(datagram))
+            except (ValueError, KeyError, TypeError) as error:
+                self._damaged()
+                _log.warning("a datagram of %d bytes is no batch: %s", len(datagram), error)
         try:
-            self._take(batches)
+            for gathered in gather(batches):
+                self._take(gathered)
         except Exception:  # the thread must outlive whatever a batch does; its rows show as missed
             _log.exception("%d batches could not be taken", len(batches))

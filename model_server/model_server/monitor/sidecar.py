@@ -10,7 +10,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,6 @@ from mlmodel_contract.environment import (
     SOCKET_ROWS,
     SOCKET_SERVER,
 )
-from mlmodel_contract.handover import Batch
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder, feedback_folder
 from prometheus_client import start_http_server
@@ -46,6 +45,7 @@ from .book import Book, Subject
 from .capture import Archive, Destination, RowBuffer
 from .dropped import DroppedLabels
 from .feedback import create_app
+from .gathering import Gathered
 from .metrics import Reporting, Sources, registry
 from .publishing import Publisher
 from .receiving import Receiver
@@ -125,7 +125,7 @@ class Sidecar:
 
     async def run(self) -> None:
         """Receive, save and report until SIGTERM; then report a last time."""
-        receiver = Receiver(place(SOCKET_ROWS), self._take)
+        receiver = Receiver(place(SOCKET_ROWS), self._take, self.book.damaged)
         receiver.start()
         config = uvicorn.Config(
             create_app(self.book),
@@ -152,9 +152,9 @@ class Sidecar:
             raise failure
         _log.info("ended")
 
-    def _take(self, batches: Sequence[Batch]) -> None:
-        self.book.take(batches)
-        self.buffer.take(batches)
+    def _take(self, rows: Gathered) -> None:
+        self.book.take(rows)
+        self.buffer.take(rows)
 
     async def _save_turns(self, server: "_Server") -> None:
         while await server.runs_for(_SAVE_SECONDS):

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from .dataplane import DataPlane, Outcome, Predicted, Query
 from .errors import Failed, Overloaded, ServeError, TooLate
 from .metrics import ServerMetrics
+from .outputs import InferResponse
 from .settings import Limits
-from .tensors import InferRequest, InferResponse
+from .tensors import InferRequest
 from .trace import Trace, current, told
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Tensors of a request as the columns of the bundle's schema: where a request is accepted, or refused with the name of the column.
 
 Missing values are ``null`` or ``NaN`` and are no fault; neither are values outside of a column's declared range. Every check is of one
-request alone. Not here: JSON, and what is done with the rows.
+request alone. Not here: JSON, what is done with the rows, and numbers that are too large for an engine (``rows.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,6 @@ from .rows import Floats, Rows
 from .tensors import FLOATS, INTEGERS, Tensor
 
 _LONGEST_TEXT = 1_000
-_LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a larger number would be infinite to them
 _REALS: frozenset[type] = frozenset({int, float, NoneType})
 _WHOLE: frozenset[type] = frozenset({int, NoneType})
 _BOOLEANS: frozenset[type] = frozenset({bool, NoneType})
@@ -108,10 +107,7 @@ class ColumnReader:
                 texts[column.name] = values
             else:
                 numbers.append(values)
-        matrix = np.array(numbers, dtype=np.float64).reshape(len(numbers), count)  # None becomes NaN
-        if not _surely_in_range(matrix):
-            _check_columns([column for column in self._features if column.type is not ColumnType.CATEGORY], matrix)
-        return matrix.T, texts
+        return np.array(numbers, dtype=np.float64).reshape(len(numbers), count).T, texts  # None becomes NaN
 
 
 def _number_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
@@ -181,7 +177,7 @@ def _matrix(tensor: Tensor) -> Floats:
     values = _values(tensor)
     _check_numbers(tensor.name, tensor.datatype, values)
     numbers = np.array(values, dtype=np.float64)  # None becomes NaN
-    if tensor.datatype in INTEGERS or not _surely_in_range(numbers):
+    if tensor.datatype in INTEGERS:
         _check_range(tensor.name, tensor.datatype, numbers)
     return numbers.reshape(tensor.shape)
 
@@ -204,19 +200,8 @@ def _check_types(name: str, values: list[Any], taken: frozenset[type], wanted: s
         raise InvalidRequest(f"column '{name}' has {_described(value)} at place {row}: each value must be {wanted}")
 
 
-def _surely_in_range(numbers: Floats) -> bool:
-    """Tell by one cheap operation, for nearly every request: a small sum of squares has no large number in it, and no missing one."""
-    flat = numbers.reshape(-1)
-    return bool(flat.dot(flat) < _LARGEST)
-
-
-def _check_columns(columns: Sequence[SchemaColumn], numbers: Floats) -> None:
-    for column, values in zip(columns, numbers, strict=True):
-        _check_range(column.name, "FP64", values)
-
-
 def _check_range(name: str, datatype: str, numbers: Floats) -> None:
-    low, high = INTEGERS.get(datatype, (-_LARGEST, _LARGEST))
+    low, high = INTEGERS[datatype]
     wrong = (numbers < low) | (numbers > high)
     if wrong.any():
         place = int(np.argmax(wrong))

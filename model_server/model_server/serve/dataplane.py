@@ -18,9 +18,10 @@ from ..prediction_id import Signer
 from .columns import ColumnReader
 from .errors import InvalidRequest, StartRefused, UnknownModel
 from .groups import Groups
-from .outputs import OutputWriter
-from .rows import Columns, Layout, Rows
-from .tensors import DATATYPES_OF, InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata
+from .matrix import MatrixReader
+from .outputs import InferResponse, OutputWriter
+from .rows import Columns, Floats, Layout, Rows
+from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMetadata
 from .trace import Trace
 
 _TRIALS = 3
@@ -43,12 +44,18 @@ class ServedModel:
 
 
 class Predicted(NamedTuple):
-    """Rows that were predicted, as the monitor is told of them; ``traces`` are ids, where any of the requests had one."""
+    """Rows that were predicted, as the monitor is told of them.
+
+    ``numbers`` is columns x rows, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
+    ``outside`` counts values beyond a column's range; ``traces`` are ids, where any of the requests had one.
+    """
 
     seconds: float
     ids: list[str]
-    columns: Mapping[str, Any]
-    predictions: np.ndarray
+    names: Sequence[str]
+    numbers: Floats
+    others: Mapping[str, Sequence[Any]]
+    predictions: Floats
     outside: Mapping[str, int]
     traces: list[str | None] | None = None
 
@@ -73,8 +80,9 @@ class DataPlane:
         self._signer = signer
         self._clock = clock
         self._reader = ColumnReader(model.schema, max_rows)
+        self._matrices = MatrixReader(model.schema, max_rows)
         self._layout = Layout(model.schema)
-        self._writer = OutputWriter(model.schema)
+        self._writer = OutputWriter(model.schema, model.name, model.version)
         self._groups = Groups(model.schema)
 
     def find(self, name: str, version: str | None) -> None:
@@ -119,6 +127,11 @@ class DataPlane:
         """
         return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs), trace)
 
+    def read_matrix(self, body: bytes, trace: Trace | None = None) -> Query | None:
+        """Check a request that is nothing but one matrix, as JSON; None where ``read`` is to check it. To be called by one thread."""
+        found = self._matrices.read(body)
+        return found and Query(found[0], self._writer.all, found[1], trace)
+
     def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:
         """Answer requests that are computed together; for each, in their order, its response or why there is none.
 
@@ -152,7 +165,7 @@ class DataPlane:
         )
         try:
             self._golden = ColumnReader(self.model.schema, len(golden.rows)).read(tuple(tensors))  # more rows than of a request, perhaps
-            predictions = self._predict(self._layout.columns(self._golden))
+            predictions = self._predict(self._layout.columns(self._layout.join([self._golden])))
         except InvalidRequest as error:
             raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
         expected = np.array(golden.predictions, dtype=np.float64)
@@ -171,15 +184,15 @@ class DataPlane:
         columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
         predictions = self._predict(columns)
         seconds = self._clock()
-        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.sent, columns.size))
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.others, columns.size))
         outputs = self._writer.outputs(predictions, ids)
         responses, start = [], 0
         for query in queries:
             end = start + query.rows.size
-            tensors = self._writer.write(query.wanted, outputs, start, end)
-            responses.append(InferResponse(self.model.name, self.model.version, tensors, query.id))
+            responses.append(InferResponse(self._writer, query.wanted, outputs, start, end, query.id))
             start = end
-        return responses, Predicted(seconds, ids, columns.sent, predictions, columns.outside, _traces(queries))
+        told = Predicted(seconds, ids, self._layout.told, columns.numbers, columns.others, predictions, columns.outside, _traces(queries))
+        return responses, told
 
     def _predict(self, columns: Columns) -> np.ndarray:
         predictions = self.model.predictor.predict(columns.features, columns.size)

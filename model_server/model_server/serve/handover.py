@@ -14,12 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 from mlmodel_contract.handover import DATAGRAM_LIMIT
 
+from ..datagrams import Batch, encode
 from .dataplane import Predicted
 
 _log = logging.getLogger(__name__)
@@ -42,10 +41,10 @@ class Handover:
 
     def offer(self, predicted: Predicted) -> None:
         """Hand over rows without waiting."""
-        base, self._served = self._served, self._served + len(predicted.ids)
+        self._served += len(predicted.ids)
         try:
-            messages = list(_messages(self._server, base, predicted))
-        except orjson.JSONEncodeError as error:  # the caller has its predictions, and must get them
+            messages = list(_messages(self._batch(predicted)))
+        except TypeError as error:  # the caller has its predictions, and must get them
             _log.error("%d rows cannot be handed to the monitor: %s", len(predicted.ids), error)
             self._dropped(len(predicted.ids))
             return
@@ -56,9 +55,7 @@ class Handover:
     def tell_served(self) -> None:
         """Tell the monitor the number of served rows where it has not heard the latest: it learns of dropped rows without more traffic."""
         if self._told != self._served and not self._backlog:
-            nothing = Predicted(time.time(), [], {}, np.empty((0, 1)), {})
-            for message in _messages(self._server, self._served, nothing):
-                self._put(message)
+            self._put(_Message(encode(self._batch(_nothing())), 0, self._served))
             self._send()
 
     async def flush(self, seconds: float) -> None:
@@ -68,6 +65,19 @@ class Handover:
             await asyncio.sleep(0.01)
         self._disconnect()
         self._drop_backlog()
+
+    def _batch(self, predicted: Predicted) -> Batch:
+        return Batch(
+            self._server,
+            self._served,
+            predicted.seconds,
+            predicted.ids,
+            predicted.names,
+            predicted.numbers,
+            predicted.others,
+            predicted.predictions,
+            predicted.traces,
+        )
 
     def _put(self, message: "_Message") -> None:
         size = len(message.datagram)
@@ -151,30 +161,16 @@ class _Message:
     served: int  # rows up to this message's last
 
 
-def _messages(server: str, base: int, predicted: Predicted) -> Iterator[_Message]:
+def _messages(batch: Batch) -> Iterator[_Message]:
     """Encode rows as one datagram, or as several where one would be too long."""
-    rows = len(predicted.ids)
-    document: dict[str, Any] = {
-        "server": server,
-        "served": base + rows,
-        "time": predicted.seconds,
-        "ids": predicted.ids,
-        "columns": dict(predicted.columns),
-        "predictions": predicted.predictions,
-    }
-    if predicted.traces:
-        document["traces"] = predicted.traces
-    message = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    if len(message) <= DATAGRAM_LIMIT or rows == 1:
-        yield _Message(message, rows, base + rows)
+    datagram, rows = encode(batch), len(batch.ids)
+    if len(datagram) <= DATAGRAM_LIMIT or rows == 1:
+        yield _Message(datagram, rows, batch.served)
         return
-    part = max(1, rows * DATAGRAM_LIMIT // (len(message) + len(message) // 8))
+    part = max(1, rows * DATAGRAM_LIMIT // (len(datagram) + len(datagram) // 8))
     for start in range(0, rows, part):
-        piece = _piece(predicted, slice(start, min(start + part, rows)))
-        yield from _messages(server, base + start, piece)
+        yield from _messages(batch.part(start, min(start + part, rows)))
 
 
-def _piece(predicted: Predicted, rows: slice) -> Predicted:
-    columns = {name: values[rows] for name, values in predicted.columns.items()}
-    traces = predicted.traces[rows] if predicted.traces else None
-    return Predicted(predicted.seconds, predicted.ids[rows], columns, predicted.predictions[rows], {}, traces)
+def _nothing() -> Predicted:
+    return Predicted(time.time(), [], [], np.empty((0, 0)), {}, np.empty((0, 1)), {})

@@ -1,14 +1,14 @@
 """Prometheus metrics of the server.
 
-Not here: where they are measured.
+All but those of spans are changed by the event loop's thread alone. Not here: where they are measured.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.process_collector import ProcessCollector
 
+from .tally import Count, Counts, Tallies, Tally
 from .trace import Trace
 
 _LABELS = ("namespace", "name", "version")
@@ -18,21 +18,18 @@ _SHED = (429, 503, 504)
 
 
 class ServerMetrics:
-    """The metrics of one served version, in a registry of their own.
-
-    To find a metric by its labels takes longer than to count, so each is found once.
-    """
+    """The metrics of one served version, in a registry of their own."""
 
     def __init__(self, namespace: str, name: str, version: str) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._model = (namespace, name, version)
-        requests = self._counter("requests", "Requests that were answered.", "endpoint", "code", "protocol")
-        duration = self._histogram(
+        self._requests = Counts("mlmodel_server_requests", "Requests that were answered.", (*_LABELS, "endpoint", "code", "protocol"))
+        self.registry.register(self._requests)
+        self._durations = self._tallies(
             "request_duration_seconds", "Time from a request's head to its answer.", _SECONDS, "endpoint", "protocol", "outcome"
         )
-        self._requests = cache(lambda endpoint, code, protocol: requests.labels(*self._model, endpoint, str(code), protocol))
-        self._duration = cache(lambda endpoint, code, protocol: duration.labels(*self._model, endpoint, protocol, _outcome(code)))
+        self._answers: dict[tuple[str, int, str], tuple[Count, Tally]] = {}
         self._labels = self._counter("labels", "Labels that came back.", "outcome")
         self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
@@ -40,15 +37,16 @@ class ServerMetrics:
         self._rows = self._counter("rows", "Rows that were predicted.").labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
         self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
-        self._batch = self._histogram("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
-        self._queue = self._histogram("queue_seconds", "Time that the oldest request of a batch waited.", _SECONDS).labels(*self._model)
+        self._batch = self._tallies("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
+        self._queue = self._tallies("queue_seconds", "Time that the oldest request of a batch waited.", _SECONDS).labels(*self._model)
         in_flight = Gauge("mlmodel_server_requests_in_flight", "Requests under way.", _LABELS, registry=self.registry)
         self._in_flight = in_flight.labels(*self._model)
 
     def answered(self, endpoint: str, code: int, seconds: float, protocol: str = "rest", trace: Trace | None = None) -> None:
         """Count an answer; ``code`` is an HTTP status, also of other protocols. A sampled trace becomes the exemplar of its bucket."""
-        self._requests(endpoint, code, protocol).inc()
-        self._duration(endpoint, code, protocol).observe(seconds, trace.exemplar if trace else None)
+        count, duration = self._answers.get((endpoint, code, protocol)) or self._answer(endpoint, code, protocol)
+        count.value += 1
+        duration.observe(seconds, trace.exemplar if trace else None)
         if code in _SHED:
             self._shed.inc()
 
@@ -94,11 +92,20 @@ class ServerMetrics:
         info = Gauge("mlmodel_server_model_info", "The served version.", (*_LABELS, "engine", "estimator"), registry=self.registry)
         info.labels(*self._model, engine, estimator).set(1)
 
+    def _answer(self, endpoint: str, code: int, protocol: str) -> tuple[Count, Tally]:
+        """Find the metrics of such answers, once."""
+        count = self._requests.labels(*self._model, endpoint, str(code), protocol)
+        found = count, self._durations.labels(*self._model, endpoint, protocol, _outcome(code))
+        self._answers[endpoint, code, protocol] = found
+        return found
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mlmodel_server_{name}", text, (*_LABELS, *labels), registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(f"mlmodel_server_{name}", text, (*_LABELS, *labels), buckets=buckets, registry=self.registry)
+    def _tallies(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Tallies:
+        made = Tallies(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
+        self.registry.register(made)
+        return made
 
 
 def _outcome(code: int) -> str:

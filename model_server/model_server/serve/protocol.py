@@ -50,7 +50,7 @@ class _Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_head = self._in_body = self._refused = self._proceeding = False
         self._running: Any = None  # which is to be answered next; ``cycle`` is the last that came
-        self._arrived = self._head_bytes = 0
+        self._arrived = self._chunk = 0
         self._refusal: _Refused | None = None
         self._unread_until = _NEVER
         self._until = self.hot.now + self.hot.limits.idle_seconds
@@ -70,6 +70,7 @@ class _Protocol(HttpToolsProtocol):
         if self._refused:
             return
         continued = self._in_head
+        self._chunk = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -87,19 +88,17 @@ class _Protocol(HttpToolsProtocol):
         """Begin a request."""
         self.url = b""
         self.headers = []
-        self._arrived = self._head_bytes = 0
+        self._arrived = 0
         self._in_head = True
         self._until = self.hot.now + self.hot.limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the path."""
         self.url += url
-        self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those after the body are read over."""
         if self._in_head:
-            self._head_bytes += len(name) + len(value)
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -192,20 +191,24 @@ class _Protocol(HttpToolsProtocol):
 
     def _check(self, headers: dict[bytes, bytes]) -> None:
         """Refuse a head that is too large, or that others on the way may have understood in another way."""
-        if self._head_bytes > self.hot.limits.head_bytes or len(self.headers) > self.hot.limits.headers:
+        limits, version = self.hot.limits, self.parser.get_http_version()
+        if len(self.headers) > limits.headers or (self._arrived + self._chunk > limits.head_bytes < self._head_bytes()):
             raise _Refused(431, self._too_large())
         if len(headers) != len(self.headers):
             names = [name for name, _ in self.headers]
             for name in _ONCE:
                 if names.count(name) > 1:
                     raise _Refused(400, f"the header {name.decode()} is there twice: send it once")
-        if b"host" not in headers and self.parser.get_http_version() == "1.1":
+        if b"host" not in headers and version == "1.1":
             raise _Refused(400, "the header host is missing: send it")
         coding = headers.get(b"transfer-encoding")
-        if coding is not None and (coding.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1"):
+        if coding is not None and (coding.strip().lower() != b"chunked" or version != "1.1"):
             raise _Refused(400, "this transfer-encoding is not taken: send chunked of HTTP/1.1, or a content-length")
         if self.parser.should_upgrade() and (self.parser.get_method() == b"CONNECT" or coding or b"content-length" in headers):
             raise _Refused(400, "the protocol of a connection cannot be changed here: send the request without the header upgrade")
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _trace(self) -> Trace | None:
         return self.hot.traces.http(self.headers, "POST", self.url.decode(), self.hot.paths[self.url], self.scheme or "http")
@@ -240,6 +243,8 @@ class _Protocol(HttpToolsProtocol):
         """Begin with those that wait while the client reads, one after the other; then read on, be it the rest of the last one's body."""
         if self._proceeding:
             return  # one that was answered at once: the loop below goes on with the next
+        if not self.pipeline and not self.flow.read_paused:
+            return
         self._proceeding = True
         while self.pipeline and self._running.response_complete and self._is_read():
             self._start_asgi_task(*self.pipeline.pop())

@@ -12,19 +12,22 @@ from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
 from ..bundle.engine import Beside
+from .errors import InvalidRequest
 
 Floats = NDArray[np.float64]
+_LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a larger number would be infinite to them
 
 
 class Rows(NamedTuple):
     """Checked rows (a tuple, since one is made for each request).
 
-    ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; ``texts`` the categories by
-    name; ``times`` the time column where it was sent.
+    ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; or the same as a flat list, row
+    after row, which becomes an array together with those of other requests. ``texts`` are the categories by name; ``times`` the time
+    column where it was sent.
     """
 
     size: int
-    numbers: Floats
+    numbers: Floats | list[float]
     texts: Mapping[str, list[str | None]]
     times: list[str | None] | None
 
@@ -32,51 +35,86 @@ class Rows(NamedTuple):
 class Columns(NamedTuple):
     """Rows by column.
 
-    ``features`` is what an engine takes: float64 arrays and object arrays of text or None. ``sent`` is what the monitor is told: the same
-    with booleans as they were sent, and the time column where there was one. ``outside`` counts values beyond a column's range.
+    ``features`` is what an engine takes: float64 arrays and object arrays of text or None. What the monitor is told is ``numbers``,
+    columns x rows, and by name ``others``: categories, booleans as they were sent, and the time column where there was one. ``outside``
+    counts values beyond a column's range.
     """
 
     size: int
     features: Mapping[str, NDArray[Any]]
-    sent: Mapping[str, Any]
+    numbers: Floats
+    others: Mapping[str, Sequence[Any]]
     outside: Mapping[str, int]
 
 
 class Layout:
-    """Joins rows and turns them into columns, by one schema."""
+    """Joins rows and turns them into columns, by one schema; ``told`` names the columns of numbers that the monitor is told of."""
 
     def __init__(self, schema: BundleSchema) -> None:
         self._time = schema.time
         numeric = [column for column in schema.features if column.type is not ColumnType.CATEGORY]
         self._numeric = [column.name for column in numeric]
         self._booleans = [column.name for column in numeric if column.type is ColumnType.BOOLEAN]
+        self.told = [name for name in self._numeric if name not in self._booleans]
+        self._told = [self._numeric.index(name) for name in self.told]
         self._texts = [column.name for column in schema.features if column.type is ColumnType.CATEGORY]
         self._low = np.array([[-np.inf if column.min is None else column.min] for column in numeric])
         self._high = np.array([[np.inf if column.max is None else column.max] for column in numeric])
         self._bounded = any(column.min is not None or column.max is not None for column in numeric)
 
     def join(self, parts: Sequence[Rows]) -> Rows:
-        """Put rows one after the other."""
+        """Put rows one after the other; their numbers are an array then.
+
+        Raises:
+            InvalidRequest: a number is too large for the engines.
+
+        """
+        numbers = self._matrix(parts)
+        self._check(numbers)
         if len(parts) == 1:
-            return parts[0]
+            return parts[0]._replace(numbers=numbers)
         texts = {name: [value for part in parts for value in part.texts[name]] for name in self._texts}
         times = None
         if any(part.times is not None for part in parts):
             times = [time for part in parts for time in part.times or [None] * part.size]
-        return Rows(sum(part.size for part in parts), np.concatenate([part.numbers for part in parts]), texts, times)
+        return Rows(sum([part.size for part in parts]), numbers, texts, times)
 
     def columns(self, rows: Rows) -> Columns:
-        """Return rows by column."""
-        matrix = np.ascontiguousarray(rows.numbers.T)
+        """Return joined rows by column."""
+        beside = np.asarray(rows.numbers)
+        matrix = np.ascontiguousarray(beside.T)
         numbers: dict[str, Any] = dict(zip(self._numeric, matrix, strict=True))
-        sent = {**numbers, **rows.texts}
+        others: dict[str, Sequence[Any]] = dict(rows.texts)
         for name in self._booleans:
-            sent[name] = [_TRUTH.get(value) for value in numbers[name].tolist()]
+            others[name] = [_TRUTH.get(value) for value in numbers[name].tolist()]
         if rows.times is not None and self._time is not None:
-            sent[self._time] = rows.times
+            others[self._time] = rows.times
         texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
-        features = Beside({**numbers, **texts}, rows.numbers)
-        return Columns(rows.size, features, sent, self._outside(matrix))
+        told = matrix[self._told] if self._booleans else matrix
+        return Columns(rows.size, Beside({**numbers, **texts}, beside), told, others, self._outside(matrix))
+
+    def _matrix(self, parts: Sequence[Rows]) -> Floats:
+        """Return rows x features; lists are cheapest to convert together."""
+        width = len(self._numeric)
+        if all([isinstance(part.numbers, list) for part in parts]):  # noqa: C419 (the list is faster)
+            flat: list[float] = []
+            for part in parts:
+                flat += part.numbers
+            return np.array(flat, dtype=np.float64).reshape(-1, width)
+        return np.concatenate([np.reshape(part.numbers, (part.size, width)) for part in parts])
+
+    def _check(self, numbers: Floats) -> None:
+        """Tell by one cheap operation of nearly all rows: a small sum of squares has no large number in it, and no missing one."""
+        flat = numbers.ravel()
+        with np.errstate(over="ignore"):
+            if flat.dot(flat) < _LARGEST:
+                return
+        wrong = np.argwhere(np.abs(numbers) > _LARGEST)
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise InvalidRequest(
+                f"column '{self._numeric[column]}' has {numbers[row, column]:g} at place {row}, which is too large: check the value"
+            )
 
     def _outside(self, matrix: Floats) -> dict[str, int]:
         if not self._bounded:

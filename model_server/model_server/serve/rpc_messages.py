@@ -10,8 +10,9 @@ from google.protobuf.message import DecodeError
 
 from .errors import InvalidRequest
 from .oip import open_inference_pb2 as oip
+from .outputs import InferResponse
 from .raw import read_raw, read_text, write_raw
-from .tensors import InferRequest, InferResponse, OutputTensor, Tensor, check_content_type, check_head
+from .tensors import InferRequest, OutputTensor, Tensor, check_content_type, check_head
 
 _FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",

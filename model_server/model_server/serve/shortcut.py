@@ -20,7 +20,7 @@ from .rest import RETRY_SECONDS, STATUSES
 from .settings import Limits
 from .trace import HEADER as TRACEPARENT
 from .trace import Trace, Traces, ended_http, told
-from .wire import decode_infer, encoder
+from .wire import decode_infer, encode_infer, encoder
 
 _log = logging.getLogger(__name__)
 _LONGEST_BODY = 131_072
@@ -61,11 +61,20 @@ class Hot:
         self.limits = limits
         self.traces = traces
         base = f"/v2/models/{plane.model.name}"
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        self._ok = b""
         self.paths = {  # with the routes that they are of
             f"{base}/infer".encode(): "/v2/models/{model}/infer",
             f"{base}/versions/{plane.model.version}/infer".encode(): "/v2/models/{model}/versions/{version}/infer",
         }
         self.now = time.monotonic()
+
+    def ok(self, default_headers: list[tuple[bytes, bytes]], length: int) -> bytes:
+        """Return the head of what nearly every answer is: JSON on a connection that goes on, without a trace."""
+        if default_headers is not self._headers:  # uvicorn makes them anew each second, for the date
+            self._headers = default_headers
+            self._ok = _head(default_headers, 200, closes=False, json_length=None, trace=None)
+        return b"%bcontent-length: %d\r\n\r\n" % (self._ok, length)
 
     def sweep(self, connections: Any) -> None:
         """Close connections whose time is over; to be called every second."""
@@ -98,14 +107,14 @@ class Exchange:
     """A request and its answer, in the place of uvicorn's ``RequestResponseCycle``, whose names it shares."""
 
     message_event = _Event()
+    disconnected = False  # uvicorn may set it
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, trace: Trace | None = None) -> None:
         self.connection = connection
         self.hot = hot
         self.keep_alive = keep_alive
         self.response_complete = False
-        self.disconnected = False
-        self.trace: Trace | None = None
+        self.trace = trace
 
     def start(self) -> None:
         """Begin to answer: what came before on the connection was answered."""
@@ -122,16 +131,21 @@ class Exchange:
     def reply(self, status: int, body: bytes, endpoint: str, seconds: float, json_length: int | None = None) -> None:
         """Write the answer, of JSON or, if the JSON ends before the body does, of mixed content."""
         self.response_complete = True
-        closes = not self.keep_alive or self.hot.traffic.draining
-        others = self.connection.server_state.default_headers
-        self.connection.transport.write(_head(others, status, len(body), closes, json_length, self.trace) + body)
-        self.hot.metrics.answered(endpoint, status, seconds, "rest", self.trace)
-        if self.trace:
-            ended_http(self.trace, status)
-        if closes:
-            self.connection.end(after_answer=True)
+        connection, hot, trace = self.connection, self.hot, self.trace
+        closes = not self.keep_alive or hot.traffic.draining
+        others = connection.server_state.default_headers
+        if closes or trace or status != 200 or json_length is not None:
+            head = b"%bcontent-length: %d\r\n\r\n" % (_head(others, status, closes, json_length, trace), len(body))
         else:
-            self.connection.on_response_complete()
+            head = hot.ok(others, len(body))
+        connection.transport.write(head + body)
+        hot.metrics.answered(endpoint, status, seconds, "rest", trace)
+        if trace:
+            ended_http(trace, status)
+        if closes:
+            connection.end(after_answer=True)
+        else:
+            connection.on_response_complete()
 
 
 class Refusal(Exchange):
@@ -151,11 +165,11 @@ class Shortcut(Exchange):
     """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
 
     def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None, trace: Trace | None = None) -> None:
-        super().__init__(connection, hot, keep_alive)
-        self.trace = trace
+        super().__init__(connection, hot, keep_alive, trace)
         self._header = header
         self._began = time.perf_counter()
-        self._body = bytearray()
+        self._parts: list[bytes] = []
+        self._size = 0
         self._started = self._complete = self._too_much = False
         self._waiting: Waiting | None = None
         hot.traffic.begin()
@@ -176,7 +190,8 @@ class Shortcut(Exchange):
         if self._too_much or self.response_complete:
             return
         if self.hot.admission.keep(len(body)):
-            self._body += body
+            self._parts.append(body)
+            self._size += len(body)
         else:
             self._too_much = True
 
@@ -194,6 +209,7 @@ class Shortcut(Exchange):
             ended_http(self.trace, None)
             if self._waiting:
                 self._waiting.cancel()
+                self._waiting = None
 
     def _submit(self) -> None:
         try:
@@ -207,10 +223,14 @@ class Shortcut(Exchange):
     def _submitted(self) -> Waiting:
         if self._too_much:
             raise Overloaded(TOO_MUCH)
-        request = decode_infer(bytes(self._body), json_length(self._header))
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        if self._header is None and (query := self.hot.plane.read_matrix(body, self.trace)):
+            return self.hot.batcher.submit(query, encode_infer, self._answer)
+        request = decode_infer(body, json_length(self._header))
         return self.hot.batcher.submit(self.hot.plane.read(request, self.trace), encoder(request), self._answer)
 
     def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
+        self._waiting = None  # it refers to this exchange: both would stay until a collector finds them
         self._release()
         seconds = time.perf_counter() - self._began
         if isinstance(outcome, ServeError):
@@ -221,7 +241,7 @@ class Shortcut(Exchange):
             self.reply(200, outcome, "infer", seconds)
 
     def _release(self) -> None:
-        self.hot.admission.release(len(self._body))
+        self.hot.admission.release(self._size)
         self.hot.traffic.end(1)
 
 
@@ -229,21 +249,12 @@ def _error(message: str) -> bytes:
     return orjson.dumps({"error": message})
 
 
-def _head(
-    default_headers: list[tuple[bytes, bytes]], status: int, length: int, closes: bool, json_length: int | None, trace: Trace | None
-) -> bytes:
+def _head(default_headers: list[tuple[bytes, bytes]], status: int, closes: bool, json_length: int | None, trace: Trace | None) -> bytes:
+    """Return the head of an answer, but for its length."""
     retry = f"retry-after: {RETRY_SECONDS[status]}\r\n".encode() if status in RETRY_SECONDS else b""
     close = b"connection: close\r\n" if closes else b""
     others = b"".join([b"%b: %b\r\n" % header for header in default_headers])
     if trace:
         others += f"{TRACEPARENT}: {trace.header}\r\n".encode()
     content = _JSON if json_length is None else _MIXED % json_length
-    return b"HTTP/1.1 %d %b\r\n%b%b%b%bcontent-length: %d\r\n\r\n" % (
-        status,
-        _PHRASES[status],
-        others,
-        content,
-        retry,
-        close,
-        length,
-    )
+    return b"HTTP/1.1 %d %b\r\n%b%b%b%b" % (status, _PHRASES[status], others, content, retry, close)

@@ -53,15 +53,6 @@ class InferRequest(NamedTuple):
     binary: bool | frozenset[str] = False
 
 
-class InferResponse(NamedTuple):
-    """The answer to an ``InferRequest``."""
-
-    model_name: str
-    model_version: str
-    outputs: tuple[OutputTensor, ...]
-    id: str | None = None
-
-
 @dataclass(frozen=True)
 class TensorMetadata:
     """What a tensor of a model looks like; -1 stands for any number of rows."""

@@ -12,8 +12,8 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 
 from .errors import InvalidRequest
-from .outputs import PREDICT, PREDICTION_ID
-from .tensors import DATATYPES_OF, InferRequest, InferResponse, Tensor
+from .outputs import PREDICT, PREDICTION_ID, InferResponse
+from .tensors import DATATYPES_OF, InferRequest, Tensor
 from .wire import parse_object
 
 

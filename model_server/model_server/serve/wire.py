@@ -13,8 +13,9 @@ import orjson
 
 from .binary import HEADER, SIZE, Mixed, RawData, split
 from .errors import InvalidRequest
+from .outputs import InferResponse
 from .raw import read_raw
-from .tensors import InferRequest, InferResponse, ModelMetadata, Tensor, TensorMetadata, check_content_type, check_head
+from .tensors import InferRequest, ModelMetadata, Tensor, TensorMetadata, check_content_type, check_head
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def decode_infer(body: bytes, json_length: int | None = None) -> InferRequest:
 
 def encode_infer(response: InferResponse) -> bytes:
     """Write an inference response as JSON."""
-    return _encoded(response, split(response.outputs, wanted=False)[0])
+    return response.json()
 
 
 def encoder(request: InferRequest) -> Callable[[InferResponse], bytes | Mixed]:
@@ -167,16 +168,15 @@ def _binary(outputs: Any, parameters: dict[str, Any]) -> bool | frozenset[str]:
 
 def _encode_mixed(wanted: bool | frozenset[str], response: InferResponse) -> Mixed:
     documents, parts = split(response.outputs, wanted)
-    header = _encoded(response, documents)
+    header = orjson.dumps(
+        {
+            "model_name": response.model_name,
+            "model_version": response.model_version,
+            **({} if response.id is None else {"id": response.id}),
+            "outputs": documents,
+        }
+    )
     return Mixed(b"".join([header, *parts]), len(header))
-
-
-def _encoded(response: InferResponse, outputs: list[dict[str, Any]]) -> bytes:
-    document: dict[str, Any] = {"model_name": response.model_name, "model_version": response.model_version}
-    if response.id is not None:
-        document["id"] = response.id
-    document["outputs"] = outputs
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _tensor_metadata(tensor: TensorMetadata) -> dict[str, Any]:
