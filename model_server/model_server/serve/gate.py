@@ -7,14 +7,13 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from .callers import Callers, Credentials, credentials_of
+from .callers import OPEN, Callers, Credentials, credentials_of
 from .drain import Traffic
 from .errors import ServeError, Unauthenticated
 from .metrics import ServerMetrics
 from .rest import refusal
 from .statuses import TABLE
 
-OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready"})
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mlmodel"'}
 
 

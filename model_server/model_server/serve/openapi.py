@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the server: its REST endpoints, with the model's own columns in requests and examples.
+"""The OpenAPI 3.1 description of the server: its REST endpoints, with the model's own columns in requests and examples, and credentials.
 
 Not here: the page that shows it (``docs_page.py``), and the endpoints.
 """
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
-from mlmodel_contract.manifest import ColumnType
+from mlmodel_contract.manifest import Authentication, ColumnType
 
 from .about import SERVER, server_version
+from .callers import OPEN
 from .tensors import DATATYPES, DATATYPES_OF, INTEGERS, ModelMetadata
 
 Json = dict[str, Any]
@@ -23,6 +24,8 @@ _EXAMPLES: Mapping[ColumnType, Any] = {
 }
 _ERRORS = {
     "400": "The request is not taken; the error says what to change.",
+    "401": "The credentials are none, or no good ones.",
+    "403": "The caller may not call this model.",
     "404": "There is no such model or version here.",
     "408": "The request did not arrive in time.",
     "413": "The request is too long.",
@@ -30,11 +33,17 @@ _ERRORS = {
     "503": "The server ends, or cannot do it now.",
     "504": "The request was not computed in time.",
 }
+_REVIEW_ERRORS = ("401", "403", "429", "503")
 _BODY_ERRORS = ("400", "404", "408", "413", "429", "503", "504")
 
 
-def describe(metadata: ModelMetadata, schema: BundleSchema) -> Json:
-    """Return the description of the server of one model."""
+def describe(metadata: ModelMetadata, schema: BundleSchema, authentication: Authentication | None) -> Json:
+    """Return the description of the server of one model; it names credentials only where the server asks for them."""
+    description = _describe(metadata, schema)
+    return _guarded(description, authentication) if authentication else description
+
+
+def _describe(metadata: ModelMetadata, schema: BundleSchema) -> Json:
     name, version = metadata.name, metadata.versions[0]
     base = f"/v2/models/{name}"
     return {
@@ -61,6 +70,32 @@ def describe(metadata: ModelMetadata, schema: BundleSchema) -> Json:
             "/v2/repository/index": {"post": _index()},
         },
         "components": {"schemas": _schemas(metadata, schema)},
+    }
+
+
+def _guarded(description: Json, authentication: Authentication) -> Json:
+    """Return a description with what the gate asks for, and what it answers."""
+    refusals = _errors("401") if authentication.secret else _errors(*_REVIEW_ERRORS)
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            if path in OPEN:
+                operation["security"] = []
+            else:
+                responses = operation["responses"]
+                responses |= {status: _either(responses.get(status), refusal) for status, refusal in refusals.items()}
+    schemes = _schemes(authentication)
+    components = {**description["components"], "securitySchemes": schemes}
+    return {**description, "security": [{name: []} for name in schemes], "components": components}
+
+
+def _schemes(authentication: Authentication) -> Json:
+    if authentication.kubernetes:
+        audiences = " or ".join(authentication.kubernetes.audiences)
+        token = f"A token of Kubernetes for the audience {audiences}, whose user may create mlmodels/predict of this model."
+        return {"bearer": {"type": "http", "scheme": "bearer", "description": token}}
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of this model."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, in place of the header Authorization."},
     }
 
 
@@ -223,6 +258,14 @@ def _json(description: str, schema: Json) -> Json:
 
 def _errors(*statuses: str) -> Json:
     return {status: _json(_ERRORS[status], _ref("Error")) for status in statuses}
+
+
+def _either(response: Json | None, other: Json) -> Json:
+    """Return the response for a status that has two reasons, or one."""
+    if response is None or response == other:
+        return other
+    schemas = [one["content"]["application/json"]["schema"] for one in (response, other)]
+    return _json(response["description"], {"anyOf": schemas})
 
 
 def _object(properties: Json, *required: str) -> Json:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from mlmodel_contract.manifest import Authentication
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """What the endpoints work with. ``ready`` is false while the server drains."""
+    """What the endpoints work with. ``ready`` is false while the server drains; without ``authentication`` everybody may call."""
 
     plane: DataPlane
     feedback: FeedbackPlane
@@ -53,6 +54,7 @@ class Parts:
     metrics: ServerMetrics
     traces: Traces
     ready: Callable[[], bool]
+    authentication: Authentication | None
 
 
 class Endpoints:
@@ -144,7 +146,8 @@ class Endpoints:
         return _feedback_answer(feedback, accepted, repeated)
 
     def _description(self) -> dict[str, Any]:
-        return describe(self._parts.plane.metadata(), self._parts.plane.model.schema)
+        plane = self._parts.plane
+        return describe(plane.metadata(), plane.model.schema, self._parts.authentication)
 
     def _find(self, request: Request) -> str:
         name = str(request.path_params["model"])

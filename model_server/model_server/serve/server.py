@@ -127,6 +127,7 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
             metrics,
             traces,
             lambda: not traffic.draining and (link is None or link.all_ready),
+            document.authentication,
         )
         traffic = Traffic(create_app(parts))
         metrics.watch(lambda: traffic.in_flight)
