@@ -63,6 +63,7 @@ def installed(cluster: Cluster, images: Images, helm_program: Path, team_namespa
         "operator.resources.requests.cpu": "20m",
         "modelServer.image.name": images.server,
         "store.size": "1Gi",
+        "authentication.namespaces": [team_namespace],
         "watchNamespace": team_namespace if release.has_models() else "",
     }
     try:

@@ -42,9 +42,9 @@ def scripts() -> Body:
     return _head("v1", "ConfigMap", SCRIPTS) | {"data": {file.name: file.read_text() for file in files}}
 
 
-def secret(name: str, content: Mapping[str, str]) -> Body:
+def secret(name: str, content: Mapping[str, str], kind: str = "Opaque") -> Body:
     """A Secret of texts."""
-    return _head("v1", "Secret", name) | {"stringData": dict(content)}
+    return _head("v1", "Secret", name) | {"type": kind, "stringData": dict(content)}
 
 
 def claim(name: str) -> Body:

@@ -64,6 +64,11 @@ class Team:
         self.wait(lambda: self.post(name, "infer", request())[0] == 200, f"{name} answers")
         return str(self.status(name)["live"]["version"])
 
+    def counted_rows(self, pod: str) -> dict[str, int]:
+        """The row counts of the report of a model's pod; nothing as long as there is none."""
+        report = self.kubectl.find("monitorreport", pod)
+        return dict(report["spec"]["rows"]) if report else {}
+
     def annotate(self, model: str, **annotations: str) -> None:
         """Set annotations of mlmodel.dev, dashes written as underscores."""
         words = [f"mlmodel.dev/{name.replace('_', '-')}={value}" for name, value in annotations.items()]

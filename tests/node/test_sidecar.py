@@ -27,26 +27,20 @@ def client(team: Team, steady: str) -> Iterator[Traffic]:
 def test_serving_goes_on_and_the_report_says_what_was_missed(team: Team, steady: str, client: Traffic) -> None:
     pod = team.pods(steady, version=f"{steady}-v1")[0]["metadata"]["name"]
     client.behave(**FAST)
-    team.wait(lambda: _rows(team, pod).get("counted", 0) > 500, "rows are counted")
+    team.wait(lambda: team.counted_rows(pod).get("counted", 0) > 500, "rows are counted")
     team.wait(lambda: _age(team, pod) > SETTLED_SECONDS, "the monitor lives so long that it is not given up")
-    before = _rows(team, pod)
+    before = team.counted_rows(pod)
     team.kubectl("exec", pod, "-c", "monitor", "--", "python3", "-c", KILL)
-    team.wait(lambda: _rows(team, pod)["missed"] > before["missed"], "the report says what was missed")
-    after = _rows(team, pod)
+    team.wait(lambda: team.counted_rows(pod)["missed"] > before["missed"], "the report says what was missed")
+    after = team.counted_rows(pod)
     assert after["served"] == after["counted"] + after["missed"]
-    team.wait(lambda: _rows(team, pod)["counted"] > after["counted"], "the counts go on")
+    team.wait(lambda: team.counted_rows(pod)["counted"] > after["counted"], "the counts go on")
     labels = client.counts().labels
     team.wait(lambda: client.counts().labels > labels, "labels are taken again")
     team.wait(lambda: team.status(steady)["drift"]["missed"] >= after["missed"], "the model's status says it, too")
     counts = client.counts()
     assert counts.failed == 0, counts.errors
     assert _age(team, pod) > SETTLED_SECONDS
-
-
-def _rows(team: Team, pod: str) -> dict[str, int]:
-    """The row counts of the pod's report; nothing as long as there is none."""
-    report = team.kubectl.find("monitorreport", pod)
-    return dict(report["spec"]["rows"]) if report else {}
 
 
 def _age(team: Team, pod: str) -> float:

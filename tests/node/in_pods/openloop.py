@@ -1,16 +1,18 @@
 """Applications that ask a model at a steady pace, whether or not the answers come: over connections that are kept, over a new one for each
 request, and by gRPC. Nothing is tried again, so that every request that fails is seen.
 
-MODEL and HOST in the environment say which, SECONDS bounds its life. Prints a line of JSON, the counts of each way so far, about once
+MODEL and HOST in the environment say which, SECONDS bounds its life. With TRUSTED, a certificate in PEM, they speak TLS, and show KEY,
+an API key. Prints a line of JSON, the counts of each way so far, about once
 a second.
 """
 
 import asyncio
 import json
 import os
+import ssl
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -57,29 +59,41 @@ class Way:
             self.errors = [*self.errors, f"{time.strftime('%H:%M:%S')} {type(failure).__name__}: {failure}"][-5:]
 
 
-def rest(http: httpx.AsyncClient, url: str) -> Ask:
-    """Ask over HTTP."""
+def document() -> dict[str, Any]:
+    """A row, as an inference request."""
     inputs = [{"name": name, "shape": [1], "datatype": "FP64", "data": [value]} for name, value in _NUMBERS.items()]
     inputs.append({"name": "c", "shape": [1], "datatype": "BYTES", "data": [_TEXT]})
+    return {"inputs": inputs}
+
+
+def message(model: str) -> oip.ModelInferRequest:
+    """The same for gRPC."""
+    request = oip.ModelInferRequest(model_name=model)
+    for name, value in _NUMBERS.items():
+        request.inputs.add(name=name, datatype="FP64", shape=[1]).contents.fp64_contents.append(value)
+    request.inputs.add(name="c", datatype="BYTES", shape=[1]).contents.bytes_contents.append(_TEXT.encode())
+    return request
+
+
+def rest(http: httpx.AsyncClient, url: str) -> Ask:
+    """Ask over HTTP."""
+    content = document()
 
     async def ask() -> None:
-        answer = await http.post(url, json={"inputs": inputs})
+        answer = await http.post(url, json=content)
         if answer.status_code != httpx.codes.OK:
             raise Failed(f"{answer.status_code}: {answer.text[:300]}")
 
     return ask
 
 
-def rpc(channel: grpc.aio.Channel, model: str) -> Ask:
+def rpc(channel: grpc.aio.Channel, model: str, headers: Mapping[str, str]) -> Ask:
     """Ask by gRPC."""
-    request = oip.ModelInferRequest(model_name=model)
-    for name, value in _NUMBERS.items():
-        request.inputs.add(name=name, datatype="FP64", shape=[1]).contents.fp64_contents.append(value)
-    request.inputs.add(name="c", datatype="BYTES", shape=[1]).contents.bytes_contents.append(_TEXT.encode())
+    request = message(model)
     infer: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer", oip.ModelInferRequest.SerializeToString)
 
     async def ask() -> None:
-        await infer(request, timeout=_TIMEOUT_SECONDS)
+        await infer(request, metadata=tuple(headers.items()), timeout=_TIMEOUT_SECONDS)
 
     return ask
 
@@ -90,17 +104,29 @@ async def _tell(ways: dict[str, Way]) -> None:
         await asyncio.sleep(1)
 
 
+def _http(trusted: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    verify = ssl.create_default_context(cadata=trusted) if trusted else True
+    return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, verify=verify, headers=headers)
+
+
+def _channel(trusted: str, address: str) -> grpc.aio.Channel:
+    if trusted:
+        return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(trusted.encode()))
+    return grpc.aio.insecure_channel(address)
+
+
 async def main() -> None:
     """Ask in all ways at once."""
-    model, host = os.environ["MODEL"], os.environ["HOST"]
-    url = f"http://{host}/v2/models/{model}/infer"
+    model, host, trusted, key = (os.environ.get(name, "") for name in ("MODEL", "HOST", "TRUSTED", "KEY"))
+    url = f"{'https' if trusted else 'http'}://{host}/v2/models/{model}/infer"
+    shown = {"authorization": f"Bearer {key}"} if key else {}
     until = asyncio.get_running_loop().time() + float(os.environ["SECONDS"])
     async with (
-        httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as kept,
-        httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, headers={"Connection": "close"}) as single,
-        grpc.aio.insecure_channel(f"{host}:8081") as channel,
+        _http(trusted, shown) as kept,
+        _http(trusted, {**shown, "Connection": "close"}) as single,
+        _channel(trusted, f"{host}:8081") as channel,
     ):
-        ways = {"kept": Way(rest(kept, url)), "single": Way(rest(single, url)), "grpc": Way(rpc(channel, model))}
+        ways = {"kept": Way(rest(kept, url)), "single": Way(rest(single, url)), "grpc": Way(rpc(channel, model, shown))}
         telling = asyncio.create_task(_tell(ways))
         await asyncio.gather(*(way.run(until) for way in ways.values()))
         telling.cancel()
