@@ -67,10 +67,17 @@ pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs
 bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
 	@$(RUN) python -m benchmarks drift
 
-.PHONY: bench-serving
-bench-serving: $(UV) ## the model server beside other servers, on a quiet machine: about half an hour; table, .bench/serving.json and .png
+.PHONY: wrk
+wrk:
 	@command -v wrk > /dev/null || { [ -x /usr/bin/apt-get ] && apt-get install --yes --quiet wrk; } || { echo "install wrk"; exit 1; }
+
+.PHONY: bench-serving
+bench-serving: $(UV) wrk ## the model server beside other servers, on a quiet machine: about half an hour; table, .bench/serving.json and .png
 	@$(RUN) python -m benchmarks serving $(BENCH)
+
+.PHONY: bench-servers
+bench-servers: $(UV) wrk ## HTTP servers that only echo, beside a bare protocol, on a quiet machine: eight minutes; table and .bench/servers.json
+	@$(RUN) python -m benchmarks servers $(BENCH)
 
 .PHONY: crds
 crds: $(UV) ## generate crds/ and the chart's copies from the contract

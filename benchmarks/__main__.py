@@ -48,5 +48,20 @@ def serving(
     run(Options(only or [], peers, models.split(","), Effort(seconds, repeats)))
 
 
+@app.command()
+def servers(
+    only: Annotated[list[str] | None, typer.Option(help="Only servers whose names begin like this; may be given again.")] = None,
+    seconds: Annotated[int, typer.Option(help="Length of a server's turn.", min=1)] = 3,
+    repeats: Annotated[
+        int, typer.Option(help="Rounds, in each of which every server starts and has its turns; the median counts.", min=1)
+    ] = 3,
+) -> None:
+    """Requests per second, processor time, starts and memory of HTTP servers that only echo."""
+    from benchmarks.servers import run
+    from benchmarks.serving.cells import Effort
+
+    run(only or [], Effort(seconds, repeats))
+
+
 if __name__ == "__main__":
     app()

@@ -1,7 +1,8 @@
-"""``python -m benchmarks.serving.echo uvicorn|loop PORT BYTES``: the floor below every server that stands on the same stack.
+"""``python -m benchmarks.serving.echo uvicorn|class|loop PORT BYTES``: the floor below every server that stands on the same stack.
 
-Takes requests whole and answers each with so many bytes, without a framework: as an ASGI application of uvicorn, or as a protocol on
-uvloop and httptools, the loop and the parser that uvicorn uses. Not here: models.
+Takes requests whole and answers each with so many bytes of JSON, without a framework: as an ASGI application of uvicorn, as a subclass of
+uvicorn's protocol class that answers past ASGI, or as a protocol on uvloop and httptools, the loop and the parser that uvicorn uses. Not
+here: models.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 import httptools
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 _TYPE = (b"content-type", b"application/json")
 
@@ -27,6 +29,32 @@ def application(answer: bytes) -> Callable[[Any, Any, Any], Awaitable[None]]:
         await send({"type": "http.response.body", "body": answer})
 
     return echo
+
+
+class Past(HttpToolsProtocol):
+    """Uvicorn's connection, whose requests reach no application: each is answered once it is whole."""
+
+    answer: bytes
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self.url = b""
+        self.headers = []
+        self._body = b""
+
+    def on_headers_complete(self) -> None:
+        """Wait for the body."""
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        """Answer, with the headers that uvicorn gives to every answer."""
+        headers = [*self.server_state.default_headers, _TYPE, (b"content-length", b"%d" % len(self.answer))]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[200], *lines, b"\r\n", self.answer]))
+        self.on_response_complete()
 
 
 class Bare(asyncio.Protocol):
@@ -58,11 +86,12 @@ async def _serve(port: int, answer: bytes) -> None:
 def main() -> None:
     """Serve until ended."""
     stack, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    answer = b"x" * size
+    answer = b"1" * size  # a number, and so JSON
     if stack == "loop":
         uvloop.run(_serve(port, answer))
     else:
-        uvicorn.run(application(answer), port=port, http="httptools", loop="uvloop", lifespan="off", ws="none", access_log=False)
+        http: Any = type("Echo", (Past,), {"answer": answer}) if stack == "class" else "httptools"
+        uvicorn.run(application(answer), port=port, http=http, loop="uvloop", lifespan="off", ws="none", access_log=False)
 
 
 if __name__ == "__main__":

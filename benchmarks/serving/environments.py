@@ -20,20 +20,20 @@ class NotInstalledError(RuntimeError):
     """A peer whose packages cannot be brought here."""
 
 
-def python_of(name: str) -> Path:
-    """Return the Python of an environment; make it where it is not there as its file says.
+def python_of(name: str, folder: Path = _REQUIREMENTS) -> Path:
+    """Return the Python of an environment; make it where it is not there as its file in ``folder`` says.
 
     Raises:
         NotInstalledError: with what uv said.
 
     """
-    requirements = _REQUIREMENTS / f"{name}.txt"
+    requirements = folder / f"{name}.txt"
     key = hashlib.sha256(_PYTHON.encode() + b"\0" + requirements.read_bytes()).hexdigest()[:16]
-    folder = cache_folder() / "peers" / f"{name}-{key}"
-    python, whole = folder / "bin/python", folder / "whole"  # the latter is written last
-    with locked(folder.with_suffix(".lock")):
+    made = cache_folder() / "peers" / f"{name}-{key}"
+    python, whole = made / "bin/python", made / "whole"  # the latter is written last
+    with locked(made.with_suffix(".lock")):
         if not whole.exists():
-            _uv("venv", "--quiet", "--clear", "--python", _PYTHON, str(folder))
+            _uv("venv", "--quiet", "--clear", "--python", _PYTHON, str(made))
             _uv("pip", "install", "--quiet", "--python", str(python), "--requirements", str(requirements))
             whole.touch()
     return python

@@ -34,12 +34,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Closed:
-    """What wrk measured: requests per second, and latency in milliseconds; medians over ``values``, the rate of each repeat."""
+    """What wrk measured: requests per second, and latency in milliseconds; medians over ``values``, the rate of each repeat.
+
+    ``requests`` is the number of them all, without those of the warm-up.
+    """
 
     rate: float
     p50: float
     p99: float
     values: tuple[float, ...]
+    requests: float = 0
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,20 @@ class Open:
     requests: float
 
 
-def closed(target: Target, connections: int, seconds: int, repeats: int) -> Closed:
-    """Keep so many connections busy, after a warm-up.
+def closed(target: Target, connections: int, seconds: int, repeats: int, *, warm: bool = False) -> Closed:
+    """Keep so many connections busy, after a warm-up, which a server that is ``warm`` already does not need.
 
     Raises:
         LoadError: a request was refused, or a connection broke.
 
     """
     with _file(target) as file:
-        _wrk(target, file, connections, _WARM_UP_SECONDS)
+        if not warm:
+            _wrk(target, file, connections, _WARM_UP_SECONDS)
         found = [_wrk(target, file, connections, seconds) for _ in range(repeats)]
     rates = [1e6 * run["requests"] / run["microseconds"] for run in found]
     middle = {name: statistics.median(run[name] for run in found) / 1e3 for name in ("p50", "p99")}
-    return Closed(statistics.median(rates), middle["p50"], middle["p99"], tuple(rates))
+    return Closed(statistics.median(rates), middle["p50"], middle["p99"], tuple(rates), sum(run["requests"] for run in found))
 
 
 def opened(target: Target, rate: float, connections: int, seconds: int) -> Open:

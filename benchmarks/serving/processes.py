@@ -109,5 +109,12 @@ def resident(process: int) -> float:
     return own * 1024 / 1e6 + sum(resident(child) for child in _children(process))
 
 
+def processor_seconds(process: int) -> float:
+    """Return the processor time of a process and its children so far, user and system."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    user, system = fields[11:13]  # 14 and 15 of proc(5); those before the name's end are gone
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") + sum(processor_seconds(child) for child in _children(process))
+
+
 def _children(process: int) -> list[int]:
     return [int(child) for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()]
