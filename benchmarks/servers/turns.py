@@ -45,7 +45,7 @@ class Turn:
 
     @property
     def times(self) -> float:
-        """The server's processor time in times the bare protocol's, which tells the two apart even where others use the cores, too."""
+        """The server's processor time in times the bare protocol's, which holds even where other work has a part of the cores."""
         return self.own.processor / self.bare.processor
 
 
