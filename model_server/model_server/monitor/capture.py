@@ -29,7 +29,7 @@ from .spool import Spool
 _log = logging.getLogger(__name__)
 _HASHES = 2**64
 _FILE_ROWS = 5_000
-_BUFFER_ROWS = 20_000
+_BUFFER_ROWS = 10_000
 
 
 @dataclass(frozen=True)

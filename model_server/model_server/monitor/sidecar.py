@@ -54,6 +54,7 @@ from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)
 _SAVE_SECONDS = 1.0
+_FULL_SECONDS = 0.25  # between looks whether rows are enough for a file: the buffer holds what comes within, and is memory
 _STORE_SECONDS = 12.0
 _END_SECONDS = 15.0
 _AGAIN_SECONDS = 0.5
@@ -174,7 +175,7 @@ class Sidecar:
     async def _store_turns(self, server: "_Server") -> None:
         """Full files are made at once, others at the pace of the reports, as what failed is tried again."""
         due = time.monotonic() + self.period
-        while await server.runs_for(_SAVE_SECONDS):
+        while await server.runs_for(_FULL_SECONDS):
             if time.monotonic() >= due:
                 due = time.monotonic() + self.period
                 await self._store(everything=False)
