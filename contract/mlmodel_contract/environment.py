@@ -39,7 +39,7 @@ PATH_API_KEYS = "/mlmodel/api-keys/keys"  # serve: file of API keys, one a line,
 PATH_TOKEN = "/var/run/secrets/mlmodel"  # noqa: S105 (a folder) token, ca.crt and namespace, projected: monitor; serve, where it reviews tokens
 PATH_TERMINATION = "/dev/termination-log"
 
-SOCKET_ROWS = f"{PATH_SOCKETS}/rows.sock"  # datagrams, served to monitor, see handover.py
+SOCKET_ROWS = f"{PATH_SOCKETS}/rows.sock"  # packets, served to monitor, see handover.py
 SOCKET_SERVER = f"{PATH_SOCKETS}/server.sock"  # HTTP: the server as the monitor reaches it, whatever others must show
 SOCKET_FEEDBACK = f"{PATH_SOCKETS}/feedback.sock"  # HTTP: POST /feedback, acknowledged when durable
 

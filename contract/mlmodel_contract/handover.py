@@ -1,14 +1,14 @@
-"""The message that the server hands to the monitor for each batch: one datagram, never waited for.
+"""The message that the server hands to the monitor for each batch: one packet (``SOCK_SEQPACKET``), never waited for.
 
-A datagram is a line of UTF-8 JSON, ``Head``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
-predictions, row after row, then the columns that ``Head`` names, each with all its rows. Numbers are most of what there is to tell; as
+A packet is a line of UTF-8 JSON, ``Head``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
+predictions, row after row, then the columns that ``Head`` names, also row after row. Numbers are most of what there is to tell; as
 JSON they cost more than the predictions. ``served`` is the server's own cumulative count of rows, sent with each message, so that the
 monitor knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets, and reading and writing.
 """
 
 from typing import NotRequired, TypedDict
 
-DATAGRAM_LIMIT = 131_072
+PACKET_LIMIT = 131_072
 """Bytes; a batch that is longer is split by rows."""
 
 

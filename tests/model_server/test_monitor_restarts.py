@@ -78,7 +78,7 @@ def test_a_new_server_process_is_told_from_its_former_self(end: signal.Signals) 
         assert missed(made) == 0
 
 
-def test_a_burst_and_a_request_longer_than_a_datagram_are_counted_to_the_last_row() -> None:
+def test_a_burst_and_a_request_longer_than_a_packet_are_counted_to_the_last_row() -> None:
     with pod(late_flights(), capture_fraction=0.0) as made:
         made.start_both()
         for _ in range(200):
@@ -88,12 +88,12 @@ def test_a_burst_and_a_request_longer_than_a_datagram_are_counted_to_the_last_ro
         assert missed(made) == 0
 
 
-def test_damaged_datagrams_change_nothing() -> None:
+def test_damaged_packets_change_nothing() -> None:
     import socket
 
     with pod(late_flights()) as made:
         made.start_both()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
             stranger.connect(str(made.path(SOCKET_ROWS)))
             for damaged in (
                 b"junk",

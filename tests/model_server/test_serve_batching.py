@@ -110,7 +110,7 @@ def test_requests_of_one_turn_are_one_batch_and_each_gets_its_own_rows() -> None
         assert [*answers] == [[2, 3], [4], [5, 6, 7]]
         assert stand.adder.batches == [6]
         (told,) = stand.told
-        assert (told.names, told.numbers.tolist()) == (["a", "b"], [[1, 2, 3, 4, 5, 6], [1] * 6])
+        assert (told.names, told.numbers.T.tolist()) == (["a", "b"], [[1, 2, 3, 4, 5, 6], [1] * 6])
         assert len(set(told.ids)) == 6
 
     run(scenario)

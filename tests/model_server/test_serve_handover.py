@@ -21,5 +21,5 @@ from model_server.serve.handover import Handover
 def test_rows_that_cannot_be_handed_over_are_dropped_and_counted(tmp_path: Path, columns: dict[str, Any], predictions: np.ndarray) -> None:
     dropped: list[int] = []
     handover = Handover(tmp_path / "no-monitor", dropped.append)
-    handover.offer(Predicted(1.0, ["one", "two"], ["x"], np.zeros((1, 2)), columns, predictions, {}))
+    handover.offer(Predicted(1.0, ["one", "two"], ["x"], np.zeros((2, 1)), columns, predictions, {}))
     assert sum(dropped) == 2

@@ -4,7 +4,7 @@ Both take the same columns. A category that is missing is the empty text for the
 engine, which is done once when the bundle is packaged.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,12 +33,25 @@ _SLICE_ROWS = 2_048
 """Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
 
 
-class Beside(dict[str, NDArray[Any]]):
-    """Columns whose numbers lie beside each other as well: what ``NUMBERS`` takes, for whoever has it already."""
+class Beside(Mapping[str, NDArray[Any]]):
+    """Columns whose numbers lie beside each other, rows x ``names``, as ``NUMBERS`` takes them; a column of them is made when asked for."""
 
-    def __init__(self, columns: Columns, numbers: NDArray[np.float64]) -> None:
-        super().__init__(columns)
+    def __init__(self, names: Mapping[str, int], numbers: NDArray[np.float64], others: Columns) -> None:
         self.numbers = numbers
+        self._names = names
+        self._others = others
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a column."""
+        return np.ascontiguousarray(self.numbers[:, self._names[name]]) if name in self._names else self._others[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter([*self._names, *self._others])
+
+    def __len__(self) -> int:
+        """Return how many columns there are."""
+        return len(self._names) + len(self._others)
 
 
 class Predictor(Protocol):

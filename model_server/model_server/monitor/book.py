@@ -80,7 +80,7 @@ class Book:
             self._changed = True
 
     def damaged(self) -> None:
-        """Count a datagram that could not be read."""
+        """Count a packet that could not be read."""
         self.dropped.damaged_batches += 1
 
     def label(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:

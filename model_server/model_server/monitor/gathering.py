@@ -1,6 +1,6 @@
 """Batches that arrived together, gathered into few large ones: to count and keep many rows at once costs a fraction of one by one.
 
-Not here: reading datagrams, and what is done with the rows.
+Not here: reading packets, and what is done with the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..datagrams import Batch, Floats
+from ..packets import Batch, Floats
 
 
 @dataclass(frozen=True)
 class Gathered:
     """Rows of some batches with the same columns, in the order in which they came.
 
-    ``seconds`` since the epoch, for each row; ``numbers`` is columns x rows, named by ``names``; the rest is as in ``Batch``.
+    ``seconds`` since the epoch, for each row; the rest is as in ``Batch``.
     """
 
     batches: Sequence[Batch]
@@ -31,7 +31,7 @@ class Gathered:
 
     def columns(self) -> dict[str, Any]:
         """Return all columns by name."""
-        return {**dict(zip(self.names, self.numbers, strict=True)), **self.others}
+        return {**dict(zip(self.names, np.ascontiguousarray(self.numbers.T), strict=True)), **self.others}
 
     def alone(self) -> "Iterator[Gathered]":
         """Return the batches one by one."""
@@ -55,7 +55,7 @@ def _gathered(batches: Sequence[Batch]) -> Gathered:
         ids=list(chain.from_iterable(batch.ids for batch in batches)),
         seconds=np.repeat([batch.seconds for batch in batches], sizes),
         names=first.names,
-        numbers=np.concatenate([batch.numbers for batch in batches], axis=1),
+        numbers=np.concatenate([batch.numbers for batch in batches]),
         others={name: list(chain.from_iterable(batch.others[name] for batch in batches)) for name in first.others},
         predictions=np.concatenate([batch.predictions for batch in batches]),
         traces=list(chain.from_iterable(batch.traces or [None] * size for batch, size in zip(batches, sizes, strict=True))),

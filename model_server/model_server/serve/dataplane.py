@@ -46,7 +46,7 @@ class ServedModel:
 class Predicted(NamedTuple):
     """Rows that were predicted, as the monitor is told of them.
 
-    ``numbers`` is columns x rows, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
+    ``numbers`` is rows x columns, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
     ``outside`` counts values beyond a column's range; ``traces`` are ids, where any of the requests had one.
     """
 
@@ -184,7 +184,7 @@ class DataPlane:
         columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
         predictions = self._predict(columns)
         seconds = self._clock()
-        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.others, columns.size))
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.others))
         outputs = self._writer.outputs(predictions, ids)
         responses, start = [], 0
         for query in queries:

@@ -6,23 +6,25 @@ Not here: what is counted for a group.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from mlmodel_contract.bundle import BundleSchema
+from numpy.typing import NDArray
+
+from ..prediction_id import NO_GROUP
 
 
 class Groups:
     """Finds the groups of rows; a row has at most one for each sliced column."""
 
     def __init__(self, schema: BundleSchema) -> None:
-        self._columns: dict[str, dict[str | bool, bytes]] = {}
+        self._columns: dict[str, dict[str | bool, int]] = {}
         for place, group in enumerate(schema.slices):
-            self._columns.setdefault(group.column, {})[group.value] = bytes([place])
+            self._columns.setdefault(group.column, {})[group.value] = place
 
-    def of(self, columns: Mapping[str, Sequence[Any]], rows: int) -> list[bytes] | None:
-        """Return, for each row, a byte for each of its groups: the group's place in the schema; nothing where there are no groups.
+    def of(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.uint8] | None:
+        """Return rows x sliced columns: the row's group, by its place in the schema, or ``NO_GROUP``; nothing where none is sliced.
 
         ``columns`` are those of categories and booleans, by name.
         """
-        if not self._columns:
-            return None
-        found = [[groups.get(value, b"") for value in columns[name]] for name, groups in self._columns.items() if name in columns]
-        return [b"".join(of_row) for of_row in zip(*found, strict=True)] if found else [b""] * rows
+        found = [[groups.get(value, NO_GROUP) for value in columns[name]] for name, groups in self._columns.items()]
+        return np.array(found, np.uint8).T if found else None

@@ -1,6 +1,6 @@
-"""The hand-over of predicted rows to the monitor: datagrams that are never waited for.
+"""The hand-over of predicted rows to the monitor: packets that are never waited for.
 
-A kernel queues few datagrams, so what does not fit at once waits in a bounded backlog and is sent when the monitor has room; what does
+A kernel queues few packets, so what does not fit at once waits in a bounded backlog and is sent when the monitor has room; what does
 not fit there, or finds no monitor, is dropped and counted. All of it runs on the event loop's thread. Not here: what the monitor makes of
 the rows.
 """
@@ -12,17 +12,18 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from mlmodel_contract.handover import DATAGRAM_LIMIT
+from mlmodel_contract.handover import PACKET_LIMIT
 
-from ..datagrams import Batch, encode
+from ..packets import Batch, encode
 from .dataplane import Predicted
 
 _log = logging.getLogger(__name__)
 _BACKLOG_BYTES = 16 * 2**20
+_KERNEL_BYTES = 2**20  # a kernel gives less, as it is set up
 
 
 class Handover:
@@ -80,8 +81,8 @@ class Handover:
         )
 
     def _put(self, message: "_Message") -> None:
-        size = len(message.datagram)
-        if size > DATAGRAM_LIMIT or self._backlog_bytes + size > _BACKLOG_BYTES:
+        size = len(message.packet)
+        if size > PACKET_LIMIT or self._backlog_bytes + size > _BACKLOG_BYTES:
             self._dropped(message.rows)
             return
         self._backlog.append(message)
@@ -93,7 +94,7 @@ class Handover:
         while self._backlog:
             message = self._backlog[0]
             try:
-                self._transmit(message.datagram)
+                self._transmit(message.packet)
             except BlockingIOError:
                 self._wait()
                 return
@@ -102,21 +103,21 @@ class Handover:
                 self._drop_backlog()
                 return
             self._backlog.popleft()
-            self._backlog_bytes -= len(message.datagram)
+            self._backlog_bytes -= len(message.packet)
             self._told = message.served
 
-    def _transmit(self, datagram: bytes) -> None:
+    def _transmit(self, packet: bytes) -> None:
         """Send; a monitor that was restarted listens at the same path with another socket."""
         if self._socket is not None:
             try:
-                self._socket.send(datagram)
+                self._socket.send(packet)
             except BlockingIOError:
                 raise
             except OSError:
                 self._disconnect()
             else:
                 return
-        self._connected().send(datagram)
+        self._connected().send(packet)
 
     def _wait(self) -> None:
         self._waiting = True
@@ -133,12 +134,13 @@ class Handover:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            candidate = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            candidate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
             try:
                 candidate.connect(self._path)
-            except OSError:
+            except OSError as error:  # one that would block is no connection either
                 candidate.close()
-                raise
+                raise ConnectionRefusedError(error.errno, error.strerror) from error
             self._socket = candidate
         return self._socket
 
@@ -154,20 +156,19 @@ class Handover:
         self._backlog_bytes = 0
 
 
-@dataclass(frozen=True)
-class _Message:
-    datagram: bytes
+class _Message(NamedTuple):
+    packet: bytes
     rows: int
     served: int  # rows up to this message's last
 
 
 def _messages(batch: Batch) -> Iterator[_Message]:
-    """Encode rows as one datagram, or as several where one would be too long."""
-    datagram, rows = encode(batch), len(batch.ids)
-    if len(datagram) <= DATAGRAM_LIMIT or rows == 1:
-        yield _Message(datagram, rows, batch.served)
+    """Encode rows as one packet, or as several where one would be too long."""
+    packet, rows = encode(batch), len(batch.ids)
+    if len(packet) <= PACKET_LIMIT or rows == 1:
+        yield _Message(packet, rows, batch.served)
         return
-    part = max(1, rows * DATAGRAM_LIMIT // (len(datagram) + len(datagram) // 8))
+    part = max(1, rows * PACKET_LIMIT // (len(packet) + len(packet) // 8))
     for start in range(0, rows, part):
         yield from _messages(batch.part(start, min(start + part, rows)))
 

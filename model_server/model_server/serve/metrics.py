@@ -34,7 +34,9 @@ class ServerMetrics:
         self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
         self._reloads = self._counter("reloads", "Changes of mounted Secrets.", "what", "outcome")
-        self._rows = self._counter("rows", "Rows that were predicted.").labels(*self._model)
+        rows = Counts("mlmodel_server_rows", "Rows that were predicted.", _LABELS)
+        self.registry.register(rows)
+        self._rows = rows.labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
         self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
         self._batch = self._tallies("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
@@ -57,7 +59,7 @@ class ServerMetrics:
 
     def predicted(self, rows: int, outside: Mapping[str, int]) -> None:
         """Count predicted rows, and values out of range by column."""
-        self._rows.inc(rows)
+        self._rows.value += rows
         for column, values in outside.items():
             self._outside.labels(*self._model, column).inc(values)
 

@@ -23,7 +23,7 @@ Outputs = Mapping[str, list[Any]]
 
 
 class _Kind(NamedTuple):
-    """An output: its datatype, the values of a row, what follows the rows in its shape, and its JSON but for rows and data."""
+    """An output: its datatype, the values of a row, what follows the rows in its shape, and its JSON with places for rows and data."""
 
     datatype: str
     width: int
@@ -36,7 +36,7 @@ class InferResponse:
 
     __slots__ = ("_batch", "_end", "_start", "_wanted", "_writer", "id")
 
-    def __init__(self, writer: "OutputWriter", wanted: Sequence[str], batch: Outputs, start: int, end: int, identity: str | None) -> None:
+    def __init__(self, writer: "OutputWriter", wanted: tuple[str, ...], batch: Outputs, start: int, end: int, identity: str | None) -> None:
         self.id = identity
         self._writer = writer
         self._wanted = wanted
@@ -78,7 +78,8 @@ class OutputWriter:
             self._kinds[PROBABILITIES] = _kind(PROBABILITIES, "FP64", len(self._classes))
         self._kinds[PREDICTION_ID] = _kind(PREDICTION_ID, "BYTES")
         self.all = tuple(self._kinds)
-        self._head = orjson.dumps({"model_name": model, "model_version": version})[:-1]
+        self._head = orjson.dumps({"model_name": model, "model_version": version})[:-1].replace(b"%", b"%%")
+        self._templates: dict[tuple[str, ...], bytes] = {}
 
     def check(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
         """Return the names of the wanted outputs, all where ``wanted`` is None.
@@ -107,14 +108,20 @@ class OutputWriter:
             for name, kind in kinds
         )
 
-    def json(self, names: Sequence[str], outputs: Outputs, start: int, end: int, identity: str | None) -> bytes:
-        """Return a response as JSON: values put into what is the same for each response, which takes half of the time of all of it."""
-        parts = []
+    def json(self, names: tuple[str, ...], outputs: Outputs, start: int, end: int, identity: str | None) -> bytes:
+        """Return a response as JSON: values put into what is the same for each response, which takes a third of the time of all of it."""
+        template = self._templates.get(names) or self._template(names)
+        values: list[Any] = [b"" if identity is None else b',"id":%b' % orjson.dumps(identity)]
         for name in names:
-            _, width, _, template = self._kinds[name]
-            parts.append(template % (end - start, orjson.dumps(outputs[name][start * width : end * width])))
-        own = b"" if identity is None else b',"id":%b' % orjson.dumps(identity)
-        return b'%b%b,"outputs":[%b]}' % (self._head, own, b",".join(parts))
+            width = self._kinds[name].width
+            values += end - start, orjson.dumps(outputs[name][start * width : end * width])
+        return template % tuple(values)
+
+    def _template(self, names: tuple[str, ...]) -> bytes:
+        """Make the template of these outputs; there are few, for a name comes once at most."""
+        made = b'%b%%b,"outputs":[%b]}' % (self._head, b",".join([self._kinds[name].template for name in names]))
+        self._templates[names] = made
+        return made
 
     def metadata(self) -> tuple[TensorMetadata, ...]:
         """Describe the outputs."""

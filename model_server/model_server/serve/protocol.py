@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .binary import HEADER
 from .callers import Callers, credentials_of
+from .heads import Head
 from .shortcut import Exchange, Hot, Refusal, Shortcut
 from .trace import NAME as TRACEPARENT
 from .trace import Trace
@@ -50,7 +51,7 @@ class _Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_head = self._in_body = self._refused = self._proceeding = False
         self._running: Any = None  # which is to be answered next; ``cycle`` is the last that came
-        self._arrived = self._chunk = 0
+        self._arrived = self._chunk = self._messages = 0
         self._refusal: _Refused | None = None
         self._unread_until = _NEVER
         self._until = self.hot.now + self.hot.limits.idle_seconds
@@ -66,9 +67,36 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse what came, if it is not a whole request with a head that was parsed before."""
         if self._refused:
             return
+        fresh = not (self._in_head or self._in_body)
+        if fresh and self._is_known(data):
+            return
+        self._messages = 0
+        self._parse(data)
+        if fresh and self._messages == 1 and not (self._in_head or self._in_body or self._refused):
+            self._remember(data)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Take a whole request whose head the parser has seen before, byte for byte: what it said of it then holds again."""
+        head, body = self.hot.heads.find(data)
+        if head is None or not (self.callers is None or self.callers.known(head.credentials)):
+            return False
+        self._until = _NEVER
+        self._begin(Shortcut(self, self.hot, True, head))
+        self.cycle.take(body)
+        self.cycle.complete()
+        if self.cycle.response_complete:
+            self._until = self.hot.now + self.hot.limits.idle_seconds
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Remember the head of the one request that was all of the data; a recorder decides anew for each request."""
+        if isinstance(self.cycle, Shortcut) and self.hot.traces.recorder is None:
+            self.hot.heads.learn(data, self.cycle)
+
+    def _parse(self, data: bytes) -> None:
         continued = self._in_head
         self._chunk = len(data)
         try:
@@ -89,6 +117,7 @@ class _Protocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._arrived = 0
+        self._messages += 1
         self._in_head = True
         self._until = self.hot.now + self.hot.limits.head_seconds
 
@@ -111,11 +140,12 @@ class _Protocol(HttpToolsProtocol):
             raise
         self._in_head, self._in_body = False, True
         fits = self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers, self.hot.limits.body_bytes)
-        if fits and (self.callers is None or self.callers.known(credentials_of(headers))):
+        head = Head(headers.get(_JSON_LENGTH), credentials_of(headers)) if fits else None
+        if head and (self.callers is None or self.callers.known(head.credentials)):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
             trace = self._trace() if TRACEPARENT in headers or self.hot.traces.recorder else None
-            self._begin(Shortcut(self, self.hot, keep_alive, headers.get(_JSON_LENGTH), trace))
+            self._begin(Shortcut(self, self.hot, keep_alive, head, trace))
         else:
             self._until = _NEVER  # the application has its own bounds
             self._pass_on(headers)

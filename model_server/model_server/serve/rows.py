@@ -36,7 +36,7 @@ class Columns(NamedTuple):
     """Rows by column.
 
     ``features`` is what an engine takes: float64 arrays and object arrays of text or None. What the monitor is told is ``numbers``,
-    columns x rows, and by name ``others``: categories, booleans as they were sent, and the time column where there was one. ``outside``
+    rows x columns, and by name ``others``: categories, booleans as they were sent, and the time column where there was one. ``outside``
     counts values beyond a column's range.
     """
 
@@ -56,10 +56,11 @@ class Layout:
         self._numeric = [column.name for column in numeric]
         self._booleans = [column.name for column in numeric if column.type is ColumnType.BOOLEAN]
         self.told = [name for name in self._numeric if name not in self._booleans]
-        self._told = [self._numeric.index(name) for name in self.told]
+        self._places = {name: place for place, name in enumerate(self._numeric)}
+        self._told = [self._places[name] for name in self.told]
         self._texts = [column.name for column in schema.features if column.type is ColumnType.CATEGORY]
-        self._low = np.array([[-np.inf if column.min is None else column.min] for column in numeric])
-        self._high = np.array([[np.inf if column.max is None else column.max] for column in numeric])
+        self._low = np.array([-np.inf if column.min is None else column.min for column in numeric])
+        self._high = np.array([np.inf if column.max is None else column.max for column in numeric])
         self._bounded = any(column.min is not None or column.max is not None for column in numeric)
 
     def join(self, parts: Sequence[Rows]) -> Rows:
@@ -81,17 +82,15 @@ class Layout:
 
     def columns(self, rows: Rows) -> Columns:
         """Return joined rows by column."""
-        beside = np.asarray(rows.numbers)
-        matrix = np.ascontiguousarray(beside.T)
-        numbers: dict[str, Any] = dict(zip(self._numeric, matrix, strict=True))
+        numbers = np.asarray(rows.numbers)
         others: dict[str, Sequence[Any]] = dict(rows.texts)
         for name in self._booleans:
-            others[name] = [_TRUTH.get(value) for value in numbers[name].tolist()]
+            others[name] = [_TRUTH.get(value) for value in numbers[:, self._places[name]].tolist()]
         if rows.times is not None and self._time is not None:
             others[self._time] = rows.times
         texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
-        told = matrix[self._told] if self._booleans else matrix
-        return Columns(rows.size, Beside({**numbers, **texts}, beside), told, others, self._outside(matrix))
+        told = numbers[:, self._told] if self._booleans else numbers
+        return Columns(rows.size, Beside(self._places, numbers, texts), told, others, self._outside(numbers))
 
     def _matrix(self, parts: Sequence[Rows]) -> Floats:
         """Return rows x features; lists are cheapest to convert together."""
@@ -116,10 +115,10 @@ class Layout:
                 f"column '{self._numeric[column]}' has {numbers[row, column]:g} at place {row}, which is too large: check the value"
             )
 
-    def _outside(self, matrix: Floats) -> dict[str, int]:
+    def _outside(self, numbers: Floats) -> dict[str, int]:
         if not self._bounded:
             return {}
-        outside = np.count_nonzero((matrix < self._low) | (matrix > self._high), axis=1).tolist()
+        outside = np.count_nonzero((numbers < self._low) | (numbers > self._high), axis=0).tolist()
         return {name: number for name, number in zip(self._numeric, outside, strict=True) if number}
 
 

@@ -15,6 +15,7 @@ from .binary import HEADER, Mixed, json_length
 from .dataplane import DataPlane
 from .drain import Traffic
 from .errors import Failed, Overloaded, ServeError
+from .heads import Head, Heads
 from .metrics import ServerMetrics
 from .rest import RETRY_SECONDS, STATUSES
 from .settings import Limits
@@ -61,6 +62,7 @@ class Hot:
         self.limits = limits
         self.traces = traces
         base = f"/v2/models/{plane.model.name}"
+        self.heads = Heads()
         self._headers: list[tuple[bytes, bytes]] | None = None
         self._ok = b""
         self.paths = {  # with the routes that they are of
@@ -162,11 +164,11 @@ class Refusal(Exchange):
 
 
 class Shortcut(Exchange):
-    """An inference request; ``header`` is what tells the length of its JSON where bytes follow it."""
+    """An inference request."""
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, header: bytes | None = None, trace: Trace | None = None) -> None:
+    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, head: Head, trace: Trace | None = None) -> None:
         super().__init__(connection, hot, keep_alive, trace)
-        self._header = header
+        self.head = head
         self._began = time.perf_counter()
         self._parts: list[bytes] = []
         self._size = 0
@@ -194,6 +196,10 @@ class Shortcut(Exchange):
             self._size += len(body)
         else:
             self._too_much = True
+
+    def body(self) -> bytes:
+        """Return what has arrived of the body."""
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def complete(self) -> None:
         """The body is complete."""
@@ -223,10 +229,10 @@ class Shortcut(Exchange):
     def _submitted(self) -> Waiting:
         if self._too_much:
             raise Overloaded(TOO_MUCH)
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        if self._header is None and (query := self.hot.plane.read_matrix(body, self.trace)):
+        body, json_bytes = self.body(), json_length(self.head.json_length)
+        if json_bytes is None and (query := self.hot.plane.read_matrix(body, self.trace)):
             return self.hot.batcher.submit(query, encode_infer, self._answer)
-        request = decode_infer(body, json_length(self._header))
+        request = decode_infer(body, json_bytes)
         return self.hot.batcher.submit(self.hot.plane.read(request, self.trace), encoder(request), self._answer)
 
     def _answer(self, outcome: bytes | Mixed | ServeError) -> None:

@@ -1,4 +1,4 @@
-"""Batches of predicted rows as the datagrams of the contract's ``handover``, written by the server and read by the monitor.
+"""Batches of predicted rows as the packets of the contract's ``handover``, written by the server and read by the monitor.
 
 Not here: sockets, and what is done with the rows.
 """
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 class Batch(NamedTuple):
     """Predicted rows of one server process, and the number of rows that it had served with them.
 
-    ``numbers`` is columns x rows, NaN where missing, and ``names`` has its columns; ``others`` has every other column by name;
+    ``numbers`` is rows x columns, NaN where missing, and ``names`` has its columns; ``others`` has every other column by name;
     ``predictions`` is rows x classes, or rows x 1; ``traces`` are ids, where any of the requests had one.
     """
 
@@ -31,16 +31,12 @@ class Batch(NamedTuple):
     predictions: Floats
     traces: Sequence[str | None] | None = None
 
-    def columns(self) -> dict[str, Any]:
-        """Return all columns by name."""
-        return {**dict(zip(self.names, self.numbers, strict=True)), **self.others}
-
     def part(self, start: int, end: int) -> "Batch":
         """Return some of the rows, as if those after them were yet to come."""
         return self._replace(
             served=self.served - len(self.ids) + end,
             ids=self.ids[start:end],
-            numbers=self.numbers[:, start:end],
+            numbers=self.numbers[start:end],
             others={name: values[start:end] for name, values in self.others.items()},
             predictions=self.predictions[start:end],
             traces=self.traces and self.traces[start:end],
@@ -67,17 +63,17 @@ def encode(batch: Batch) -> bytes:
     return b"%b\n%b%b" % (orjson.dumps(head), batch.predictions.tobytes(), batch.numbers.tobytes())
 
 
-def decode(datagram: bytes) -> Batch:
+def decode(packet: bytes) -> Batch:
     """Read a batch.
 
     Raises:
         ValueError, KeyError, TypeError: it is none.
 
     """
-    end = datagram.index(b"\n") + 1
-    head: Head = orjson.loads(datagram[:end])
+    end = packet.index(b"\n") + 1
+    head: Head = orjson.loads(packet[:end])
     rows, columns = len(head["ids"]), len(head["numbers"])
-    numbers = np.frombuffer(datagram, np.float64, offset=end) if end < len(datagram) else np.empty(0)
+    numbers = np.frombuffer(packet, np.float64, offset=end) if end < len(packet) else np.empty(0)
     of_predictions = len(numbers) - rows * columns
     if of_predictions < 0 or (rows and (of_predictions == 0 or of_predictions % rows)):
         raise ValueError(f"{len(numbers)} numbers are none of {rows} rows with {columns} columns")
@@ -89,7 +85,7 @@ def decode(datagram: bytes) -> Batch:
         float(head["time"]),
         head["ids"],
         head["numbers"],
-        numbers[of_predictions:].reshape(columns, rows),
+        numbers[of_predictions:].reshape(rows, columns),
         head["others"],
         numbers[:of_predictions].reshape(rows, -1) if rows else np.empty((0, 1)),
         head.get("traces"),
