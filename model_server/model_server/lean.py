@@ -1,7 +1,7 @@
 """Keep processes small: pandas out of those that only use pyarrow, and one heap for all threads of those that compute in one at a time.
 
 pyarrow imports pandas wherever it is installed, to recognise its objects, which costs a second and tens of megabytes. glibc gives each
-thread a heap of its own, which keeps what the thread has freed. Not here: anything that needs pandas.
+thread a heap of its own, and keeps what was freed for the next that asks. Not here: anything that needs pandas.
 """
 
 import ctypes
@@ -14,6 +14,7 @@ from types import ModuleType
 
 _NAME = "pandas"
 _M_ARENA_MAX = -8  # glibc's malloc.h
+_LIBRARY = ctypes.CDLL(None)
 
 
 class _Absent(MetaPathFinder):
@@ -38,6 +39,13 @@ def without_pandas() -> Iterator[None]:
 
 def use_one_heap() -> None:
     """Let threads that are started from now on share the heap of the first; other libraries than glibc do so by themselves."""
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    set_option = getattr(_LIBRARY, "mallopt", None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give memory that is free back to the kernel, after work that takes much of it now and then."""
+    trim = getattr(_LIBRARY, "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -20,6 +20,7 @@ from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTIO
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
+from ..lean import give_back
 from ..storage import Location, StorageError, locate, write_atomic
 from .counting import prediction_of
 from .gathering import Gathered
@@ -29,7 +30,7 @@ from .spool import Spool
 _log = logging.getLogger(__name__)
 _HASHES = 2**64
 _FILE_ROWS = 5_000
-_BUFFER_ROWS = 10_000
+_BUFFER_ROWS = 7_500
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Archive:
         if self._pending is not None and self._written(self._pending):
             self._captured(self._pending.rows)
             self._pending = None
+            give_back()
 
     def store_labels(self) -> None:
         """Write the labels that the spool has queued.

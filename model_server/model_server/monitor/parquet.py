@@ -79,5 +79,5 @@ def _file(arrays: Mapping[str, "Array"]) -> bytes:
     from arro3.io import write_parquet
 
     stream = BytesIO()
-    write_parquet(Table.from_arrays(list(arrays.values()), names=list(arrays)), stream, compression=_COMPRESSION)
+    write_parquet(Table.from_arrays(list(arrays.values()), names=list(arrays)), stream, compression=_COMPRESSION, dictionary_enabled=False)
     return stream.getvalue()

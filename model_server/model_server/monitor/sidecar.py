@@ -54,7 +54,7 @@ from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)
 _SAVE_SECONDS = 1.0
-_FULL_SECONDS = 0.25  # between looks whether rows are enough for a file: the buffer holds what comes within, and is memory
+_FULL_SECONDS = 0.1  # between looks whether rows are enough for a file: the buffer holds what comes within, and is memory
 _STORE_SECONDS = 12.0
 _END_SECONDS = 15.0
 _AGAIN_SECONDS = 0.5
