@@ -6,11 +6,9 @@ counts from when a request was due, so that a slow server, or a slow client, can
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,8 +120,6 @@ def main() -> int:
     bodies = Path(file).read_bytes().splitlines()
     requests = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
     number = int(float(rate) * float(seconds))
-    with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # the sidecar on this core waits for the client, not the client for it
     due = np.random.default_rng(0).exponential(1 / float(rate), number).cumsum().tolist()
     loop = OpenLoop(requests, due)
     spent = uvloop.run(loop.run(str(parts.hostname), int(parts.port or 80), int(connections)))

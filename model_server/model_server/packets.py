@@ -12,6 +12,7 @@ from mlmodel_contract.handover import Head
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_MANY_BYTES = 16_384
 
 
 class Batch(NamedTuple):
@@ -43,8 +44,8 @@ class Batch(NamedTuple):
         )
 
 
-def encode(batch: Batch) -> bytes:
-    """Write a batch.
+def encode(batch: Batch) -> list[bytes | memoryview]:
+    """Write a batch, as one or several parts of a packet: many numbers are not copied together, but sent from where they lie.
 
     Raises:
         TypeError: it holds what is no JSON, or text that is no Unicode.
@@ -60,7 +61,14 @@ def encode(batch: Batch) -> bytes:
     }
     if batch.traces:
         head["traces"] = batch.traces
-    return b"%b\n%b%b" % (orjson.dumps(head), batch.predictions.tobytes(), batch.numbers.tobytes())
+    text = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
+    if batch.numbers.nbytes < _MANY_BYTES:
+        return [b"%b%b%b" % (text, batch.predictions.tobytes(), batch.numbers.tobytes())]
+    return [text, _bytes(batch.predictions), _bytes(batch.numbers)]
+
+
+def _bytes(numbers: Floats) -> memoryview:
+    return np.ascontiguousarray(numbers).ravel().view(np.uint8).data
 
 
 def decode(packet: bytes) -> Batch:
