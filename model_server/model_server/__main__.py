@@ -7,6 +7,7 @@ import argparse
 import logging
 import os
 import sys
+from functools import partial
 
 from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN, ENV_POD
 from mlmodel_contract.pod import PodDocument
@@ -26,10 +27,11 @@ def fetch() -> int:
 
 def serve() -> int:
     """Serve the pod's bundle over REST and gRPC, with as many processes as the manifest says."""
-    settings = PodDocument.model_validate_json(os.environ[ENV_POD]).serving
-    workers = settings.workers if settings else 1
+    document = PodDocument.model_validate_json(os.environ[ENV_POD])
+    workers = document.serving.workers if document.serving else 1
     pin_threads(max(1, processors() // workers))
-    return _serve() if workers == 1 else run_workers(workers, _serve)
+    work = partial(_serve, document)
+    return work() if workers == 1 else run_workers(workers, work)
 
 
 def monitor() -> int:
@@ -39,10 +41,10 @@ def monitor() -> int:
     return supervise(_monitor) if os.getpid() == 1 else _monitor()
 
 
-def _serve(link: Link | None = None) -> int:
+def _serve(document: PodDocument, link: Link | None = None) -> int:
     from .serve import run_server
 
-    return run_server(link)
+    return run_server(document, link)
 
 
 def _monitor() -> int:

@@ -75,7 +75,7 @@ def decode(packet: bytes) -> Batch:
     """Read a batch.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none.
+        ValueError, KeyError, TypeError, AttributeError: it is none.
 
     """
     end = packet.index(b"\n") + 1

@@ -47,23 +47,30 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def read_status(connection: socket.socket) -> int:
-    """Read one whole answer, in however many parts it comes; return its status."""
+    """Read one whole answer; return its status."""
+    return read_answers(connection, 1)[0][0]
+
+
+def read_answers(connection: socket.socket, number: int) -> list[tuple[int, Any]]:
+    """Read so many whole answers, in however many parts they come."""
     received = b""
-    while not (received.endswith(b"}") and b"\r\n\r\n" in received):
+    while len(found := answers(received)) < number:
         part = connection.recv(65_536)
         assert part, f"the connection was closed after {received!r}"
         received += part
-    return answers(received)[0][0]
+    return found
 
 
 def answers(received: bytes) -> list[tuple[int, Any]]:
-    """Take responses apart that all have a content-length."""
+    """Take responses apart that all have a content-length; one that is not whole is left out."""
     found = []
-    while received:
+    while b"\r\n\r\n" in received:
         start, _, rest = received.partition(b"\r\n\r\n")
         lines = start.decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
         length = int(headers["content-length"])
+        if len(rest) < length:
+            break
         found.append((int(lines[0].split()[1]), json.loads(rest[:length])))
         received = rest[length:]
     return found

@@ -219,8 +219,8 @@ def test_a_manifest_may_not_name_files_elsewhere(folder: Folder) -> None:
     assert refused.value.check == "ManifestInvalid"
 
 
-def tell_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> None:
-    """Let this process be a container of a pod below ``root`` whose bundle must have the digest."""
+def tell_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> PodDocument:
+    """Let this process be a container of a pod below ``root`` whose bundle must have the digest; return what it is told."""
     document = PodDocument(
         contract=VERSION,
         namespace="n",
@@ -233,6 +233,7 @@ def tell_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> None:
     )
     monkeypatch.setenv("MLMODEL_ROOT", str(root))
     monkeypatch.setenv(ENV_POD, json.dumps(document.wire()))
+    return document
 
 
 class TestFetch:
@@ -279,12 +280,12 @@ class TestFetch:
 def test_a_server_that_refuses_a_bundle_says_why_as_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path / PATH_BUNDLE.removeprefix("/"))
     _made_with("scikit-learn", "0.24.2")(folder)
-    tell_pod(monkeypatch, tmp_path, folder.seal())
+    document = tell_pod(monkeypatch, tmp_path, folder.seal())
     for path, content in ((PATH_TERMINATION, b""), (PATH_PREDICTION_KEY, bytes(32))):
         place = tmp_path / path.removeprefix("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-    assert run_server() == 1
+    assert run_server(document) == 1
     said = (tmp_path / PATH_TERMINATION.removeprefix("/")).read_text()
     assert "made with scikit-learn 0.24.2" in said
     assert said.endswith("train or package it anew")

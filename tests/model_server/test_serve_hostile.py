@@ -11,10 +11,18 @@ import pytest
 
 from tests.model_server.bundles import late_flights
 from tests.model_server.pods import Pod, pod, poll
-from tests.model_server.raw_http import BODY, LIVE, PATH, answers, connected, head, infer, read_all
+from tests.model_server.raw_http import BODY, LIVE, PATH, answers, connected, head, infer, read_all, read_answers
 from tests.model_server.requests import flights
 
 pytestmark = pytest.mark.slow
+
+
+NAMED = json.dumps({**flights(1), "id": "a"}).encode()
+
+
+def named(name: str, *headers: str) -> bytes:
+    """A request whose answer has that id, of one letter."""
+    return infer(*headers, body=NAMED.replace(b'"a"', f'"{name}"'.encode()))
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +119,31 @@ def test_pipelined_requests_are_answered_in_their_order(served: Pod) -> None:
         found = answers(read_all(connection))
     assert [status for status, _ in found] == [200] * 22
     assert [answer.get("id", answer.get("live")) for _, answer in found] == [*map(str, range(10)), True, *map(str, range(10, 20)), None]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param([named("b")], [(200, "b")], id="another body of the same length"),
+        pytest.param([named("b")[:-9], named("b")[-9:]], [(200, "b")], id="a body in two pieces"),
+        pytest.param([named("b")[:40], named("b")[40:]], [(200, "b")], id="a head in two pieces"),
+        pytest.param([named("b") + named("c")], [(200, "b"), (200, "c")], id="two requests in one piece"),
+        pytest.param([named("b") + named("c")[:40], named("c")[40:]], [(200, "b"), (200, "c")], id="a request and a part of the next"),
+        pytest.param([named("a")[: -len(NAMED)] + b"x" * len(NAMED), named("c")], [(400, None), (200, "c")], id="no JSON"),
+        pytest.param([LIVE, named("c")], [(200, None), (200, "c")], id="another request between"),
+        pytest.param([b"\r\n" + named("b"), named("c")], [(200, "b"), (200, "c")], id="an empty line before"),
+        pytest.param([named("b", "X: 1"), named("c", "X: 1")], [(200, "b"), (200, "c")], id="another head, twice"),
+        pytest.param([named("b")[:-1] + b"}}", named("c")], [(200, "b"), (400, None)], id="a byte too many, which begins the next request"),
+    ],
+)
+def test_a_head_that_comes_again_means_what_it_meant(served: Pod, pieces: list[bytes], expected: list[tuple[int, str | None]]) -> None:
+    """The parser is not asked again for a head that it has seen; whatever else comes is its own to read."""
+    with connected(served, named("a")) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert read_answers(connection, 1)[0][0] == 200
+        for piece in pieces:
+            connection.sendall(piece)
+        assert [(status, answer.get("id")) for status, answer in read_answers(connection, len(expected))] == expected
 
 
 def test_a_body_that_comes_in_parts_behind_another_request_is_read_to_its_end(served: Pod) -> None:

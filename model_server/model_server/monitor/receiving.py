@@ -102,7 +102,7 @@ class Receiver:
         for packet in packets:
             try:
                 batches.append(decode(packet))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self._damaged()
                 _log.warning("a packet of %d bytes is no batch: %s", len(packet), error)
         try:

@@ -18,11 +18,11 @@ from .errors import InvalidRequest, TooLarge
 from .rows import Floats, Rows
 from .tensors import FLOATS, INTEGERS, Tensor
 
-_LONGEST_TEXT = 1_000
-_REALS: frozenset[type] = frozenset({int, float, NoneType})
+LONGEST_TEXT = 1_000
+REALS: frozenset[type] = frozenset({int, float, NoneType})
 _WHOLE: frozenset[type] = frozenset({int, NoneType})
-_BOOLEANS: frozenset[type] = frozenset({bool, NoneType})
-_TEXTS: frozenset[type] = frozenset({str, NoneType})
+BOOLEANS: frozenset[type] = frozenset({bool, NoneType})
+TEXTS: frozenset[type] = frozenset({str, NoneType})
 _TAKEN = {
     ColumnType.NUMBER: "a number: send FP64, or an INT or UINT datatype",
     ColumnType.BOOLEAN: "a boolean: send BOOL",
@@ -124,7 +124,7 @@ def _boolean_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     if tensor.datatype != "BOOL":
         raise _wrong_datatype(column, tensor)
     values = _column_values(tensor)
-    _check_types(tensor.name, values, _BOOLEANS, "true, false or null")
+    _check_types(tensor.name, values, BOOLEANS, "true, false or null")
     return values
 
 
@@ -132,9 +132,9 @@ def _category_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     if tensor.datatype != "BYTES":
         raise _wrong_datatype(column, tensor)
     values = _column_values(tensor)
-    _check_types(tensor.name, values, _TEXTS, "text or null")
-    if any(value and len(value) > _LONGEST_TEXT for value in values):
-        raise InvalidRequest(f"column '{column.name}' has a text of more than {_LONGEST_TEXT} characters: a category is shorter")
+    _check_types(tensor.name, values, TEXTS, "text or null")
+    if any(value and len(value) > LONGEST_TEXT for value in values):
+        raise InvalidRequest(f"column '{column.name}' has a text of more than {LONGEST_TEXT} characters: a category is shorter")
     return values
 
 
@@ -186,7 +186,7 @@ def _check_numbers(name: str, datatype: str, values: list[Any]) -> None:
     if isinstance(values, np.ndarray):  # of the datatype, as ``Tensor`` says
         return
     if datatype in FLOATS:
-        _check_types(name, values, _REALS, "a number or null")
+        _check_types(name, values, REALS, "a number or null")
     elif datatype in INTEGERS:
         _check_types(name, values, _WHOLE, f"a whole number or null, as {datatype} says")
     else:
@@ -209,7 +209,7 @@ def _check_range(name: str, datatype: str, numbers: Floats) -> None:
 
 
 def _times(name: str, values: list[Any]) -> list[str | None]:
-    _check_types(name, values, _TEXTS, "a time as ISO 8601 text or null")
+    _check_types(name, values, TEXTS, "a time as ISO 8601 text or null")
     for place, value in enumerate(values):
         if value and not _is_time(value):
             raise InvalidRequest(

@@ -19,6 +19,7 @@ from .columns import ColumnReader
 from .errors import InvalidRequest, StartRefused, UnknownModel
 from .groups import Groups
 from .matrix import MatrixReader
+from .named import NamedReader
 from .outputs import InferResponse, OutputWriter
 from .rows import Columns, Floats, Layout, Rows
 from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMetadata
@@ -81,6 +82,7 @@ class DataPlane:
         self._clock = clock
         self._reader = ColumnReader(model.schema, max_rows)
         self._matrices = MatrixReader(model.schema, max_rows)
+        self._named = NamedReader(model.schema, max_rows)
         self._layout = Layout(model.schema)
         self._writer = OutputWriter(model.schema, model.name, model.version)
         self._groups = Groups(model.schema)
@@ -127,9 +129,9 @@ class DataPlane:
         """
         return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs), trace)
 
-    def read_matrix(self, body: bytes, trace: Trace | None = None) -> Query | None:
-        """Check a request that is nothing but one matrix, as JSON; None where ``read`` is to check it. To be called by one thread."""
-        found = self._matrices.read(body)
+    def read_usual(self, body: bytes, trace: Trace | None = None) -> Query | None:
+        """Check a request in JSON of one of the usual forms; None where ``read`` is to check it. To be called by one thread."""
+        found = self._matrices.read(body) or self._named.read(body)
         return found and Query(found[0], self._writer.all, found[1], trace)
 
     def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:

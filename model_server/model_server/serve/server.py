@@ -6,7 +6,6 @@ Not here: how any of these is done.
 import asyncio
 import gc
 import logging
-import os
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ import uvicorn
 import uvloop
 from mlmodel_contract.base import duration
 from mlmodel_contract.environment import (
-    ENV_POD,
     PATH_BUNDLE,
     PATH_PREDICTION_KEY,
     PATH_TERMINATION,
@@ -63,15 +61,15 @@ _TICK_SECONDS = 1.0
 _OBJECTS = 20_000
 
 
-def run_server(link: Link | None = None) -> int:
-    """Serve the bundle of ``$MLMODEL_POD`` until SIGTERM; return the exit code, 1 with the reason as termination message.
+def run_server(document: PodDocument, link: Link | None = None) -> int:
+    """Serve the pod's bundle until SIGTERM; return the exit code, 1 with the reason as termination message.
 
     Args:
+        document: what the pod is told of its model.
         link: where this process is one of several workers, what it shares with its parent.
 
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
-    document = PodDocument.model_validate_json(os.environ[ENV_POD])
     try:
         limits = Limits.of(document.serving or ServerSettings())
         plane, key = prepare(document, limits)

@@ -14,6 +14,7 @@ from ..processors import processors
 from .errors import StartRefused
 
 _THREADS_WITHOUT_LIMIT = 8
+_DECLARED = ServerSettings()  # of a manifest that says nothing
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,16 @@ class Limits:
     ``unread_seconds`` until a client must have read what it asked for.
     """
 
-    body_bytes: int = 8 * 2**20
-    rows: int = 65_536
-    requests: int = 1024
+    body_bytes: int = _DECLARED.limits.max_body_bytes
+    rows: int = _DECLARED.limits.max_rows
+    requests: int = _DECLARED.limits.max_requests
     buffered_bytes: int = 64 * 2**20
     body_seconds: float = 30.0
     threads: int = 1
-    batch_rows: int = 1024
-    batch_seconds: float = 0.0
-    deadline_seconds: float = 30.0
-    workers: int = 1
+    batch_rows: int = _DECLARED.batcher.max_batch_size
+    batch_seconds: float = duration(_DECLARED.batcher.max_latency).total_seconds()
+    deadline_seconds: float = duration(_DECLARED.timeout).total_seconds()
+    workers: int = _DECLARED.workers
     connections: int = 16_384
     head_bytes: int = 32_768
     headers: int = 100

@@ -230,7 +230,7 @@ class Shortcut(Exchange):
         if self._too_much:
             raise Overloaded(TOO_MUCH)
         body, json_bytes = self.body(), json_length(self.head.json_length)
-        if json_bytes is None and (query := self.hot.plane.read_matrix(body, self.trace)):
+        if json_bytes is None and (query := self.hot.plane.read_usual(body, self.trace)):
             return self.hot.batcher.submit(query, encode_infer, self._answer)
         request = decode_infer(body, json_bytes)
         return self.hot.batcher.submit(self.hot.plane.read(request, self.trace), encoder(request), self._answer)
