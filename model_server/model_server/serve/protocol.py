@@ -52,6 +52,7 @@ class _Protocol(HttpToolsProtocol):
         self._in_head = self._in_body = self._refused = self._proceeding = False
         self._running: Any = None  # which is to be answered next; ``cycle`` is the last that came
         self._arrived = self._chunk = self._messages = 0
+        self._continued = False
         self._refusal: _Refused | None = None
         self._unread_until = _NEVER
         self._until = self.hot.now + self.hot.limits.idle_seconds
@@ -97,8 +98,7 @@ class _Protocol(HttpToolsProtocol):
             self.hot.heads.learn(data, self.cycle)
 
     def _parse(self, data: bytes) -> None:
-        continued = self._in_head
-        self._chunk = len(data)
+        self._continued, self._chunk = self._in_head, len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -107,7 +107,7 @@ class _Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             refusal = self._refusal or _Refused(400, f"this is no valid HTTP request: {error}")
             self._refuse(refusal.status, str(refusal))
-        if continued and self._in_head:
+        if self._continued and self._in_head:
             self._arrived += len(data)
             if self._arrived > self.hot.limits.head_bytes:
                 self._refuse(431, self._too_large())
@@ -222,7 +222,7 @@ class _Protocol(HttpToolsProtocol):
     def _check(self, headers: dict[bytes, bytes]) -> None:
         """Refuse a head that is too large, or that others on the way may have understood in another way."""
         limits, version = self.hot.limits, self.parser.get_http_version()
-        if len(self.headers) > limits.headers or (self._arrived + self._chunk > limits.head_bytes < self._head_bytes()):
+        if len(self.headers) > limits.headers or (self._may_be_large() and self._head_bytes() > limits.head_bytes):
             raise _Refused(431, self._too_large())
         if len(headers) != len(self.headers):
             names = [name for name, _ in self.headers]
@@ -236,6 +236,10 @@ class _Protocol(HttpToolsProtocol):
             raise _Refused(400, "this transfer-encoding is not taken: send chunked of HTTP/1.1, or a content-length")
         if self.parser.should_upgrade() and (self.parser.get_method() == b"CONNECT" or coding or b"content-length" in headers):
             raise _Refused(400, "the protocol of a connection cannot be changed here: send the request without the header upgrade")
+
+    def _may_be_large(self) -> bool:
+        """Tell whether the head is worth to be measured: most are a part of one small piece of data."""
+        return self._continued or self._chunk > self.hot.limits.head_bytes
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
