@@ -5,6 +5,7 @@ Packet filter rules are in firewall.py, mounts and pods' network namespaces in l
 """
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -131,21 +132,21 @@ def _cgroup_folders(layout: Layout, *, everywhere: bool = False) -> list[Path]:
 def pod_processes(layout: Layout) -> set[int]:
     """The processes of all pods of this cluster."""
     found: set[int] = set()
-    for folder in _cgroup_folders(layout):
-        for file in folder.rglob("cgroup.procs"):
-            try:
-                found.update(int(line) for line in file.read_text().split())
-            except OSError:  # the cgroup went away in between, and its processes with it
-                continue
+    for cgroup in _cgroups(layout):
+        with suppress(OSError):  # it went away in between, and its processes with it
+            found.update(int(line) for line in (cgroup / "cgroup.procs").read_text().split())
     return found
 
 
+def _cgroups(layout: Layout) -> list[Path]:
+    """Return all cgroups of this cluster, children first; one that goes away meanwhile is left out, which ``rglob`` would fail by."""
+    return [Path(path) for folder in _cgroup_folders(layout) for path, _, _ in os.walk(folder, topdown=False)]
+
+
 def _cgroups_are_removed(layout: Layout) -> bool:
-    for folder in _cgroup_folders(layout):
-        children = sorted((path for path in folder.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-        for path in [*children, folder]:
-            with suppress(OSError):  # busy until the kernel has buried the last process
-                path.rmdir()
+    for cgroup in _cgroups(layout):
+        with suppress(OSError):  # busy until the kernel has buried the last process
+            cgroup.rmdir()
     return not _cgroup_folders(layout)
 
 
