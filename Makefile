@@ -56,8 +56,9 @@ test-demo: $(UV) ## the demo on a shorter stretch of time
 	@$(RUN) python -m demo --short
 
 .PHONY: test-exhaustive
-test-exhaustive: $(UV) ## the long forms of the model server's proofs: agreement with scikit-learn, fuzzing (hours)
-	@EXHAUSTIVE=1 $(PYTEST) --quiet --timeout 0 -m exhaustive -n 2
+test-exhaustive: programs images ## the long forms of the model server's proofs: agreement with scikit-learn, fuzzing, pods replaced on a node (hours)
+	@EXHAUSTIVE=1 $(PYTEST) --quiet --timeout 0 -m "exhaustive and not node" -n 2
+	@EXHAUSTIVE=1 KEEP_CLUSTER=1 $(PYTEST) --quiet --timeout 0 -m "exhaustive and node"
 
 .PHONY: pictures
 pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs/monitoring.md

@@ -115,12 +115,14 @@ def named_bodies(draw: st.DrawFn) -> bytes:
     return json.dumps(request).encode()
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=length(1000, 50_000), deadline=None, database=None)
 @given(body=bodies())
 def test_a_matrix_is_read_as_the_general_way_reads_it(served: DataPlane, body: bytes) -> None:
     _agree(served, body)
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=length(1000, 50_000), deadline=None, database=None)
 @given(body=named_bodies())
 def test_named_columns_are_read_as_the_general_way_reads_them(flying: DataPlane, body: bytes) -> None:

@@ -9,6 +9,8 @@ from tests.lengths import length
 from tests.node.openloop import OpenLoop, open_loop
 from tests.node.team import Team
 
+pytestmark = pytest.mark.exhaustive
+
 TIMES = length(3, 10)
 
 
