@@ -92,6 +92,28 @@ def test_the_documentation_lists_every_estimator_and_why_it_is_none_of_a_manifes
         assert old == table(tmp_path)
 
 
+LOSSES = {
+    "SGDClassifier": ["log_loss", "modified_huber"],
+    "GradientBoostingClassifier": ["log_loss", "exponential"],
+    "GradientBoostingRegressor": ["squared_error", "absolute_error", "huber", "quantile"],
+    "HistGradientBoostingClassifier": ["log_loss"],
+    "HistGradientBoostingRegressor": ["squared_error", "absolute_error", "gamma", "poisson", "quantile"],
+}
+
+
+@pytest.mark.parametrize(("name", "loss"), [(name, loss) for name, losses in LOSSES.items() for loss in losses])
+def test_each_loss_of_a_candidate_may_be_loaded(tmp_path: Path, name: str, loss: str) -> None:
+    """A loss is an object of the fitted model; what a manifest may ask for must not be refused when it is served."""
+    file, parameters = (
+        tmp_path / "model.skops",
+        {"loss": loss} | ({"quantile": 0.5} if loss == "quantile" and name.startswith("Hist") else {}),
+    )
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    target = rows[:, 0] > 0 if name.endswith("Classifier") else np.abs(rows[:, 0]) + 0.1
+    skops.io.dump(classes()[name](**parameters).fit(rows, target), file)
+    check_types(file)
+
+
 def test_a_manifest_takes_no_other_estimators_and_says_which_there_are() -> None:
     listed = {str(estimator) for estimator in Estimator}
     for name, kind in classes().items():

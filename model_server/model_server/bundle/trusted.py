@@ -39,6 +39,7 @@ _LOSSES = {
         *("HalfSquaredError", "HalfTweedieLoss", "HalfTweedieLossIdentity", "HuberLoss", "PinballLoss"),
     )
 }
+_LOSSES_OF_SGD = {"sklearn.linear_model._sgd_fast.ModifiedHuber"}  # the others are of ``_LOSSES``, or give no probabilities
 _OBJECTS = {
     *(f"sklearn._loss.link.{name}" for name in ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink", "MultinomialLogit")),
     *(f"sklearn._loss.loss.{name.rsplit('.Cy', 1)[-1]}" for name in _LOSSES),
@@ -75,7 +76,7 @@ _ALLOWED = frozenset(
         *_PLAIN.items(),
         *((name, "NdArrayNode") for name in _SCALARS),
         *((name, "TypeNode") for name in _TYPES),
-        *((name, "LossNode") for name in _LOSSES),
+        *((name, "LossNode") for name in _LOSSES | _LOSSES_OF_SGD),
         *((name, "ObjectNode") for name in _OBJECTS),
     ]
 )
