@@ -166,7 +166,8 @@ class Packaged:
             if place < len(numbers) and self.declared.features[numbers[place]].startswith("float"):
                 values = placed[numbers[place]]
                 near = np.resize(np.concatenate([known, *(np.nextafter(known, end) for end in (-np.inf, np.inf))]), len(values))
-                placed[numbers[place]] = near.astype(values.dtype)
+                most = np.finfo(values.dtype).max  # a split of missing values has an infinite threshold, which no request can hold
+                placed[numbers[place]] = np.clip(near, -most, most).astype(values.dtype)
         return placed
 
 
