@@ -166,7 +166,9 @@ class Packaged:
             if place < len(numbers) and self.declared.features[numbers[place]].startswith("float"):
                 values = placed[numbers[place]]
                 near = np.resize(np.concatenate([known, *(np.nextafter(known, end) for end in (-np.inf, np.inf))]), len(values))
-                most = np.finfo(values.dtype).max  # a split of missing values has an infinite threshold, which no request can hold
+                most = float(
+                    np.finfo(np.float32).max
+                )  # a split of missing values has an infinite threshold; the server takes no larger number
                 placed[numbers[place]] = np.clip(near, -most, most).astype(values.dtype)
         return placed
 
