@@ -173,7 +173,7 @@ class Book:
 
     def _count(self, rows: Gathered) -> None:
         if rows.ids:
-            self._counter.update(rows.columns(), rows.predictions)
+            self._counter.update(rows.columns, rows.predictions)
         for batch in rows.batches:
             self._account.take(batch.server, batch.served, len(batch.ids), batch.seconds)
 

@@ -118,7 +118,7 @@ class RowBuffer:
 
     def _values(self, rows: Gathered) -> dict[str, Any]:
         """Return all columns of a file, of all rows."""
-        given, number = rows.columns(), len(rows.ids)
+        given, number = rows.columns, len(rows.ids)
         times = given.get(self._schema.time or "")
         return {
             **{name: given.get(name, [None] * number) for name in self._features},

@@ -5,6 +5,7 @@ Not here: reading packets, and what is done with the rows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, groupby
 from typing import Any
 
@@ -29,8 +30,9 @@ class Gathered:
     predictions: Floats
     traces: Sequence[str | None]
 
+    @cached_property
     def columns(self) -> dict[str, Any]:
-        """Return all columns by name."""
+        """All columns by name; made once, for those who count and those who keep."""
         return {**dict(zip(self.names, np.ascontiguousarray(self.numbers.T), strict=True)), **self.others}
 
     def alone(self) -> "Iterator[Gathered]":

@@ -1,8 +1,8 @@
 """The hand-over of predicted rows to the monitor: packets that are never waited for.
 
-A kernel queues few packets, so what does not fit at once waits in a bounded backlog and is sent when the monitor has room; what does
-not fit there, or finds no monitor, is dropped and counted. All of it runs on the event loop's thread. Not here: what the monitor makes of
-the rows.
+A kernel holds a few hundred kilobytes of packets, so what does not fit at once waits in a bounded backlog and is sent when the monitor has
+room; what does not fit there, or finds no monitor, is dropped and counted. All of it runs on the event loop's thread. Not here: what the
+monitor makes of the rows.
 """
 
 import asyncio

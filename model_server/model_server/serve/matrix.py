@@ -14,9 +14,9 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 
 from .rows import Floats, Rows
+from .tensors import FLOATS
 
 _LARGE_BYTES = 4_096
-_FLOATS = ("FP16", "FP32", "FP64")
 _LONGEST_NAME = 200
 _BRACKETS = 3  # those of inputs, shape and data; data that are nested have more, and the parser would flatten them
 
@@ -72,7 +72,7 @@ class MatrixReader:
         document: Any = self._parser.parse(body)
         (tensor,) = document["inputs"]
         name, data, (rows, width) = tensor["name"], tensor["data"], tensor["shape"].as_list()
-        if len(document) != 1 or len(tensor) != len(_Tensor.__struct_fields__) or tensor["datatype"] not in _FLOATS:
+        if len(document) != 1 or len(tensor) != len(_Tensor.__struct_fields__) or tensor["datatype"] not in FLOATS:
             raise ValueError
         if [type(part) for part in (name, rows, width)] != [str, int, int] or body.count(b"[") != _BRACKETS:
             raise ValueError

@@ -24,8 +24,7 @@ class ServerMetrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._model = (namespace, name, version)
-        self._requests = Counts("mlmodel_server_requests", "Requests that were answered.", (*_LABELS, "endpoint", "code", "protocol"))
-        self.registry.register(self._requests)
+        self._requests = self._counts("requests", "Requests that were answered.", "endpoint", "code", "protocol")
         self._durations = self._tallies(
             "request_duration_seconds", "Time from a request's head to its answer.", _SECONDS, "endpoint", "protocol", "outcome"
         )
@@ -34,9 +33,7 @@ class ServerMetrics:
         self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
         self._reloads = self._counter("reloads", "Changes of mounted Secrets.", "what", "outcome")
-        rows = Counts("mlmodel_server_rows", "Rows that were predicted.", _LABELS)
-        self.registry.register(rows)
-        self._rows = rows.labels(*self._model)
+        self._rows = self._counts("rows", "Rows that were predicted.").labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
         self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
         self._batch = self._tallies("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
@@ -103,6 +100,11 @@ class ServerMetrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mlmodel_server_{name}", text, (*_LABELS, *labels), registry=self.registry)
+
+    def _counts(self, name: str, text: str, *labels: str) -> Counts:
+        made = Counts(f"mlmodel_server_{name}", text, (*_LABELS, *labels))
+        self.registry.register(made)
+        return made
 
     def _tallies(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Tallies:
         made = Tallies(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
