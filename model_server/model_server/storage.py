@@ -162,8 +162,12 @@ def create(location: Location, content: bytes) -> bool:
     with translated(location):
         try:
             if isinstance(location.fs, _local_type()):
+                # fsspec asks first and writes then, which lets two in
                 location.fs.makedirs(location.path.rpartition("/")[0], exist_ok=True)
-            location.fs.pipe_file(location.path, content, mode="create")
+                with location.fs.open(location.path, "xb") as file:
+                    file.write(content)
+            else:
+                location.fs.pipe_file(location.path, content, mode="create")
         except FileExistsError:
             return False
         except OSError as error:

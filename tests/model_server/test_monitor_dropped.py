@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract.environment import PATH_STORE
 from model_server.monitor.dropped import DroppedLabels
+from model_server.storage import Location, write_atomic
 
 from tests.model_server.bundles import late_flights, minutes, species
 from tests.model_server.pods import Pod, pod, poll
@@ -133,6 +134,7 @@ def test_each_file_is_taken_by_one_of_many_pods(folder: Path, server: Server) ->
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda name: sidecar(server, name).take(), [f"pod-{number}" for number in range(6)]))
     assert len(server.labels) == len({label["id"] for label in server.labels}) == 1_000
+    assert not list((folder / "claims").iterdir())
 
 
 def test_a_large_file_comes_in_portions(folder: Path, server: Server) -> None:
@@ -158,6 +160,22 @@ def test_a_pod_goes_on_with_its_own_file_after_a_crash(folder: Path, server: Ser
     os.utime(folder / "claims/a.csv")
     sidecar(server, "pod-0").take()
     assert len(server.labels) == 1
+
+
+def test_a_file_that_another_pod_finishes_meanwhile_holds_up_no_other(
+    folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        drop(folder, name, csv([name], ["true"]))
+
+    def taken(root: Location, name: str, content: bytes) -> None:
+        write_atomic(root, name, content)
+        (folder / "a.csv").unlink(missing_ok=True)
+
+    monkeypatch.setattr("model_server.monitor.dropped.write_atomic", taken)
+    sidecar(server, "pod-0").take()
+    assert [label["id"] for label in server.labels] == ["a.csv", "b.csv"]
+    assert not list((folder / "claims").iterdir())
 
 
 def test_a_file_that_may_still_be_written_is_left_alone(folder: Path, server: Server) -> None:

@@ -64,10 +64,18 @@ def refusal(uri: str, credentials: str | None = None) -> StorageError:
 def exclusive(folder: Location) -> None:
     """Of many that create a file at once, one does; what follows works in every store."""
     file = folder.child("claims/a.csv")
+    together = threading.Barrier(8)
+
+    def contend(number: int) -> bool:
+        together.wait(60)
+        return create(file, str(number).encode())
+
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda number: create(file, str(number).encode()), range(16)))
-    assert sum(made) == 1
-    assert read_bytes(file) == str(made.index(True)).encode()
+        for _ in range(40):
+            remove(file)
+            made = list(pool.map(contend, range(8)))
+            assert sum(made) == 1
+            assert read_bytes(file) == str(made.index(True)).encode()
     assert -5 < age(file) < 60
     move(file, folder.child("done/2024-01-01/a.csv"))
     assert [day.uri.rpartition("/")[2] for day in folders(folder.child("done"))] == ["2024-01-01"]

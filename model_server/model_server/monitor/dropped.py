@@ -66,8 +66,7 @@ class DroppedLabels:
         try:
             root = locate(self._folder, self._credentials)
             for file in self._files(root):
-                if self._claim(root, file):
-                    self._take_or_leave(root, file)
+                self._take_if_free(root, file)
         except StorageError as error:
             _log.warning("files of labels are not taken now: %s", error)
 
@@ -96,12 +95,21 @@ class DroppedLabels:
         remove(claim)
         return create(claim, self._pod.encode())
 
-    def _take_or_leave(self, root: Location, file: Location) -> None:
+    def _take_if_free(self, root: Location, file: Location) -> None:
+        claimed = False
         try:
-            self._take(root, file)
+            claimed = self._claim(root, file)
+            if claimed:
+                self._take(root, file)
         except httpx.HTTPError as error:
             _log.warning("the labels of %s are not taken now: %s %s", file.uri, type(error).__name__, error)
             remove(self._claim_of(root, file))
+        except StorageError as error:
+            if error.check != "SourceMissing":
+                raise
+            # another pod was done with the file, or with its claim, between two of these steps
+            if claimed:
+                remove(self._claim_of(root, file))
 
     def _claim_of(self, root: Location, file: Location) -> Location:
         return root.child(f"claims/{_name(file)}")
