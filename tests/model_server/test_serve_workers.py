@@ -1,16 +1,19 @@
 """Several workers in one pod: they share its ports, count together, drain together, and end together."""
 
+import asyncio
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import httpx
 import pytest
+import uvicorn
 from mlmodel_contract.environment import PATH_BUNDLE, PATH_TERMINATION
+from model_server.serve.local import listen_locally
 
 from tests.model_server.bundles import late_flights
 from tests.model_server.pods import DEADLINE_SECONDS, Pod, pod, poll
@@ -71,6 +74,25 @@ def test_grpc_is_answered_by_both_workers() -> None:
             return min(rows_of_each(made)) > 0
 
         poll(both_were_called, "an answer of each worker")
+
+
+def test_none_fails_of_many_that_listen_on_the_pods_own_socket_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "server.sock"
+    together = Barrier(8)
+
+    async def listen() -> None:
+        config = uvicorn.Config(httpx.ASGITransport, log_config=None)
+        together.wait(DEADLINE_SECONDS)
+        async with await listen_locally(path, config, uvicorn.Server(config)):
+            pass
+
+    def listen_often(_: int) -> None:
+        for _ in range(25):
+            asyncio.run(listen())
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(listen_often, range(8)))
+    assert [file.name for file in tmp_path.iterdir()] == ["server.sock"]
 
 
 def test_one_worker_is_no_process_more() -> None:
