@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
+from tests.cluster.files import locked
+from tests.cluster.settings import cache_folder
 
 CONTROL_PLANE = {"etcd": "etcd-server", "openssl": "openssl", "setpriv": "util-linux"}
 NODE = {
@@ -43,7 +45,15 @@ def ensure(programs: Mapping[str, str], report: Callable[[str], None] = lambda _
     names = " ".join(packages)
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ClusterError(f"the local cluster needs the Debian packages {names} (or their like): install them first")
-    report(f"apt-get install {names}")
+    with locked(cache_folder() / "debian.lock", lambda: report("another session installs packages, waiting")):
+        packages = missing(programs)  # the other one may have installed them
+        if packages:
+            report(f"apt-get install {names}")
+            _install(packages)
+
+
+def _install(packages: list[str]) -> None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-q"], env=quiet, seconds=600)
-    run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=quiet, seconds=1200)
+    waiting = ["-o", "DPkg::Lock::Timeout=600"]  # for a system that is upgrading itself
+    run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *waiting, *packages], env=quiet, seconds=1200)
