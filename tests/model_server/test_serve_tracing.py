@@ -180,7 +180,8 @@ def test_exemplars_name_sampled_traces_by_protocol_and_outcome() -> None:
         assert exemplars(made, endpoint="infer", protocol="rest", outcome="ok") == [{"trace_id": TRACE, "span_id": PARENT}]
         other = "1" * 32
         rpc(made, [("traceparent", f"00-{other}-{PARENT}-01")], oip.ModelInferRequest(model_name="y"))
-        assert exemplars(made, protocol="grpc", outcome="refused") == [{"trace_id": other, "span_id": PARENT}]
+        (named,) = poll(lambda: exemplars(made, protocol="grpc", outcome="refused"), "the exemplar, which is noted once the call is answered")
+        assert named == {"trace_id": other, "span_id": PARENT}
         text = made.http.get(f"http://127.0.0.1:{PORT_METRICS_SERVER + made.offset}/metrics")
         assert text.headers["content-type"].startswith("text/plain")
         assert TRACE not in text.text
