@@ -25,6 +25,7 @@ WORKDIR /build
 FROM tools AS locked
 COPY pyproject.toml uv.lock ./
 COPY contract/pyproject.toml contract/
+COPY detection/pyproject.toml detection/
 COPY operator/pyproject.toml operator/
 COPY model_server/pyproject.toml model_server/
 COPY cli/pyproject.toml cli/
@@ -53,8 +54,9 @@ RUN --mount=type=secret,id=certificates,target=/run/certificates.pem \
 # --- The project's own packages, a small layer beside the dependencies.
 FROM operator-dependencies AS operator-code
 COPY contract contract
+COPY detection detection
 COPY operator operator
-RUN set -e; for member in contract operator; do cd /build/$member; /opt/tools/bin/hatchling build -t wheel -d /dist; done; \
+RUN set -e; for member in contract detection operator; do cd /build/$member; /opt/tools/bin/hatchling build -t wheel -d /dist; done; \
     /opt/tools/bin/uv pip install --offline --no-deps --python /opt/venv --target /opt/mlmodel /dist/*.whl; $COMPILE /opt/mlmodel
 
 FROM model-server-dependencies AS model-server-code

@@ -37,7 +37,7 @@ format: $(UV) ## format and mend what can be mended
 
 .PHONY: programs
 programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about twelve minutes)
-	@$(RUN) python -m tests.cluster build
+	@$(RUN) python -m devtools.cluster build
 
 .PHONY: test-slow
 test-slow: programs ## tests that start processes, or simulate at length, on this machine
@@ -62,7 +62,7 @@ test-exhaustive: programs images ## the long forms of the model server's proofs:
 
 .PHONY: pictures
 pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs/monitoring.md
-	@$(RUN) python -m tests.cli.pictures
+	@$(RUN) python -m tests.cli.support.pictures
 
 .PHONY: bench-drift
 bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
@@ -86,16 +86,16 @@ crds: $(UV) ## generate crds/ and the chart's copies from the contract
 
 .PHONY: protocol
 protocol: $(UV) ## generate the messages of gRPC from their .proto
-	@cd model_server && $(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. model_server/serve/oip/open_inference.proto
+	@cd model_server && $(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. model_server/serve/grpc/oip/open_inference.proto
 
 .PHONY: images
 images: $(UV) ## build the images and print their names and archives
-	@$(RUN) python -m tests.images
+	@$(RUN) python -m devtools.images
 
 .PHONY: cluster
 cluster: $(UV) ## start a Kubernetes for demo and tests (CLUSTER=local|kind|current), print its KUBECONFIG
-	@$(RUN) python -m tests.cluster up
+	@$(RUN) python -m devtools.cluster up
 
 .PHONY: cluster-down
 cluster-down: $(UV) ## stop that Kubernetes and remove what it left on this machine
-	@$(RUN) python -m tests.cluster down
+	@$(RUN) python -m devtools.cluster down

@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.cluster.errors import ClusterError
-
-from .errors import DemoError
-from .run import run
-from .scenario import FULL, SHORT
+from demo.errors import DemoError
+from demo.run import run
+from demo.scenario import FULL, SHORT
+from devtools.errors import ClusterError
 
 _LOG_WIDTH = 160  # where there is no terminal that has one
 

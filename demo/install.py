@@ -6,17 +6,16 @@ Not here: the model, and anything about flights.
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cluster import binaries
-from tests.cluster.clusters import Cluster
-from tests.cluster.commands import run
-from tests.cluster.progress import Step
-from tests.images.build import build, build_s3
-
-from . import manifests
-from .errors import DemoError
-from .manifests import Keys
-from .scenario import CHART, NAMESPACE, RELEASE, STORAGE, STORE, SYSTEM_NAMESPACE
-from .timing import Timed
+from demo import manifests
+from demo.errors import DemoError
+from demo.manifests import Keys
+from demo.scenario import CHART, NAMESPACE, RELEASE, STORAGE, STORE, SYSTEM_NAMESPACE
+from demo.timing import Timed
+from devtools import programs
+from devtools.cluster.clusters import Cluster
+from devtools.commands import run
+from devtools.images.build import build, build_s3
+from devtools.progress import Step
 
 _CRD = "mlmodels.mlmodel.dev"
 _WAIT_SECONDS = 180
@@ -36,7 +35,7 @@ def load_images(cluster: Cluster, timed: Timed) -> dict[str, str]:
 
 def helm(step: Step) -> Path:
     """Build helm where it is not cached."""
-    return binaries.executable("helm", report=step.note)
+    return programs.executable("helm", report=step.note)
 
 
 def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, str]) -> None:

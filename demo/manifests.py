@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .scenario import EXAMPLES, NAMESPACE, REPLAY, Scenario
+from demo.scenario import EXAMPLES, NAMESPACE, REPLAY, Scenario
 
 Manifest = dict[str, Any]
 

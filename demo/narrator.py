@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 
-from .scenario import MODEL
-from .screen import Moment, clock, draw
-from .story import Story, Week
+from demo.scenario import MODEL
+from demo.screen import Moment, clock, draw
+from demo.story import Story, Week
 
 
 class Narrator(Protocol):

@@ -19,12 +19,11 @@ from mlmodel_contract.status import MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 from urllib3.exceptions import HTTPError
 
-from tests.cluster.kubectl import Kubectl
-
-from .errors import DemoError
-from .replay_log import Day, parse_line
-from .scenario import MODEL, NAMESPACE, REPLAY
-from .story import Sight, Version
+from demo.errors import DemoError
+from demo.replay_log import Day, parse_line
+from demo.scenario import MODEL, NAMESPACE, REPLAY
+from demo.story import Sight, Version
+from devtools.cluster.kubectl import Kubectl
 
 _GONE = 404
 

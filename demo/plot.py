@@ -13,8 +13,8 @@ mpl.use("Agg")  # no display is needed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .scenario import MODEL
-from .story import Story
+from demo.scenario import MODEL
+from demo.story import Story
 
 _EPOCH = date(1970, 1, 1)
 _LEAST_GAIN = 0.02  # what the lower axis always shows, so that rounding does not look like a difference

@@ -13,23 +13,22 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from tests.cluster.clusters import Cluster, pick, shell_lines
-from tests.cluster.errors import CommandError
-from tests.cluster.progress import Steps
-
-from . import install, manifests, plot, summary
-from .errors import DemoError
-from .first_version import losses_by_day
-from .flights import FEATURES, TARGET, TIME, read_flights
-from .manifests import Keys
-from .narrator import Narrator, narrator_for
-from .observer import Observer, ReplayLog
-from .scenario import NAMESPACE, REPLAY, RESULTS, Scenario
-from .storage import Bucket, open_bucket
-from .story import FirstLoss, Story
-from .timing import Timed
-from .verdict import Requirement, judge
-from .watch import Goal, Watch
+from demo import install, manifests, plot, summary
+from demo.errors import DemoError
+from demo.first_version import losses_by_day
+from demo.flights import FEATURES, TARGET, TIME, read_flights
+from demo.manifests import Keys
+from demo.narrator import Narrator, narrator_for
+from demo.observer import Observer, ReplayLog
+from demo.scenario import NAMESPACE, REPLAY, RESULTS, Scenario
+from demo.storage import Bucket, open_bucket
+from demo.story import FirstLoss, Story
+from demo.timing import Timed
+from demo.verdict import Requirement, judge
+from demo.waiting import Goal, Watch
+from devtools.cluster.clusters import Cluster, pick, shell_lines
+from devtools.errors import CommandError
+from devtools.progress import Steps
 
 _FIRST_VERSION_SECONDS = 900
 _RUN_SECONDS = 300

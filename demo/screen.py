@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .scenario import MODEL, NAMESPACE
-from .story import Story, Week
+from demo.scenario import MODEL, NAMESPACE
+from demo.story import Story, Week
 
 _WEEKS = 6
 _DECISIONS = 5

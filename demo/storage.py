@@ -14,11 +14,10 @@ import pandas as pd
 import s3fs
 import tenacity
 
-from tests.cluster.kubectl import Kubectl
-
-from .errors import DemoError
-from .manifests import Keys
-from .scenario import BUCKET, NAMESPACE, STORAGE
+from demo.errors import DemoError
+from demo.manifests import Keys
+from demo.scenario import BUCKET, NAMESPACE, STORAGE
+from devtools.cluster.kubectl import Kubectl
 
 _PORT = 7070
 

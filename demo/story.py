@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 
-from .replay_log import Day
-from .scenario import Scenario
+from demo.replay_log import Day
+from demo.scenario import Scenario
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .scenario import MODEL, NAMESPACE
-from .story import Story, Version
-from .verdict import Requirement
+from demo.scenario import MODEL, NAMESPACE
+from demo.story import Story, Version
+from demo.verdict import Requirement
 
 
 def print_versions(console: Console, story: Story) -> None:

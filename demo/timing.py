@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.cluster.progress import Step, Steps
+from devtools.progress import Step, Steps
 
 
 class Timed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlmodel_contract.status import Phase
 from mlmodel_contract.version import Reason, Verdict
 
-from .story import Story, Version
+from demo.story import Story, Version
 
 ON_FIGURES = ("CriterionMissed", "SliceMissed", "NotBetter")
 BY_MONITORING = (Reason.DRIFT, Reason.PERFORMANCE)

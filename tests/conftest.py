@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.cluster import binaries, debian, s3
-from tests.cluster import control_plane as planes
-from tests.cluster.clusters import Cluster, pick
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kubectl import Kubectl
-from tests.cluster.ports import free_control_plane_ports
-from tests.cluster.progress import Steps
-from tests.cluster.s3 import S3Server
+from devtools import debian, programs, s3
+from devtools.cluster import control_plane as planes
+from devtools.cluster.clusters import Cluster, pick
+from devtools.cluster.control_plane import ControlPlane
+from devtools.cluster.kubectl import Kubectl
+from devtools.ports import free_control_plane_ports
+from devtools.progress import Steps
+from devtools.s3 import S3Server
 
 settings.register_profile("without times", deadline=None)  # a busy machine breaks no behaviour
 settings.load_profile("without times")
@@ -44,7 +44,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     debian.ensure(debian.CONTROL_PLANE)
     plane = ControlPlane(
         tmp_path_factory.mktemp("control-plane"),
-        binaries.ensure("kubernetes"),
+        programs.ensure("kubernetes"),
         address="127.0.0.1",
         ports=free_control_plane_ports(),
         throw_away=True,
@@ -98,7 +98,7 @@ def _target(request: pytest.FixtureRequest) -> Kubectl:
 @pytest.fixture(scope="session")
 def helm_program() -> Path:
     """The helm that the charts are tested with."""
-    return binaries.executable("helm")
+    return programs.executable("helm")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.drift import alarms, cost, delays, fuzzed, peers, plot, told
+from benchmarks.drift import alarms, cost, delays, hostile_reports, peers, plot, real_verdicts
 from benchmarks.table import FOLDER, Row, publish
 
 
@@ -13,10 +13,10 @@ def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_ot
     rows += delays.delays(repeats)
     rows += delays.tolerated(repeats)
     rows += alarms.dependent_alarms(data, repeats)
-    rows += told.real_streams(data)
+    rows += real_verdicts.verdicts(data)
     rows += alarms.independent_alarms(number)
-    rows += fuzzed.fuzzed(reports)
+    rows += hostile_reports.fuzzed(reports)
     if beside_others:
         rows += peers.measure(repeats)
     publish("drift", rows, ["numpy", "scipy", "scikit-learn"])
-    plot.save(rows, told.evidence(data), FOLDER / "drift.png")
+    plot.save(rows, real_verdicts.evidence(data), FOLDER / "drift.png")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta
 
-from benchmarks.drift import real, streams
+from benchmarks.drift import real_streams, simulated_streams
 from benchmarks.drift.parallel import each
 from benchmarks.drift.watching import Watcher
 from benchmarks.table import Row, at_most
@@ -55,7 +55,7 @@ def independent_alarms(number: int) -> list[Row]:
 
 def dependent_alarms(data: Path | None, repeats: int) -> list[Row]:
     """Watch real streams in which nothing changes beyond the scale of a block."""
-    names: Sequence[str] = [*(real.BUNDLED), *(real.SHARED if data else ())]
+    names: Sequence[str] = [*(real_streams.BUNDLED), *(real_streams.SHARED if data else ())]
     tasks = [Permuted(name, seed, data) for name in names for seed in range(repeats)]
     alarmed = each(_permuted, tasks, "real streams, blocks in random order")
     total, number = sum(alarmed), len(tasks)
@@ -66,14 +66,16 @@ def dependent_alarms(data: Path | None, repeats: int) -> list[Row]:
 
 def _independent(task: Independent) -> bool:
     random = np.random.default_rng(task.seed)
-    train = streams.draw(random, task.reference)
-    watcher = Watcher(streams.schema(), train, streams.prediction(train)[-max(200, task.reference // 5) :], LEVEL, tolerance=0.0)
-    live = streams.draw(random, _ROWS)
-    return watcher.watch(watcher.slots(live, streams.prediction(live)), _BUCKET) is not None
+    train = simulated_streams.draw(random, task.reference)
+    watcher = Watcher(
+        simulated_streams.schema(), train, simulated_streams.prediction(train)[-max(200, task.reference // 5) :], LEVEL, tolerance=0.0
+    )
+    live = simulated_streams.draw(random, _ROWS)
+    return watcher.watch(watcher.slots(live, simulated_streams.prediction(live)), _BUCKET) is not None
 
 
 def _permuted(task: Permuted) -> bool:
-    stream = real.load(task.name, task.data).permuted(np.random.default_rng(task.seed))
+    stream = real_streams.load(task.name, task.data).permuted(np.random.default_rng(task.seed))
     return stream.watch(LEVEL, 0.0) is not None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mlmodel_contract.bundle import SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
-from benchmarks.drift import streams
+from benchmarks.drift import simulated_streams
 from benchmarks.drift.watching import Watcher
 from benchmarks.table import Row, at_most
 
@@ -25,18 +25,18 @@ _BYTES = 4  # of a whole number of a bucket in memory
 def costs() -> list[Row]:
     """Measure on one core."""
     random = np.random.default_rng(0)
-    train = streams.draw(random, 10_000)
-    watcher = Watcher(streams.schema(), train, streams.prediction(train), 0.01, 0.05)
+    train = simulated_streams.draw(random, 10_000)
+    watcher = Watcher(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
     return [*_counting(watcher, random), *_sizes(watcher, random), *_verdicts(watcher, random)]
 
 
 def _counting(watcher: Watcher, random: np.random.Generator) -> list[Row]:
-    values = np.array(streams.draw(random, _BATCH)["n1"], np.float64)
+    values = np.array(simulated_streams.draw(random, _BATCH)["n1"], np.float64)
     edges = np.quantile(values, np.arange(1, 36) / 36)
     search = _median(lambda: np.bincount(np.searchsorted(edges, values), minlength=37)) / _BATCH
     beside = f"numpy searchsorted and bincount {1e9 * search:.3g}"
     without, with_pairs = _of_numbers(1_500, random), _of_numbers(10_000, random)  # few training rows have no correlations
-    mixed = streams.draw(random, _BATCH)
+    mixed = simulated_streams.draw(random, _BATCH)
     texts = "texts are looked up one by one"
     return [
         at_most("sidecar, batches of 256, 20 numbers", _spent(without, _twenty(random, _BATCH)), 5, "ns a value", beside),
@@ -47,19 +47,19 @@ def _counting(watcher: Watcher, random: np.random.Generator) -> list[Row]:
 
 def _of_numbers(rows: int, random: np.random.Generator) -> Watcher:
     train = _twenty(random, rows)
-    schema = streams.schema().model_copy(update={"features": [SchemaColumn(name=name, type=ColumnType.NUMBER) for name in train]})
-    return Watcher(schema, train, streams.prediction(train), 0.01, 0.05)
+    schema = simulated_streams.schema().model_copy(update={"features": [SchemaColumn(name=name, type=ColumnType.NUMBER) for name in train]})
+    return Watcher(schema, train, simulated_streams.prediction(train), 0.01, 0.05)
 
 
-def _twenty(random: np.random.Generator, rows: int) -> streams.Columns:
+def _twenty(random: np.random.Generator, rows: int) -> simulated_streams.Columns:
     """Draw numbers from two streams, since one has fewer."""
-    numbers = [values for _ in range(2) for values in streams.draw(random, rows).values() if isinstance(values, np.ndarray)]
+    numbers = [values for _ in range(2) for values in simulated_streams.draw(random, rows).values() if isinstance(values, np.ndarray)]
     return {f"n{place}": np.array(values) for place, values in enumerate(numbers[:20])}
 
 
-def _spent(watcher: Watcher, columns: streams.Columns) -> float:
+def _spent(watcher: Watcher, columns: simulated_streams.Columns) -> float:
     """Return the nanoseconds that a value takes: each batch is counted, and the counts are read."""
-    counter, predictions = watcher.counter(), streams.prediction(columns)
+    counter, predictions = watcher.counter(), simulated_streams.prediction(columns)
 
     def count() -> None:
         for _ in range(_BATCHES):
@@ -70,8 +70,8 @@ def _spent(watcher: Watcher, columns: streams.Columns) -> float:
 
 
 def _sizes(watcher: Watcher, random: np.random.Generator) -> list[Row]:
-    rows = streams.draw(random, 500)
-    bucket = watcher.bucket(watcher.slots(rows, streams.prediction(rows)))
+    rows = simulated_streams.draw(random, 500)
+    bucket = watcher.bucket(watcher.slots(rows, simulated_streams.prediction(rows)))
     numbers = [*bucket.cells, *bucket.products]
     wire = len(zlib.compress(np.array(numbers, np.int32).tobytes()))
     text = len(json.dumps(numbers, separators=(",", ":")))
@@ -82,8 +82,8 @@ def _sizes(watcher: Watcher, random: np.random.Generator) -> list[Row]:
 
 
 def _verdicts(watcher: Watcher, random: np.random.Generator) -> list[Row]:
-    rows = streams.draw(random, 30_000)
-    slots = watcher.slots(rows, streams.prediction(rows))
+    rows = simulated_streams.draw(random, 30_000)
+    slots = watcher.slots(rows, simulated_streams.prediction(rows))
     buckets = [watcher.bucket(slots.take(slice(start, start + 100))) for start in range(0, 30_000, 100)]
     detector = watcher.detector()
     spent = []

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.drift import streams
+from benchmarks.drift import simulated_streams
 from benchmarks.drift.parallel import each
-from benchmarks.drift.streams import Drift
+from benchmarks.drift.simulated_streams import Drift
 from benchmarks.drift.watching import Watcher
 from benchmarks.table import Row, at_least, at_most
 
@@ -74,10 +74,10 @@ def tolerated(repeats: int) -> list[Row]:
 def _injected(task: Injected) -> Found:
     random = np.random.default_rng(task.seed)
     watcher = _watcher(random, 0.0)
-    calm = streams.draw(random, CALM)
-    changed = streams.draw(random, int(12 * BOUND_NATS / task.drift.divergence) + 500, task.drift)
+    calm = simulated_streams.draw(random, CALM)
+    changed = simulated_streams.draw(random, int(12 * BOUND_NATS / task.drift.divergence) + 500, task.drift)
     rows = {name: _joined(calm[name], changed[name]) for name in calm}
-    alarm = watcher.watch(watcher.slots(rows, streams.prediction(rows)), BUCKET)
+    alarm = watcher.watch(watcher.slots(rows, simulated_streams.prediction(rows)), BUCKET)
     if alarm is None:
         return Found(math.inf, right=False, wrong=0)
     blamed = set(alarm.blamed)
@@ -87,13 +87,13 @@ def _injected(task: Injected) -> Found:
 def _offset(seed: int) -> bool:
     random = np.random.default_rng(5_000 + seed)
     watcher = _watcher(random, 0.05)
-    live = streams.draw(random, 100_000, Drift("offset", 0.04))
-    return watcher.watch(watcher.slots(live, streams.prediction(live)), 500) is not None
+    live = simulated_streams.draw(random, 100_000, Drift("offset", 0.04))
+    return watcher.watch(watcher.slots(live, simulated_streams.prediction(live)), 500) is not None
 
 
 def _watcher(random: np.random.Generator, tolerance: float) -> Watcher:
-    train = streams.draw(random, REFERENCE)
-    return Watcher(streams.schema(), train, streams.prediction(train), LEVEL, tolerance)
+    train = simulated_streams.draw(random, REFERENCE)
+    return Watcher(simulated_streams.schema(), train, simulated_streams.prediction(train), LEVEL, tolerance)
 
 
 def _joined(left: np.ndarray | list[str], right: np.ndarray | list[str]) -> np.ndarray | list[str]:

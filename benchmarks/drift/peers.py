@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from benchmarks.drift import streams
+from benchmarks.drift import simulated_streams
 from benchmarks.drift.delays import REFERENCE
-from benchmarks.drift.streams import Columns, Drift
+from benchmarks.drift.simulated_streams import Columns, Drift
 from benchmarks.table import Row
 
 _SCRIPTS = Path(__file__).parent / "peer_scripts"
@@ -71,11 +71,11 @@ def _write(file: Path, seed: int) -> None:
     half = _WINDOW * _WINDOWS // 2
     np.savez(
         file,
-        reference=_matrix(streams.draw(random, REFERENCE)),
-        calm=_matrix(streams.draw(random, _WINDOW * _WINDOWS)),
-        after=_matrix(streams.draw(random, half, _SHIFT)),
+        reference=_matrix(simulated_streams.draw(random, REFERENCE)),
+        calm=_matrix(simulated_streams.draw(random, _WINDOW * _WINDOWS)),
+        after=_matrix(simulated_streams.draw(random, half, _SHIFT)),
         window=np.array([_WINDOW]),
-        numbers=np.array([streams.NUMBERS]),
+        numbers=np.array([simulated_streams.NUMBERS]),
     )
 
 

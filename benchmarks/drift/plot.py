@@ -14,7 +14,7 @@ mpl.use("Agg")  # no display is needed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.drift import told
+from benchmarks.drift import real_verdicts
 from benchmarks.table import Row
 
 _DELAY, _FALSE, _FOUND = "delay over bound, ", ": streams with a false alarm", ": delay at a shift of 0.25 sd"
@@ -47,7 +47,7 @@ def _delays(axes: Axes, rows: Sequence[Row]) -> None:
 def _evidence(axes: Axes, evidence: Curves) -> None:
     for name, curve in evidence.items():
         axes.plot([row for row, _ in curve], [max(value, 0.1) for _, value in curve], label=name)
-    axes.axhline(math.log(1 / told.LEVEL), color="gray", linestyle=":", label="confirmed")
+    axes.axhline(math.log(1 / real_verdicts.LEVEL), color="gray", linestyle=":", label="confirmed")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("live rows, in time order")

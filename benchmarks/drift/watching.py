@@ -10,11 +10,11 @@ import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
-from mlmodel_operator.monitoring import Bucket, Correlations, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from mlmodel_detection import Bucket, Correlations, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from model_server.binning.slots import Slots as FeatureSlots
 from model_server.monitor.counting import ProductSums, RowCounter
-from model_server.slots import Slots as FeatureSlots
+from model_server.train.data.training_rows import Rows
 from model_server.train.profile import profile
-from model_server.train.rows import Rows
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64] | list[str]

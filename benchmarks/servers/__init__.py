@@ -9,10 +9,10 @@ from dataclasses import astuple
 from pathlib import Path
 
 from benchmarks.servers.peers import BARE, SERVERS
-from benchmarks.servers.turns import CONNECTIONS, Found, Pace, Turn, take
+from benchmarks.servers.rounds import CONNECTIONS, Found, Pace, Turn, take
 from benchmarks.serving.cells import Effort
 from benchmarks.table import Row, publish
-from tests.cluster.progress import Steps
+from devtools.progress import Steps
 
 _LIBRARIES = ("uvicorn", "uvloop", "httptools")
 

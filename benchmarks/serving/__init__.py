@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serving import alone, plot, rpc
+from benchmarks.serving import plot, rpc, standalone
 from benchmarks.serving.cells import CELLS, OURS, Cell, Effort, Found, chosen, measure
 from benchmarks.serving.models import KINDS, Trained, train
 from benchmarks.serving.peers import BEST_MLSERVERS, MLSERVER
 from benchmarks.table import FOLDER, Row, at_least, publish
-from tests.cluster.progress import Steps
+from devtools.progress import Steps
 
 _MANY_ROWS = Cell("m1", rows=256)
 _HELD = tuple(Cell(model) for model in ("m1", "m3", "m4"))
@@ -48,7 +48,7 @@ def run(options: Options) -> None:
         rows = rows_of(found)
         if first := models.get("m1"):
             with steps.step("ours alone, with m1") as step:
-                rows += alone.alone(first, options.effort, folder, step.note)
+                rows += standalone.alone(first, options.effort, folder, step.note)
             with steps.step("gRPC, with m1") as step:
                 rows += rpc.measure(first, options.effort, folder, step.note, peers=options.peers)
     publish("serving", rows, _LIBRARIES)

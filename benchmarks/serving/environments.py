@@ -8,8 +8,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.cluster.files import locked
-from tests.cluster.settings import cache_folder
+from devtools.cache import cache_folder
+from devtools.files import locked
 
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 _PYTHON = "3.11"

@@ -16,7 +16,7 @@ from mlmodel_contract.bundle import MANIFEST
 from benchmarks.serving.load import Target
 from benchmarks.serving.models import Trained
 from benchmarks.serving.processes import COMPILED, load_core, pinned, resident, server_core, until_answered
-from tests.model_server.pods import Pod, pod, poll
+from devtools.pods import Pod, pod, poll
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmarks.serving.ours import ours
 from benchmarks.serving.peers import PEERS, serving
 from benchmarks.serving.processes import free_port, load_core, pinned, started
 from benchmarks.table import Row, at_least
-from tests.model_server.pods import poll
+from devtools.pods import poll
 
 _SCRIPTS = Path(__file__).parent / "peer_scripts"
 _CONNECTIONS = 16

@@ -4,7 +4,7 @@ A server that only lacks its sidecar would look for it at each request, and pay 
 """
 
 from model_server.__main__ import main
-from model_server.serve.handover import Handover
+from model_server.serve.row_sender import Handover
 
 
 def _nothing(*_: object) -> None:

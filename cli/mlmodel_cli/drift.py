@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from mlmodel_contract.metrics import Task
+from mlmodel_contract.quality_metrics import Task
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table

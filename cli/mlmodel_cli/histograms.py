@@ -11,7 +11,7 @@ from mlmodel_contract.report import FeatureKind
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from .plain import plain
+from .terminal_escape import plain
 
 _BARS = "▁▂▃▄▅▆▇█"
 _HEAD = 12  # cells before the bars: what the row is

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from .cluster import CannotTellError, UnknownNameError, connect
 from .histograms import Histogram
-from .plain import plain
-from .seen import Seen, look
-from .telling import by_evidence, document, told
+from .render import by_evidence, document, told
+from .terminal_escape import plain
+from .version_view import Seen, look
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -12,16 +12,16 @@ import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import Trigger
-from mlmodel_contract.metrics import Task
+from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
-from mlmodel_operator.decide.triggers import by_monitoring
-from mlmodel_operator.monitoring import Evidence, Settings, judge
+from mlmodel_detection import Evidence, Settings, judge
+from mlmodel_operator.decide.run_start import by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
-from model_server.train.evaluation import Judged, loss_reference
+from model_server.train.data.training_rows import Rows
+from model_server.train.evaluate.evaluation import Judged, loss_reference
 from model_server.train.profile import profile
-from model_server.train.rows import Rows
 
 from .tables import Past
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
-from mlmodel_contract.metrics import Task
-from model_server.train.rows import column_values
+from mlmodel_contract.quality_metrics import Task
+from model_server.train.data.training_rows import column_values
 from numpy.typing import NDArray
 from pandas.api import types
 

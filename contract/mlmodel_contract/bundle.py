@@ -11,7 +11,7 @@ from pydantic import Field
 
 from .base import Digest, Document
 from .manifest import ColumnType, Estimator
-from .metrics import Task
+from .quality_metrics import Task
 from .report import LONGEST_GROUP, MOST_GROUPS, Correlations, FeatureKind, LossReference
 from .version import Metrics
 

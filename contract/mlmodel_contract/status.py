@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Document
-from .metrics import Metric
+from .quality_metrics import Metric
 from .run import Quarantine, Stage
 from .version import DataLineage, Reason
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from .base import Document
-from .metrics import Metric
+from .quality_metrics import Metric
 
 
 class Reason(StrEnum):

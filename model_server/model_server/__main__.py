@@ -12,10 +12,10 @@ from functools import partial
 from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN, ENV_POD
 from mlmodel_contract.pod import PodDocument
 
-from .lean import use_one_heap
-from .processors import pin_threads, processors
-from .supervision import supervise
-from .workers import Link, run_workers
+from .runtime.cpu_limits import pin_threads, processors
+from .runtime.memory import use_one_heap
+from .runtime.supervision import supervise
+from .runtime.workers import Link, run_workers
 
 
 def fetch() -> int:

@@ -19,7 +19,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE
 
-from .places import place
+from .runtime.paths import place
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60

@@ -16,7 +16,7 @@ from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 from kubernetes.aio.config.config_exception import ConfigException
 
-from .cluster import election, watches
+from .cluster import election, informers
 from .cluster.cache import Cache
 from .cluster.client import Client
 from .cluster.queue import WorkQueue, work
@@ -66,7 +66,7 @@ async def _work(reconciler: Reconciler, queue: WorkQueue, health: Health, stop: 
     health.synced()
     async with asyncio.TaskGroup() as group:
         group.create_task(_watch(cache, queue, config, stop))
-        group.create_task(watches.resync_for_ever(client, cache, queue, config.namespace, health.synced))
+        group.create_task(informers.resync_for_ever(client, cache, queue, config.namespace, health.synced))
         for _ in range(WORKERS):
             group.create_task(work(queue, reconciler, reconciler.failed))
 
@@ -75,7 +75,7 @@ async def _first_sync(client: Client, cache: Cache, queue: WorkQueue, config: Co
     """List everything before the first decision; without a whole view nothing may be decided."""
     while True:
         try:
-            return await watches.resync(client, cache, queue, config.namespace)
+            return await informers.resync(client, cache, queue, config.namespace)
         except OperatorError as error:
             logger.warning("cannot list yet, trying again: %s", error)
             await asyncio.sleep(3)
@@ -89,8 +89,8 @@ async def _watch(cache: Cache, queue: WorkQueue, config: Config, stop: asyncio.E
     while not stop.is_set():
         try:
             await kopf.operator(
-                registry=watches.registry(cache, queue),
-                settings=watches.settings(),
+                registry=informers.registry(cache, queue),
+                settings=informers.settings(),
                 standalone=True,
                 clusterwide=config.namespace is None,
                 namespaces=[config.namespace] if config.namespace else [],

@@ -20,7 +20,7 @@ from .cluster.client import Client
 from .cluster.kinds import SECRET, SERVICE, kind_of
 from .config import Config
 from .decide.conditions import refusal_of, with_refusal
-from .decide.outcome import Decision
+from .decide.desired_state import Decision
 from .errors import ConflictError, RefusedError
 from .metrics import WRITES
 from .resources import access, event, names

@@ -14,7 +14,7 @@ from .cluster.client import Client
 from .config import Config
 from .decide import decide
 from .decide.conditions import broken_spec
-from .decide.outcome import Decision
+from .decide.desired_state import Decision
 from .errors import ClusterError, ConflictError, RefusedError
 from .snapshot import UnreadableModelError, gather
 

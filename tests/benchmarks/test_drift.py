@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.drift import alarms, delays, fuzzed, streams
+from benchmarks.drift import alarms, delays, hostile_reports, simulated_streams
 from benchmarks.drift.alarms import Independent
 from benchmarks.drift.delays import Injected
-from benchmarks.drift.streams import Drift
+from benchmarks.drift.simulated_streams import Drift
 from benchmarks.drift.watching import Watcher
 
 pytestmark = pytest.mark.slow
@@ -14,11 +14,11 @@ pytestmark = pytest.mark.slow
 
 def test_the_benchmark_counts_as_a_sidecar_does() -> None:
     random = np.random.default_rng(0)
-    train, live = streams.draw(random, 3_000), streams.draw(random, 500)
-    watcher = Watcher(streams.schema(), train, streams.prediction(train), 0.01, 0.05)
+    train, live = simulated_streams.draw(random, 3_000), simulated_streams.draw(random, 500)
+    watcher = Watcher(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
     counter = watcher.counter()
-    counter.update(live, streams.prediction(live))
-    bucket = watcher.bucket(watcher.slots(live, streams.prediction(live)))
+    counter.update(live, simulated_streams.prediction(live))
+    bucket = watcher.bucket(watcher.slots(live, simulated_streams.prediction(live)))
     assert bucket.cells == tuple(count for counts in counter.counts for count in counts)
     assert bucket.products == tuple(counter.products)
 
@@ -39,6 +39,6 @@ def test_each_kind_of_drift_is_found_within_a_few_times_the_bound_and_rightly_na
 
 
 def test_reports_that_are_not_true_move_no_verdict_and_raise_nothing() -> None:
-    found = fuzzed.try_reports(0, 2_000)
+    found = hostile_reports.try_reports(0, 2_000)
     assert (found.moved, found.raised) == (0, 0)
     assert {"Unreadable", "Inconsistent", "Stale", "Foreign", "Absurd", "Decreased", "believed"} <= set(found.outcomes)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.servers import rows_of
 from benchmarks.servers.peers import SERVERS, Server
-from benchmarks.servers.turns import CONNECTIONS, Found, Pace, Turn, take
+from benchmarks.servers.rounds import CONNECTIONS, Found, Pace, Turn, take
 from benchmarks.serving.cells import Effort
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")]

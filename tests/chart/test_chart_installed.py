@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from mlmodel_contract.environment import GROUP
 
-from tests.chart.chart import RELEASE, SYSTEM, Rendered, render
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.errors import CommandError
-from tests.cluster.kubectl import Kubectl
-from tests.cluster.ports import free_ports
-from tests.cluster.waiting import wait_until
-from tests.operator.crd_manifests import model
+from devtools.cluster.control_plane import ControlPlane
+from devtools.cluster.kubectl import Kubectl
+from devtools.errors import CommandError
+from devtools.ports import free_ports
+from devtools.waiting import wait_until
+from tests.chart.support.chart import RELEASE, SYSTEM, Rendered, render
+from tests.operator.support.crd_manifests import model
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.chart import CHART, RELEASE, Value, render
-from tests.cluster.commands import run
-from tests.cluster.errors import CommandError
+from devtools.commands import run
+from devtools.errors import CommandError
+from tests.chart.support.chart import CHART, RELEASE, Value, render
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from mlmodel_operator.monitoring.harm import LEAST_COVERAGE
+from mlmodel_detection.harm.detector import LEAST_COVERAGE
 
-from tests.chart.chart import CHART, RELEASE, ROOT, render
-from tests.chart.exposition import exposed
-from tests.cluster import binaries
-from tests.cluster.commands import run
-from tests.cluster.errors import CommandError
+from devtools import programs
+from devtools.commands import run
+from devtools.errors import CommandError
+from tests.chart.support.chart import CHART, RELEASE, ROOT, render
+from tests.chart.support.exposition import exposed
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ OF_TARGET = {"pod", "job", "namespace"}  # Prometheus adds them to a series that
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
-    return binaries.executable("prometheus", "promtool")
+    return programs.executable("prometheus", "promtool")
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from mlmodel_cli.plugin import app
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT
 from typer.testing import CliRunner
 
-from tests.cli.api_server import ApiServer, serving, write_kubeconfig
-from tests.operator.manifests import Body
-from tests.operator.players import Live
-from tests.operator.story import Story
+from tests.cli.support.api_server import ApiServer, serving, write_kubeconfig
+from tests.operator.support.manifests import Body
+from tests.operator.support.players import Live
+from tests.operator.support.story import Story
 
 NOTHING_LISTENS = "http://127.0.0.1:9"
 DRIFTED = Live(4_000, shifted=True, labels=800, due=1_000)

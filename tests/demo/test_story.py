@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from mlmodel_contract.status import MLModelStatus
 
 from demo.story import Sight
-from tests.demo.stories import BEGAN, FIRST, day, decision, story
+from tests.demo.support.stories import BEGAN, FIRST, day, decision, story
 
 
 def test_weeks_follow_the_replays_first_day_and_weigh_flights_not_days() -> None:

@@ -13,7 +13,7 @@ from demo.narrator import PlainNarrator
 from demo.screen import Moment, draw
 from demo.story import Sight, Story
 from demo.verdict import judge
-from tests.demo.stories import ACCEPTED, BEGAN, NOT_BETTER, day, decision, story, version
+from tests.demo.support.stories import ACCEPTED, BEGAN, NOT_BETTER, day, decision, story, version
 
 STATUS = {
     "live": {"version": "flight-delay-v1", "since": "2026-01-01T11:00:00Z", "readyReplicas": 2},

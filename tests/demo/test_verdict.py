@@ -3,7 +3,7 @@ from mlmodel_contract.status import Phase
 
 from demo.story import Version
 from demo.verdict import judge
-from tests.demo.stories import ACCEPTED, NOT_BETTER, day, story, version
+from tests.demo.support.stories import ACCEPTED, NOT_BETTER, day, story, version
 
 LIVE = version("Initial", ACCEPTED, Phase.LIVE)
 MISSED = {"verdict": "Rejected", "reason": "CriterionMissed", "message": "roc_auc"}

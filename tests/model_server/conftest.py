@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.model_server.pods import Pod
+    from devtools.pods import Pod
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,8 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture(scope="module")
 def number_pod() -> "Iterator[Pod]":
     """A server of a model of numbers, which must not fail by itself."""
-    from tests.model_server.bundles import minutes
-    from tests.model_server.pods import pod
+    from devtools.bundles import minutes
+    from devtools.pods import pod
 
     with pod(minutes()) as made:
         made.serve()

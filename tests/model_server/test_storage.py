@@ -28,12 +28,12 @@ from model_server.storage import (
     remove,
     write_atomic,
 )
-from model_server.train.sources import read_source
+from model_server.train.data.sources import read_source
 
-from tests.cluster import certificates
-from tests.cluster.ports import free_ports
-from tests.cluster.s3 import S3Server
-from tests.model_server.runs import COLUMNS, Run, flights
+from devtools.cluster import certificates
+from devtools.ports import free_ports
+from devtools.s3 import S3Server
+from tests.model_server.support.training_runs import COLUMNS, Run, flights
 
 pytestmark = pytest.mark.slow
 

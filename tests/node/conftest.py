@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.clusters import Cluster
-from tests.images import build
-from tests.node import manifests
-from tests.node.manifests import DATA, STORAGE, Body
-from tests.node.release import NAMESPACE, Release
-from tests.node.team import TOOLBOX, Team, toolbox
+from devtools.cluster.clusters import Cluster
+from devtools.images import build
+from tests.node.support import manifests
+from tests.node.support.manifests import DATA, STORAGE, Body
+from tests.node.support.release import NAMESPACE, Release
+from tests.node.support.team import TOOLBOX, Team, toolbox
 
 _FAILED = pytest.StashKey[dict[str, str]]()
 

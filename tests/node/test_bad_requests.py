@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.node.manifests import Body
-from tests.node.team import Team, output, request
+from tests.node.support.manifests import Body
+from tests.node.support.team import Team, output, request
 
 MEGABYTES_10 = 10_000_000
 

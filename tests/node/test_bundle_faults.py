@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.node import manifests
-from tests.node.team import Team, condition, output
+from tests.node.support import manifests
+from tests.node.support.team import Team, condition, output
 
 NO_DIGEST = "sha256:" + "0" * 64
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import certificates
-from tests.cluster.certificates import Identity
-from tests.node import manifests
+from devtools.cluster import certificates
+from devtools.cluster.certificates import Identity
 from tests.node.in_pods.openloop import PER_SECOND
-from tests.node.manifests import Body
-from tests.node.openloop import open_loop
-from tests.node.team import Team, condition
+from tests.node.support import manifests
+from tests.node.support.manifests import Body
+from tests.node.support.openloop import open_loop
+from tests.node.support.team import Team, condition
 
 MODEL, PAIR, KEYS = "guarded", "guarded-tls", "guarded-callers"
 KEY = secrets.token_hex(24)

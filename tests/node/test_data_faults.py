@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.node import manifests
-from tests.node.manifests import STORAGE, Body
-from tests.node.team import Team, condition
+from tests.node.support import manifests
+from tests.node.support.manifests import STORAGE, Body
+from tests.node.support.team import Team, condition
 
 
 @dataclass(frozen=True)

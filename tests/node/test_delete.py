@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.kubectl import items
-from tests.node import manifests
-from tests.node.team import Team
+from devtools.cluster.kubectl import items
+from tests.node.support import manifests
+from tests.node.support.team import Team
 
 LEAVING = "leaving"
 _TRANSIENT = {"events", "events.events.k8s.io", "endpoints", "pods.metrics.k8s.io"}

@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 
-from tests.node import manifests
-from tests.node.manifests import Body
-from tests.node.release import Release
-from tests.node.team import Team, condition, decisions
-from tests.node.traffic import FAST, Traffic, traffic
+from tests.node.support import manifests
+from tests.node.support.manifests import Body
+from tests.node.support.release import Release
+from tests.node.support.team import Team, condition, decisions
+from tests.node.support.traffic import FAST, Traffic, traffic
 
 MODEL, FIRST = "loop", "loop-v1"
 

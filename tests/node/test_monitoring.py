@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.node import manifests
-from tests.node.team import Team, condition, decisions
-from tests.node.traffic import FAST, Traffic, traffic
+from tests.node.support import manifests
+from tests.node.support.team import Team, condition, decisions
+from tests.node.support.traffic import FAST, Traffic, traffic
 
 WATCHED, CONTRARY, CALM = "watched", "contrary", ("calm", "still")
 

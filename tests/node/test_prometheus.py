@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import prometheus
-from tests.cluster.kubectl import Kubectl
-from tests.cluster.prometheus import Prometheus
-from tests.node import release
-from tests.node.release import CHART, Release
-from tests.node.team import Team
+from devtools import prometheus
+from devtools.cluster.kubectl import Kubectl
+from devtools.prometheus import Prometheus
+from tests.node.support import release
+from tests.node.support.release import CHART, Release
+from tests.node.support.team import Team
 
 RULES = CHART / "files" / "rules.yaml"
 OPERATOR, SERVER, MONITOR = 8080, 8082, 8083

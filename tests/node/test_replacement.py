@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from tests.lengths import length
-from tests.node.openloop import OpenLoop, open_loop
-from tests.node.team import Team
+from tests.node.support.openloop import OpenLoop, open_loop
+from tests.node.support.team import Team
+from tests.support.lengths import length
 
 pytestmark = pytest.mark.exhaustive
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.node.team import Team
-from tests.node.traffic import FAST, Traffic, traffic
+from tests.node.support.team import Team
+from tests.node.support.traffic import FAST, Traffic, traffic
 
 SETTLED_SECONDS = 25
 KILL = """

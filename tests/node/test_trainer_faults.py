@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.node import manifests
-from tests.node.team import Team, condition
+from tests.node.support import manifests
+from tests.node.support.team import Team, condition
 
 RETRIES = 1
 _ONCE = {"giveUpAfter": 1}

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION, SERVICE, WATCHED
-from mlmodel_operator.decide.outcome import Decision
+from mlmodel_operator.decide.desired_state import Decision
 from mlmodel_operator.errors import ConflictError
 
-from tests.operator import manifests, players
-from tests.operator.manifests import NAME
-from tests.operator.story import Story
+from tests.operator.support import manifests, players
+from tests.operator.support.manifests import NAME
+from tests.operator.support.story import Story
 
 pytestmark = pytest.mark.slow
 

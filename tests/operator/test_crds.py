@@ -13,10 +13,10 @@ from mlmodel_contract.manifest import MLModelSpec
 from mlmodel_operator import crds
 from mlmodel_operator.structural import structural_schema
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.errors import CommandError
-from tests.cluster.kubectl import Kubectl
-from tests.operator.crd_manifests import Manifest, candidate, columns, data, model, version
+from devtools.cluster.control_plane import ControlPlane
+from devtools.cluster.kubectl import Kubectl
+from devtools.errors import CommandError
+from tests.operator.support.crd_manifests import Manifest, candidate, columns, data, model, version
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,6 +1,6 @@
 """What a team declares: ``MLModel.spec``, a module for each part. The CRD and its field descriptions are generated from these classes."""
 
-from .callers import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
+from .authentication import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
 from .operations import Autoscaling, Batcher, Capture, Labels, Limits, Monitoring, Retraining, ServerSettings, Serving, Tracing, Trigger

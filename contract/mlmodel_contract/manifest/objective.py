@@ -6,7 +6,7 @@ Not here: how a figure comes about.
 from pydantic import Field
 
 from ..base import ColumnName, Document
-from ..metrics import Metric
+from ..quality_metrics import Metric
 from .rules import Rule, cel, map_list
 
 

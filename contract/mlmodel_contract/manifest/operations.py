@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from ..base import Document, Duration
-from .callers import TLS, Authentication
+from .authentication import TLS, Authentication
 from .rules import ComputeResources, Rule, between, cel
 
 

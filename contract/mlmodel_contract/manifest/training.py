@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from ..base import Document, Duration
-from ..metrics import Metric, Task
+from ..quality_metrics import Metric, Task
 from .rules import ComputeResources, Rule, cel, map_list
 
 

@@ -10,7 +10,7 @@ from mlmodel_contract.environment import ENV_POD, PATH_BUNDLE, PATH_TERMINATION
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT
 
-from ..places import leave_message, place
+from ..runtime.paths import leave_message, place
 from ..storage import StorageError
 from .errors import BundleRefused
 from .fetch import Store, fetch

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, Probabilities, load_pipeline
 from .errors import BundleRefused
+from .json_rows import to_columns
 from .libraries import check_graph, check_libraries
-from .rows import to_columns
 from .trusted import check_types
 
 _D = TypeVar("_D", bound=Document)

@@ -20,10 +20,10 @@ from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTIO
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
-from ..lean import give_back
+from ..runtime.memory import give_back
 from ..storage import Location, StorageError, locate, write_atomic
+from .batch_merging import Gathered
 from .counting import prediction_of
-from .gathering import Gathered
 from .parquet import labels_content, rows_content
 from .spool import Spool
 

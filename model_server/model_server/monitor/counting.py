@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
-from mlmodel_contract.metrics import Task
+from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import PREDICTION, FeatureCounts
 from mlmodel_contract.scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
-from ..slots import Read, Slots
-from .names import slot_names
+from ..binning.slots import Read, Slots
+from .slot_names import slot_names
 
 Counts = NDArray[np.int64]
 

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..labelled import ROUTE_FEEDBACK, Labels
-from .book import Book
+from ..link.labels import ROUTE_FEEDBACK, Labels
+from .pod_counts import Book
 from .spool import SpoolError
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.report import GroupCounts, LabelCounts
 
-from ..labelled import LabelledPrediction
+from ..link.labels import LabelledPrediction
 from .scoring import Scorer
 
 

@@ -12,9 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from .book import Book
 from .capture import Archive, RowBuffer
-from .dropped import DroppedLabels
+from .label_files import DroppedLabels
+from .pod_counts import Book
 
 _LABELS = ("namespace", "name", "version")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
-from mlmodel_contract.metrics import Task
+from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import MICRO, MOST_UNITS, LabelCounts, LossReference
 
 BINS = 100

@@ -36,20 +36,20 @@ from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder, feedback_folder
 from prometheus_client import start_http_server
 
-from ..api_server import ApiError, ApiServer
 from ..bundle.errors import BundleRefused
 from ..bundle.read import read_manifest
-from ..listening import port
-from ..places import leave_message, place
-from .book import Book, Subject
+from ..runtime.kube_api import ApiError, ApiServer
+from ..runtime.paths import leave_message, place
+from ..runtime.ports import port
+from .batch_merging import Gathered
 from .capture import Archive, Destination, RowBuffer
-from .dropped import DroppedLabels
 from .feedback import create_app
-from .gathering import Gathered
+from .label_files import DroppedLabels
 from .metrics import Reporting, Sources, registry
-from .publishing import Publisher
-from .receiving import Receiver
+from .pod_counts import Book, Subject
+from .report_publisher import Publisher
 from .retention import enforce
+from .row_receiver import Receiver
 from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from .errors import Overloaded, TooLarge, TooSlow
-from .settings import Limits
+from .limits import Limits
 
 T = TypeVar("T")
 TOO_MUCH = "too many large requests are under way: try again in a second"

@@ -31,29 +31,29 @@ from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
-from ..listening import listen, port
-from ..places import leave_message, place
-from ..prediction_id import IdError, Signer, read_key
-from ..workers import Link
+from ..prediction_id.ids import IdError, Signer, read_key
+from ..runtime.paths import leave_message, place
+from ..runtime.ports import listen, port
+from ..runtime.workers import Link
+from .access.access import Doors, open_doors
 from .admission import Admission
-from .batching import Batcher
-from .dataplane import DataPlane, Predicted, ServedModel
-from .doors import Doors, open_doors
-from .drain import DrainingServer, Traffic
 from .errors import StartRefused
-from .feedback import FeedbackPlane, Forwarder
-from .gate import Gate
-from .handover import Handover
-from .local import listen_locally
-from .metrics import ServerMetrics
-from .protocol import protocol
-from .rest import Parts, create_app
-from .settings import Limits
-from .shortcut import Hot
-from .trace import Traces
+from .graceful_shutdown import DrainingServer, Traffic
+from .http.auth_middleware import Gate
+from .http.connection import protocol
+from .http.endpoints import Parts, create_app
+from .http.fast_path import Hot
+from .http.unix_listener import listen_locally
+from .inference.batcher import Batcher
+from .inference.data_plane import DataPlane, Predicted, ServedModel
+from .labels import FeedbackPlane, Forwarder
+from .limits import Limits
+from .row_sender import Handover
+from .telemetry.metrics import ServerMetrics
+from .telemetry.trace_context import Traces
 
 if TYPE_CHECKING:
-    from .spans import SpanRecorder
+    from .telemetry.spans import SpanRecorder
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
@@ -132,7 +132,7 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
         if link is None:  # else the parent tells the metrics of all workers
             start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
         hot = Hot(plane, batcher, admission, traffic, metrics, limits, traces)
-        from .rpc import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
+        from .grpc.server import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
 
         drain = duration(document.drain).total_seconds()
         rpc = RpcServer(parts, traffic, doors, limits, drain)
@@ -159,7 +159,7 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
 def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics) -> "SpanRecorder | None":
     if document.tracing is None:
         return None
-    from .spans import SpanRecorder  # OpenTelemetry costs time and memory only where it is asked for
+    from .telemetry.spans import SpanRecorder  # OpenTelemetry costs time and memory only where it is asked for
 
     return SpanRecorder(document.tracing, document.namespace, model, metrics.spans)
 

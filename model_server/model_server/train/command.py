@@ -11,11 +11,11 @@ from mlmodel_contract import VERSION
 from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
 from mlmodel_contract.run import MESSAGE_LIMIT, RunDocument, Stage, StageResult
 
-from ..lean import without_pandas
-from ..places import leave_message
-from ..processors import pin_threads, processors
+from ..runtime.cpu_limits import pin_threads, processors
+from ..runtime.memory import without_pandas
+from ..runtime.paths import leave_message
 from ..storage import StorageError
-from .message import message_of
+from .result_message import message_of
 
 _log = logging.getLogger(__name__)
 
@@ -43,23 +43,23 @@ def run_stage() -> int:
 
 def _stage(document: RunDocument) -> StageResult:
     """Import only what the stage needs: the check of the data is over before scikit-learn would be loaded."""
-    from .context import context_of
+    from .run_context import context_of
 
     match document.stage:
         case Stage.PREPARE:
             with without_pandas():
-                from .prepare import prepare
+                from .stages.prepare import prepare
 
                 return prepare(context_of(document))
         case Stage.TRAIN:
-            from .trial import try_candidate
+            from .stages.trial import try_candidate
 
             return try_candidate(context_of(document), int(os.environ.get(ENV_INDEX, "0")))
         case Stage.PACKAGE:
-            from .package import package
+            from .stages.package import package
 
             return package(context_of(document))
         case Stage.VERIFY:
-            from .verify import verify
+            from .stages.verify import verify
 
             return verify(document)

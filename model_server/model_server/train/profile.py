@@ -13,12 +13,12 @@ from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
 from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
-from ..edges import cell_ends, end_below
-from ..slots import Slots
-from .correlations import correlations
-from .dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
-from .losses import Floats
-from .rows import Rows
+from ..binning.edge_search import cell_ends, end_below
+from ..binning.slots import Slots
+from .data.training_rows import Rows
+from .evaluate.correlations import correlations
+from .evaluate.dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
+from .evaluate.losses import Floats
 
 _QUANTILES = np.unique(np.concatenate([np.arange(1, 32) / 32, [0.001, 0.01, 0.99, 0.999]]))
 """35 edges: 36 slots and one for missing values."""

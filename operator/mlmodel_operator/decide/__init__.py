@@ -13,11 +13,11 @@ from ..cluster.cache import ref_of
 from ..config import Config
 from ..resources import names
 from ..snapshot import Snapshot
-from . import children, feed, rollout, triggers
+from . import children, feed, rollout, run_start
 from .conditions import conditions
-from .outcome import Decision, soonest, stamp
-from .run import RunStep, advance
-from .watch import Figures, Watched, watch
+from .desired_state import Decision, soonest, stamp
+from .drift import Figures, Watched, watch
+from .run_stages import RunStep, advance
 
 KEPT_DECISIONS = 20
 _POLL_RUNNING_SECONDS = 15.0
@@ -33,9 +33,9 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> Decision:
     memory = _remembered(snapshot, step, served, now)
     status, told = feed.advance(model, _status(snapshot, step, served, watched, memory), now)
     log = [*(step.log if step else ()), *served.log, *told]
-    wanted = triggers.next_start(snapshot, status, now)
+    wanted = run_start.next_start(snapshot, status, now)
     if wanted is not None:
-        run, memory = triggers.start(snapshot, status, wanted, now)
+        run, memory = run_start.start(snapshot, status, wanted, now)
         status = status.model_copy(update={"run": run, "retraining": memory})
         started = f"run {run.number} ({wanted.reason}): {wanted.message}"
         log.append(LoggedDecision(time=stamp(now), decision="RunStarted", message=started[:1024]))
@@ -60,10 +60,10 @@ def _remembered(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollou
     status = snapshot.model.status
     memory = status.retraining.model_copy(update={"handled_rollback": served.handled_rollback})
     if step and step.run.state == "Running":
-        memory = triggers.folded(snapshot.model, status.model_copy(update={"retraining": memory}), now)
+        memory = run_start.folded(snapshot.model, status.model_copy(update={"retraining": memory}), now)
     if step and step.ended:
-        memory = triggers.after_end(snapshot, memory, step.ended, now)
-    return triggers.after_rollout(status.live, served, memory)
+        memory = run_start.after_end(snapshot, memory, step.ended, now)
+    return run_start.after_rollout(status.live, served, memory)
 
 
 def _status(snapshot: Snapshot, step: RunStep | None, served: rollout.Rollout, watched: Watched, memory: RetrainingStatus) -> MLModelStatus:
@@ -123,6 +123,6 @@ def _look_again(snapshot: Snapshot, status: MLModelStatus, served: rollout.Rollo
     return soonest(
         running,
         served.look_again,
-        triggers.seconds_to_cooldown(snapshot.model, status.retraining, now),
-        triggers.seconds_to_schedule(snapshot.model, now),
+        run_start.seconds_to_cooldown(snapshot.model, status.retraining, now),
+        run_start.seconds_to_schedule(snapshot.model, now),
     )

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus, SliceStatus
 
 from ..snapshot import Model
+from .desired_state import moment, stamp
 from .feed import is_broken
-from .outcome import moment, stamp
-from .triggers import gave_up, schedule_problem
+from .run_start import gave_up, schedule_problem
 
 READY = "Ready"
 SERVING = "Serving"

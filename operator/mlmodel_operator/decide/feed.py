@@ -10,7 +10,7 @@ from mlmodel_contract.run import Quarantine
 from mlmodel_contract.status import FeedStatus, LoggedDecision, MLModelStatus
 
 from ..snapshot import Model
-from .outcome import moment, stamp
+from .desired_state import moment, stamp
 
 KEPT = 20
 

@@ -15,7 +15,7 @@ from mlmodel_contract.version import Verdict
 from ..cluster.cache import Body, Ref
 from ..cluster.kinds import SERVICE
 from ..snapshot import Snapshot
-from .outcome import moment, soonest, stamp
+from .desired_state import moment, soonest, stamp
 from .results import waits
 
 

@@ -15,7 +15,7 @@ from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
 from ..cluster.kinds import DEPLOYMENT
 from ..config import Config
 from ..snapshot import Model, Version
-from . import callers, names
+from . import authentication, names
 from .pod_parts import (
     CONTAINER_SECURITY,
     POD_SECURITY,
@@ -120,7 +120,7 @@ def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str
             {"name": "sockets", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             {"name": "prediction-key", "secret": {"secretName": names.prediction_key(model)}},
             _token(),
-            *callers.volumes(model.spec.serving),
+            *authentication.volumes(model.spec.serving),
             *claim_volumes(mounts.claims),
             *secret_volumes(mounts.secrets),
         ],
@@ -185,7 +185,7 @@ def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any
             _mount("bundle", environment.PATH_BUNDLE, read_only=True),
             _mount("sockets", environment.PATH_SOCKETS),
             _mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
-            *callers.mounts(model.spec.serving),
+            *authentication.mounts(model.spec.serving),
         ],
     }
 

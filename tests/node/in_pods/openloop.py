@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 import httpx
-from model_server.serve.oip import open_inference_pb2 as oip
+from model_server.serve.grpc.oip import open_inference_pb2 as oip
 
 PER_SECOND = 20
 _TIMEOUT_SECONDS = 20

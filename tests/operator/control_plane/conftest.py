@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from mlmodel_operator import crds
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.ports import free_ports
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Kubelet, Loop
-from tests.operator.control_plane.process import OperatorProcess
+from devtools.cluster.control_plane import ControlPlane
+from devtools.ports import free_ports
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Kubelet, Loop
+from tests.operator.control_plane.support.process import OperatorProcess
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,10 +1,10 @@
 """The API server goes away and comes back while the operator runs."""
 
-from tests.cluster import control_plane as planes
-from tests.cluster import processes
-from tests.cluster.control_plane import ControlPlane
-from tests.operator.control_plane.players import Loop
-from tests.operator.control_plane.process import OperatorProcess
+from devtools import processes
+from devtools.cluster import control_plane as planes
+from devtools.cluster.control_plane import ControlPlane
+from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.process import OperatorProcess
 
 
 def test_it_goes_on_where_it_was(loop: Loop, control_plane: ControlPlane, operator: OperatorProcess) -> None:

@@ -5,10 +5,10 @@ from mlmodel_contract.environment import LABEL_MODEL
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import CHILDREN, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, POD, SECRET
 
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Kubelet, Loop
-from tests.operator.control_plane.process import OperatorProcess
-from tests.operator.players import Live
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Kubelet, Loop
+from tests.operator.control_plane.support.process import OperatorProcess
+from tests.operator.support.players import Live
 
 EVERY_KIND = (*CHILDREN, MODEL_VERSION, MONITOR_REPORT, POD, SECRET)
 

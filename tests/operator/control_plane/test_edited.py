@@ -4,10 +4,10 @@ import pytest
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, ML_MODEL
 
-from tests.cluster.kubectl import Kubectl
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Loop, goes_well
-from tests.operator.manifests import spec
+from devtools.cluster.kubectl import Kubectl
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Loop, goes_well
+from tests.operator.support.manifests import spec
 
 TRAINED = goes_well(Stage.TRAIN, "late")
 pytestmark = pytest.mark.usefixtures("operator")

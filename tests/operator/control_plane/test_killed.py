@@ -5,10 +5,10 @@ from collections import Counter
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, EVENT, JOB, MODEL_VERSION, SERVICE
 
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Loop
-from tests.operator.control_plane.process import OperatorProcess
-from tests.operator.manifests import spec
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.process import OperatorProcess
+from tests.operator.support.manifests import spec
 
 QUICK = spec(retraining={"cooldown": "100d"}, serving={"drain": "1s"})
 

@@ -3,12 +3,12 @@
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import CHILDREN, EVENT, JOB, ML_MODEL, MODEL_VERSION, SERVICE
 
-from tests.cluster.waiting import wait_until
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Loop
-from tests.operator.control_plane.process import OperatorProcess
-from tests.operator.manifests import spec
-from tests.operator.players import Live
+from devtools.waiting import wait_until
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.process import OperatorProcess
+from tests.operator.support.manifests import spec
+from tests.operator.support.players import Live
 
 QUICK = spec(retraining={"cooldown": "1s"}, serving={"replicas": 2, "drain": "1s"})
 

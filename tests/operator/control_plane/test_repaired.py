@@ -8,9 +8,9 @@ from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, DISRUPTION_BUDGET, JOB, ML_MODEL, MODEL_VERSION, ROLE_BINDING, SERVICE, Kind
 
-from tests.operator.control_plane.api import Api, Body
-from tests.operator.control_plane.players import Loop
-from tests.operator.control_plane.process import OperatorProcess
+from tests.operator.control_plane.support.api import Api, Body
+from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.process import OperatorProcess
 
 CHILDREN = [
     Ref(DEPLOYMENT, "late-v1"),

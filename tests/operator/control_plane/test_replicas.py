@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.ports import free_ports
-from tests.cluster.waiting import wait_until
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Loop
-from tests.operator.control_plane.process import OperatorProcess
+from devtools.cluster.control_plane import ControlPlane
+from devtools.ports import free_ports
+from devtools.waiting import wait_until
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.process import OperatorProcess
 
 LEASE_SECONDS = 15
 

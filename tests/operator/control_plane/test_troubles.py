@@ -4,13 +4,13 @@ import pytest
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import JOB, MONITOR_REPORT, POD
 
-from tests.cluster.kubectl import Kubectl
-from tests.cluster.waiting import wait_until
-from tests.operator.control_plane.api import Api
-from tests.operator.control_plane.players import Loop, goes_well
-from tests.operator.control_plane.process import OperatorProcess
-from tests.operator.manifests import prepared, spec
-from tests.operator.players import OUT_OF_MEMORY, Ended, Live, killed
+from devtools.cluster.kubectl import Kubectl
+from devtools.waiting import wait_until
+from tests.operator.control_plane.support.api import Api
+from tests.operator.control_plane.support.players import Loop, goes_well
+from tests.operator.control_plane.support.process import OperatorProcess
+from tests.operator.support.manifests import prepared, spec
+from tests.operator.support.players import OUT_OF_MEMORY, Ended, Live, killed
 
 GOOD = goes_well(Stage.PREPARE, "late")
 

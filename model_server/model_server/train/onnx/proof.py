@@ -13,8 +13,8 @@ from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
 from ...bundle.engine import OnnxPredictor, Predictor
-from ...bundle.rows import to_columns
-from ..rows import Rows, RunRows
+from ...bundle.json_rows import to_columns
+from ..data.training_rows import Rows, RunRows
 from .columns import matrix
 from .graph import Graph
 from .linear import linear

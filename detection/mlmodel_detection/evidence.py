@@ -1,0 +1,134 @@
+"""What has been counted of one version so far: the operator's memory between two looks, kept as a text in the version's status.
+
+Not here: which reports are counted (``counting.py``), and what follows from it (``judgement.py``).
+"""
+
+import base64
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mlmodel_contract.report import LossReference
+from pydantic import TypeAdapter
+
+from .counts import LABELS, ROWS, Tally, blank_tally
+from .drift.change_points import most_candidates, scales_for
+from .drift.detector_state import DriftMemory
+from .drift.references import Correlations, FeatureReference
+from .feed import WINDOWS, QualityMemory
+from .harm.detector import HarmMemory
+
+MOST_COUNTS = 150_000
+"""Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
+
+_LONGEST = 64_000_000  # bytes that a text may unpack to
+
+
+Group = tuple[str, str]
+"""A group of rows whose labels are counted apart: the column of the objective's slices, and the rows' value there."""
+
+
+@dataclass(frozen=True)
+class PodTally:
+    """The last report of a pod that was counted."""
+
+    sequence: int
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts of all pods that ever reported, bookkeeping of those that still may, and the memories of the detectors.
+
+    ``total.cells`` is always empty: the rows by slot are the drift detector's own. ``format`` changes with the meaning of any field.
+    """
+
+    format: Literal[3] = 3
+    features: tuple[FeatureReference, ...] = ()
+    correlations: Correlations | None = None
+    loss_reference: LossReference | None = None
+    groups: tuple[Group, ...] = ()
+    pods: Mapping[str, PodTally] = field(default_factory=dict)
+    total: Tally = field(default_factory=blank_tally)
+    drift: DriftMemory | None = None
+    harm: HarmMemory = field(default_factory=HarmMemory)
+    quality: QualityMemory | None = None
+    drift_since: str | None = None
+
+    @classmethod
+    def unpack(cls, text: str | None) -> "Evidence":
+        """Return the evidence that ``pack`` made the text of; of no text, evidence of nothing.
+
+        Raises:
+            ValueError: the text is damaged or of another format.
+
+        """
+        if not text:
+            return cls()
+        try:
+            inflate = zlib.decompressobj()
+            content = inflate.decompress(base64.b64decode(text, validate=True), _LONGEST)
+            evidence = _ADAPTER.validate_json(content)
+            evidence.check()
+        except (ValueError, zlib.error) as error:
+            raise ValueError(
+                "status.evidence of the ModelVersion is damaged or of another format: remove it, and monitoring of this version starts anew"
+            ) from error
+        return evidence
+
+    def pack(self) -> str:
+        """Return the evidence as text, exactly: base64 of deflated JSON."""
+        return base64.b64encode(zlib.compress(_ADAPTER.dump_json(self))).decode("ascii")
+
+    def forget(self, pods: Collection[str]) -> "Evidence":
+        """Drop the bookkeeping of pods whose report is deleted and will not come again; what they counted stays counted."""
+        return replace(self, pods={pod: counted for pod, counted in self.pods.items() if pod not in pods})
+
+    @property
+    def cells(self) -> int:
+        """Slots of all features together."""
+        return sum(len(feature.counts) for feature in self.features)
+
+    def anew(self) -> "Evidence":
+        """Forget what rows and labels told so far, as of a new version, but not which were counted: those of a broken feed mislead."""
+        return replace(self, total=blank_tally(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmMemory())
+
+    @property
+    def unit(self) -> float:
+        """What a regression's sums are in."""
+        return self.loss_reference.unit if self.loss_reference else 1.0
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of features whose correlation is watched."""
+        return len(self.correlations.products) if self.correlations else 0
+
+    def has_room(self) -> bool:
+        """Tell whether one more pod can be counted."""
+        size = self.cells + self.pairs
+        candidates = most_candidates(scales_for(size)) * size // 2  # whose numbers are small, and take half the room
+        return (len(self.pods) + 1) * (size + LABELS * (1 + len(self.groups))) + candidates <= MOST_COUNTS
+
+    def check(self) -> None:
+        """Raise ValueError where the parts do not belong together."""
+        whole = (self.cells, self.pairs)
+        tallies = [(self.total, (0, 0))] + [(counted.tally, whole) for counted in self.pods.values()]
+        sizes = [
+            (len(tally.rows), len(tally.labels)) == (ROWS, LABELS * (1 + len(self.groups)))
+            and (len(tally.cells), len(tally.products)) == size
+            for tally, size in tallies
+        ]
+        if self.drift:
+            buckets = [self.drift.waiting, *(segment.bucket for segment in self.drift.segments)]
+            sizes.append(all((len(bucket.cells), len(bucket.products)) == whole for bucket in buckets))
+        if self.quality:
+            sizes.append(
+                all((len(window.cells), len(window.outside)) == (self.cells, len(self.features)) for window in self.quality.windows)
+            )
+            sizes.append(len(self.quality.windows) == len(WINDOWS))
+        if not all(sizes) or len(self.harm.windows) != len(HarmMemory().windows):
+            raise ValueError("its parts have different sizes")
+
+
+_ADAPTER = TypeAdapter(Evidence)

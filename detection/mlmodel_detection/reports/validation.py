@@ -1,0 +1,124 @@
+"""Whether a pod's report can be believed: one that cannot be true is refused with a reason, and never counted.
+
+Not here: what was counted before of any pod (``evidence.py``).
+"""
+
+import math
+from collections import Counter
+
+from mlmodel_contract import VERSION
+from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
+
+from ..counts import SCORES, Tally, tally_of
+from ..drift.references import Correlations, FeatureReference
+from .correlations import read_correlations
+from .refusal import Refusal, demand
+
+MOST_ROWS = 10**11
+"""More rows than any pod can have seen."""
+
+MOST_SUM = 2**126
+"""More millionths than any sum of a pod's labels can have."""
+
+_MOST_LOG_LOSS = 15  # nats of one row, where the sidecar clips it
+_MOST_UNIT = 1e30
+_ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
+
+
+def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], Correlations | None, Tally]:
+    """Return the report's features, their correlations, and its cumulative counts.
+
+    Raises:
+        ReportError: the report is of another version, or what it says cannot be.
+
+    """
+    demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
+    demand(_features_agree(report) and _groups_agree(report), Refusal.INCONSISTENT)
+    features = tuple(FeatureReference.of(feature) for feature in report.features)
+    tally = tally_of(report)
+    demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
+    correlations = read_correlations(report)
+    demand(_adds_up(report), Refusal.INCONSISTENT)
+    return features, correlations, tally
+
+
+def _features_agree(report: MonitorReportSpec) -> bool:
+    names = {feature.name for feature in report.features if sum(feature.reference) > 0}
+    slots = all(
+        len(feature.reference) == len(feature.live) >= 2 and len(feature.slot_effects) in (0, len(feature.live))
+        for feature in report.features
+    )
+    return bool(names) and len(names) == len(report.features) and slots
+
+
+def _groups_agree(report: MonitorReportSpec) -> bool:
+    """Tell whether the groups differ, and those of a column have no more labels than there are."""
+    names = {(group.column, group.value) for group in report.groups}
+    by_column = Counter[str]()
+    for group in report.groups:
+        by_column[group.column] += group.labels.rows
+    within = all(rows <= report.labels.rows for rows in by_column.values())
+    return len(names) == len(report.groups) and within and all(map(_labels_agree, _all_labels(report)))
+
+
+def _all_labels(report: MonitorReportSpec) -> list[LabelCounts]:
+    return [report.labels, *(group.labels for group in report.groups)]
+
+
+def _labels_agree(labels: LabelCounts) -> bool:
+    return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORES)
+
+
+def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
+    numbers = [*tally.counts, *tally.sums, *map(abs, tally.truths)]
+    counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
+    whole = all(isinstance(number, int) for number in (*numbers, *counts))
+    effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
+    sound = all(1 <= effect <= MOST_ROWS for effect in effects)
+    return whole and sound and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
+
+
+def _finite(reference: LossReference | None) -> bool:
+    """Tell whether the reference's numbers can be reckoned with: none so large that its powers overflow."""
+    if reference is None:
+        return True
+    numbers = (reference.mean, reference.variance, reference.center)
+    return all(map(math.isfinite, numbers)) and 1 <= reference.design_effect <= MOST_ROWS and 1 / _MOST_UNIT <= reference.unit <= _MOST_UNIT
+
+
+def _adds_up(report: MonitorReportSpec) -> bool:
+    rows = report.rows
+    return (
+        rows.due <= rows.counted
+        and all(sum(feature.live) == rows.counted for feature in report.features)
+        and all(feature.outside <= rows.counted - feature.live[-1] for feature in report.features)
+        and all(map(_labels_add_up, _all_labels(report)))
+    )
+
+
+def _labels_add_up(labels: LabelCounts) -> bool:
+    scored = sum(labels.scores_of_negatives) + sum(labels.scores_of_positives)
+    return (
+        scored in (0, labels.rows)
+        and labels.correct <= labels.rows
+        and (scored == 0 or _binary_fits(labels))
+        and _squares_fit(labels.loss, labels.loss_squared, labels.rows)
+        and _squares_fit(labels.absolute_error, labels.squared_error, labels.rows)
+        and _squares_fit(labels.truth, labels.truth_squared, labels.rows)
+    )
+
+
+def _binary_fits(labels: LabelCounts) -> bool:
+    """Tell whether the sums can be those of probabilities, but for rounding."""
+    loss, loss_squared, squared_error = (
+        (total - labels.rows) / MICRO for total in (labels.loss, labels.loss_squared, labels.squared_error)
+    )
+    return loss <= _MOST_LOG_LOSS * labels.rows and loss_squared <= _MOST_LOG_LOSS**2 * labels.rows and squared_error <= labels.rows
+
+
+def _squares_fit(total: int, squares: int, rows: int) -> bool:
+    """Tell whether numbers of that sum can have that sum of squares: but for rounding, variance is not negative."""
+    if rows == 0:
+        return total == 0 and squares == 0
+    mean = abs(total) / MICRO / rows
+    return squares / MICRO / rows >= mean**2 * (1 - 1e-9) - _ROUNDING * (1 + mean)

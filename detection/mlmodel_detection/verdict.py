@@ -1,0 +1,179 @@
+"""The look at one version: reports in, verdicts out.
+
+Not here: what is done about a verdict, and any clock: the time is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from mlmodel_contract.manifest import Criterion
+from mlmodel_contract.quality_metrics import Metric
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec
+from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
+from mlmodel_contract.version import Metrics, SliceMetrics
+
+from .drift.detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
+from .drift.detector_state import Blame, Bucket
+from .evidence import Evidence, Group
+from .feed import QualityDetector, QualityVerdict
+from .harm.criteria import beyond_chance, criterion_status
+from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled, LossSums
+from .harm.live_metrics import live_metric
+from .merging import Increment, count
+from .reports.refusal import Refusal
+from .sentences import feed_status, verdict_sentence
+
+_MOST_FEATURES = 20  # that the status has room for
+_SHARE_DRIFT, _SHARE_HARM, _SHARE_QUALITY = 0.45, 0.45, 0.1  # of the false-alarm probability
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a version is judged by.
+
+    Args:
+        version: name of the ModelVersion; reports of others are refused.
+        criteria: the objective's criteria.
+        slices: the objective's slices: labels that a group needs, by column.
+        holdout: the version's metrics on the holdout, None where they are not known.
+        groups_on_holdout: the same in groups of rows.
+        false_alarm_probability: of any false verdict in the version's life; shared by drift, harm and broken feeds.
+        tolerance: differences of the inputs that never count, see ``detector.TOLERANCE``.
+
+    """
+
+    version: str
+    criteria: tuple[Criterion, ...] = ()
+    slices: Mapping[str, int] = field(default_factory=dict)
+    holdout: Metrics | None = None
+    groups_on_holdout: tuple[SliceMetrics, ...] = ()
+    false_alarm_probability: float = 0.01
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The evidence to keep and whether it is new, the verdicts to show, and the pods whose report is refused, with the reason."""
+
+    evidence: Evidence
+    drift: DriftStatus
+    feed: FeedStatus
+    criteria: list[CriterionStatus]
+    slices: list[SliceStatus]
+    changed: bool
+    refused: Mapping[str, Refusal]
+
+
+def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: Settings, now: datetime) -> Judgement:
+    """Count what the reports, by pod, bring, and judge all that is known of the version.
+
+    Asking again with the same reports changes nothing, and no report makes it raise.
+    """
+    counted, increment = count(evidence, reports, settings.version)
+    time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    counted, increment, quality = _quality(counted, increment, settings, time)
+    counted, drift = _drift(counted, increment.bucket, settings, time)
+    counted, harm = _harm(counted, increment, settings)
+    if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
+        counted = replace(counted, drift_since=time)
+    feed = feed_status(quality)
+    status, criteria, slices = _status(counted, drift, harm), _criteria(counted, settings), _slices(counted, settings)
+    return Judgement(counted, status, feed, criteria, slices, counted != evidence, increment.refused)
+
+
+def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, QualityVerdict]:
+    """Judge the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
+    if not evidence.features:
+        return evidence, increment, QualityVerdict("Unknown", (), None)
+    detector = QualityDetector(evidence.features, settings.false_alarm_probability * _SHARE_QUALITY, evidence.quality)
+    was_broken = detector.verdict().state == "Broken"
+    verdict = detector.update(increment.bucket.rows, increment.bucket.cells, increment.outside, time)
+    evidence = replace(evidence, quality=detector.memory)
+    if verdict.state == "Broken":
+        return evidence, replace(increment, bucket=replace(increment.bucket, rows=0)), verdict
+    if was_broken:
+        return evidence.anew(), replace(increment, bucket=replace(increment.bucket, rows=0), losses=LossSums()), verdict
+    return evidence, increment, verdict
+
+
+def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) -> tuple[Evidence, DriftVerdict]:
+    if not evidence.features:
+        return evidence, DriftVerdict(DriftState.NONE, 0.0, ())
+    level = settings.false_alarm_probability * _SHARE_DRIFT
+    detector = DriftDetector(evidence.features, level, settings.tolerance, evidence.correlations, evidence.drift)
+    verdict = detector.update(bucket, time)
+    return replace(evidence, drift=detector.memory), verdict
+
+
+def _harm(evidence: Evidence, increment: Increment, settings: Settings) -> tuple[Evidence, HarmVerdict]:
+    detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
+    groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}
+    verdict = detector.update(Labelled(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
+    return replace(evidence, harm=detector.memory), verdict
+
+
+def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> DriftStatus:
+    rows, labels = evidence.total.row_counts, evidence.total.label_counts.rows
+    return DriftStatus(
+        state=drift.state.value,
+        harm=harm.state,
+        message=verdict_sentence(drift, harm, rows, labels),
+        since=evidence.drift_since if drift.state is DriftState.CONFIRMED else None,
+        rows=rows.counted,
+        due=rows.due,
+        missed=rows.missed,
+        labels=labels,
+        loss=harm.loss,
+        loss_bound=harm.bound,
+        loss_reference=harm.reference,
+        evidence=round(drift.evidence, 2),
+        severe=drift.severe,
+        features=[_drifted(blame) for blame in drift.features[:_MOST_FEATURES]],
+    )
+
+
+def _drifted(blame: Blame) -> DriftedFeature:
+    return DriftedFeature(
+        name=blame.name, evidence=round(blame.evidence, 2), size=round(blame.size, 3), change=blame.change, since=blame.since or None
+    )
+
+
+def _criteria(evidence: Evidence, settings: Settings) -> list[CriterionStatus]:
+    labels, holdout = evidence.total.label_counts, settings.holdout
+    figures = {
+        criterion.metric: live_metric(criterion.metric, labels, evidence.unit) if labels.rows >= LEAST_LABELS else None
+        for criterion in settings.criteria
+    }
+    estimates = {metric: holdout.get(metric) if holdout else None for metric in figures}
+    return [
+        criterion_status(criterion, figures[criterion.metric], estimate.value if (estimate := estimates[criterion.metric]) else None)
+        for criterion in settings.criteria
+    ]
+
+
+def _slices(evidence: Evidence, settings: Settings) -> list[SliceStatus]:
+    known = {(group.column, group.value): group.metrics for group in settings.groups_on_holdout}
+    return [
+        SliceStatus(
+            column=group[0], value=group[1], labels=labels.rows, criteria=_in_group(labels, known.get(group, {}), settings, evidence.unit)
+        )
+        for group, labels in _groups(evidence, settings).items()
+    ]
+
+
+def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: Settings, unit: float) -> list[CriterionStatus]:
+    statuses = (
+        (criterion, criterion_status(criterion, live_metric(criterion.metric, labels, unit), holdout.get(criterion.metric)))
+        for criterion in settings.criteria
+    )
+    return [beyond_chance(criterion, status) for criterion, status in statuses]
+
+
+def _groups(evidence: Evidence, settings: Settings) -> dict[Group, LabelCounts]:
+    """Return the labels of the groups that are declared, and large enough to be judged."""
+    return {
+        (column, value): labels
+        for (column, value), labels in zip(evidence.groups, evidence.total.groups, strict=True)
+        if column in settings.slices and labels.rows >= max(LEAST_LABELS, settings.slices[column])
+    }

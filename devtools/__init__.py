@@ -1,0 +1,1 @@
+"""Tools for development: a local Kubernetes, images, real servers. Not here: anything that the product imports."""

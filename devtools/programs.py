@@ -1,0 +1,150 @@
+"""Builds the Go programs of the cluster, once a machine, into a cache that is keyed by what they are built from.
+
+Only the folders below `go_programs/` are built, nothing is downloaded but Go modules. Starting programs is not done here.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from devtools.cache import cache_folder
+from devtools.commands import run
+from devtools.errors import ClusterError, CommandError
+from devtools.files import locked
+
+_SOURCES = Path(__file__).parent / "go_programs"
+_LEAST_GO = (1, 26)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Go program: the folder of its module, the package to build, further names it answers to, and build tags.
+
+    Packages that are built `beside` it land in the same folder, under the last part of their path.
+    """
+
+    name: str
+    package: str = "."
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        return _SOURCES / self.name
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program(
+            "kubernetes",
+            aliases=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
+        ),
+        Program("helm", "helm.sh/helm/v4/cmd/helm"),
+        Program("coredns"),
+        Program("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+        Program("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+        Program("pause"),
+        Program(  # without the clients of every cloud, which take longer to compile than the rest
+            "prometheus",
+            "github.com/prometheus/prometheus/cmd/prometheus",
+            tags=("remove_all_sd",),
+            beside=("github.com/prometheus/prometheus/cmd/promtool",),
+        ),
+    )
+}
+
+
+def linker_flags(program: Program) -> str:
+    """Without its version the API server would call itself v0.0.0-master, and charts with a `kubeVersion` refuse it."""
+    if program.name != "kubernetes":
+        return "-s -w"
+    found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (program.source / "go.mod").read_text())
+    if found is None:
+        raise ClusterError(f"{program.source / 'go.mod'} requires no k8s.io/kubernetes: restore the file")
+    version, major, minor = found.groups()
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return "-s -w " + " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
+
+
+@cache
+def _go_version(source: Path) -> str:
+    """The toolchain that would build `source` (Go may fetch a newer one than is installed)."""
+    wanted = ".".join(str(number) for number in _LEAST_GO)
+    remedy = f"install Go {wanted} or later (https://go.dev/doc/install) and put it on the PATH"
+    try:
+        version = run(["go", "-C", source, "env", "GOVERSION"]).strip()
+    except CommandError as error:
+        raise ClusterError(f"the cluster's programs are built with Go: {remedy} ({error})") from error
+    found = re.match(r"go(\d+)\.(\d+)", version)
+    if found and (int(found[1]), int(found[2])) < _LEAST_GO:
+        raise ClusterError(f"Go {version} is too old to build the cluster's programs: {remedy}")
+    return version
+
+
+def _key(program: Program) -> str:
+    """Changes whenever another build could come out differently."""
+    digest = hashlib.sha256()
+    for path in sorted([*program.source.glob("go.*"), *program.source.glob("*.go")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    parts = (_go_version(program.source), program.package, linker_flags(program), *program.aliases, *program.tags, *program.beside)
+    digest.update("\0".join(parts).encode())
+    return digest.hexdigest()[:16]
+
+
+def _compile(program: Program, folder: Path, report: Callable[[str], None]) -> None:
+    flags = ["-trimpath", "-tags", ",".join(program.tags), "-ldflags", linker_flags(program)]
+    target = f"{folder}/" if program.beside else str(folder / program.name)  # a folder takes each program under its own name
+    command = ["go", "build", "-v", *flags, "-o", target, program.package, *program.beside]
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    said: list[str] = []
+    with subprocess.Popen(
+        command, cwd=program.source, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as building:
+        for line in building.stderr or ():
+            said.append(line.strip())
+            compiled = sum(1 for entry in said if " " not in entry)
+            report(f"{compiled} packages compiled, now {said[-1][-60:]}")
+    if building.returncode != 0:
+        raise ClusterError(f"building {program.name} in {program.source} failed: " + "; ".join(said[-5:]))
+
+
+def ensure(name: str, report: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the folder that holds the program `name` and its aliases; build it when it is not there yet.
+
+    A build goes to a temporary folder that is renamed when whole, under a lock: a kill leaves no half program, and two
+    sessions do not build the same twice. `report` gets what the build is at. Raises `ClusterError`.
+    """
+    program = PROGRAMS[name]
+    shelf = cache_folder() / "bin"
+    folder = shelf / f"{name}-{_key(program)}"
+    if folder.is_dir():
+        return folder
+    with locked(shelf / f"{name}.lock", lambda: report("another session builds it, waiting")):
+        if folder.is_dir():
+            return folder
+        for left in shelf.glob(f".{name}-*"):  # by a build that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=shelf))
+        try:
+            _compile(program, temporary, report)
+            for alias in program.aliases:
+                (temporary / alias).symlink_to(name)
+            temporary.chmod(0o755)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def executable(name: str, alias: str | None = None, report: Callable[[str], None] = lambda _: None) -> Path:
+    """The path of the program `name`, or of one of its aliases, built when needed."""
+    return ensure(name, report) / (alias or name)

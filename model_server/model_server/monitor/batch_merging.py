@@ -1,0 +1,64 @@
+"""Batches that arrived together, gathered into few large ones: to count and keep many rows at once costs a fraction of one by one.
+
+Not here: reading packets, and what is done with the rows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, groupby
+from typing import Any
+
+import numpy as np
+
+from ..link.row_packets import Batch, Floats
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Rows of some batches with the same columns, in the order in which they came.
+
+    ``seconds`` since the epoch, for each row; the rest is as in ``Batch``.
+    """
+
+    batches: Sequence[Batch]
+    ids: Sequence[str]
+    seconds: Floats
+    names: Sequence[str]
+    numbers: Floats
+    others: Mapping[str, Sequence[Any]]
+    predictions: Floats
+    traces: Sequence[str | None]
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        """All columns by name; made once, for those who count and those who keep."""
+        return {**dict(zip(self.names, np.ascontiguousarray(self.numbers.T), strict=True)), **self.others}
+
+    def alone(self) -> "Iterator[Gathered]":
+        """Return the batches one by one."""
+        return (_gathered([batch]) for batch in self.batches)
+
+
+def gather(batches: Sequence[Batch]) -> list[Gathered]:
+    """Gather neighbours with the same columns."""
+    return [_gathered(list(alike)) for _, alike in groupby(batches, key=_columns)]
+
+
+def _columns(batch: Batch) -> tuple[Any, ...]:
+    return batch.names, list(batch.others), batch.predictions.shape[1]
+
+
+def _gathered(batches: Sequence[Batch]) -> Gathered:
+    sizes = [len(batch.ids) for batch in batches]
+    first = batches[0]
+    return Gathered(
+        batches=batches,
+        ids=list(chain.from_iterable(batch.ids for batch in batches)),
+        seconds=np.repeat([batch.seconds for batch in batches], sizes),
+        names=first.names,
+        numbers=np.concatenate([batch.numbers for batch in batches]),
+        others={name: list(chain.from_iterable(batch.others[name] for batch in batches)) for name in first.others},
+        predictions=np.concatenate([batch.predictions for batch in batches]),
+        traces=list(chain.from_iterable(batch.traces or [None] * size for batch, size in zip(batches, sizes, strict=True))),
+    )

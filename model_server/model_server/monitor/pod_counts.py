@@ -1,0 +1,233 @@
+"""The book: everything that a pod has seen, counted, saved, and written down as a report.
+
+Rows come from the receiving thread, labels from the feedback endpoint, reports from the event loop: each method takes the lock that it
+needs. A count is saved before it is reported, so that a report never falls behind an earlier one. Not here: sockets, the store, and
+Kubernetes.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from mlmodel_contract import VERSION
+from mlmodel_contract.bundle import BundleSchema, Profile
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
+
+from ..link.labels import Acknowledgement, LabelledPrediction
+from ..prediction_id.ids import signature
+from .batch_merging import Gathered
+from .counting import RowCounter
+from .labels import ScoredLabels
+from .report_pacing import Counted, unusual
+from .row_accounting import RowAccount
+from .scoring import Scorer
+from .spool import KeptLabel, Spool, Transaction
+
+_log = logging.getLogger(__name__)
+_ROWS, _LABELS = "rows", "labels"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is monitored. ``label_delay`` is in seconds."""
+
+    model: str
+    version: str
+    schema: BundleSchema
+    profile: Profile
+    label_delay: float
+
+
+@dataclass
+class Dropped:
+    """What could not be kept, since the sidecar started; for its metrics."""
+
+    damaged_batches: int = 0
+    unscored_labels: int = 0
+    labels_without_room: int = 0
+
+
+class Book:
+    """Counts of one pod, going on from the spool."""
+
+    def __init__(self, subject: Subject, spool: Spool) -> None:
+        self.dropped = Dropped()
+        self._subject = subject
+        self._spool = spool
+        self._lock = Lock()
+        self._counter = RowCounter(subject.profile, subject.schema)
+        self._account = RowAccount(subject.label_delay)
+        self._scorer = Scorer(subject.schema, subject.profile.loss)
+        self._labels = ScoredLabels.blank(subject.schema, self._scorer)
+        self._sequence = 0
+        self._changed = False
+        self.fresh = True
+        self._load()
+        self._reported = self._so_far()
+
+    def take(self, rows: Gathered) -> None:
+        """Count predicted rows; a damaged batch of them is left out and shows as missed."""
+        with self._lock:
+            try:
+                self._count(rows)
+            except (TypeError, ValueError):
+                for alone in rows.alone():
+                    self._count_if_sound(alone)
+            self._changed = True
+
+    def damaged(self) -> None:
+        """Count a packet that could not be read."""
+        self.dropped.damaged_batches += 1
+
+    def label(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:
+        """Score labels and keep them; on return they are durable.
+
+        Raises:
+            SpoolError: they could not be kept; nothing was counted.
+
+        """
+        kept = [KeptLabel(signature(label["id"]), label["id"], json.dumps(label["truth"]), now) for label in labels]
+        with self._lock:
+            with self._spool.transaction() as transaction:
+                first = [transaction.first(label) for label in kept]
+                scored, unscored = self._scored(labels, first)
+                without_room = transaction.keep([label for label, is_first in zip(kept, first, strict=True) if is_first])
+                transaction.put(_LABELS, scored.dump())
+            self._labels = scored
+            self.dropped.unscored_labels += unscored
+            self.dropped.labels_without_room += without_room
+        return Acknowledgement(accepted=sum(first), repeated=len(first) - sum(first))
+
+    def captured(self, rows: int) -> None:
+        """Count rows that are in the store."""
+        with self._lock:
+            self._account.captured += rows
+            self._changed = True
+
+    def save(self) -> None:
+        """Save the row counts, where they changed.
+
+        Raises:
+            SpoolError: they could not be saved.
+
+        """
+        with self._lock:
+            if self._changed:
+                with self._spool.transaction() as transaction:
+                    self._save(transaction)
+
+    def report(self, now: float) -> MonitorReportSpec:
+        """Save everything and return the next report.
+
+        Raises:
+            SpoolError: it could not be saved, so nothing must be reported.
+
+        """
+        with self._lock:
+            self._account.advance(now)
+            self._sequence += 1
+            with self._spool.transaction() as transaction:
+                self._save(transaction)
+                transaction.forget_ids(now - self._subject.label_delay)
+            self._reported = self._so_far()
+            return self._report(now)
+
+    def unusual(self) -> bool:
+        """Tell whether what was counted since the last report is to be reported soon."""
+        with self._lock:
+            return unusual(self._subject.profile, self._so_far(), self._reported)
+
+    def resume(self, earlier: MonitorReportSpec | None, now: float) -> None:
+        """Go on from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
+        with self._lock:
+            self.fresh = False
+            self._changed = True
+            if earlier is None or earlier.version != self._subject.version:
+                return
+            self._sequence = max(self._sequence, earlier.sequence)
+            if self._counter.add(
+                [feature.live for feature in earlier.features], earlier.products, [feature.outside for feature in earlier.features]
+            ):
+                self._account.add(earlier.rows.model_dump(), now)
+                self._labels = self._labels.merged(earlier.labels, earlier.groups)
+                with self._spool.transaction() as transaction:
+                    transaction.put(_LABELS, self._labels.dump())
+            else:
+                _log.warning("the pod's earlier report has other slots than the bundle's profile; it is not gone on from")
+
+    def figures(self) -> tuple[RowCounts, LabelCounts]:
+        """Return the counts as they are now, for metrics."""
+        with self._lock:
+            return RowCounts(**self._account.rows()), self._labels.total
+
+    def _count_if_sound(self, rows: Gathered) -> None:
+        try:
+            self._count(rows)
+        except (TypeError, ValueError):
+            self.dropped.damaged_batches += 1
+            _log.exception("a batch from the server cannot be counted")
+
+    def _count(self, rows: Gathered) -> None:
+        if rows.ids:
+            self._counter.update(rows.columns, rows.predictions)
+        for batch in rows.batches:
+            self._account.take(batch.server, batch.served, len(batch.ids), batch.seconds)
+
+    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[ScoredLabels, int]:
+        """Return the counts with these labels, and how many could not be scored."""
+        scored, unscored = self._labels, 0
+        for label, is_first in zip(labels, first, strict=True):
+            changed = self._score(scored, label, is_first)
+            unscored += changed is None
+            scored = changed or scored
+        return scored, unscored
+
+    def _score(self, scored: ScoredLabels, label: LabelledPrediction, is_first: bool) -> ScoredLabels | None:
+        if not is_first:
+            return scored.repeated()
+        if label["version"] != self._subject.version:
+            return scored.of_other_version()
+        return scored.add(label, self._scorer)
+
+    def _save(self, transaction: Transaction) -> None:
+        document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), **self._counted()}
+        transaction.put(_ROWS, document)
+        self._changed = False
+
+    def _so_far(self) -> Counted:
+        return Counted(self._counter.counts, self._counter.outside, self._labels.total)
+
+    def _counted(self) -> dict[str, Any]:
+        return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}
+
+    def _load(self) -> None:
+        with self._spool.transaction() as transaction:
+            rows: dict[str, Any] | None = transaction.get(_ROWS)
+            labels = transaction.get(_LABELS)
+        if labels is not None:
+            self._labels = ScoredLabels.load(labels)
+        if rows is not None:
+            self._sequence = rows["sequence"]
+            self.fresh = rows["fresh"]
+            self._account.load(rows["account"])
+            self._counter.add(rows["features"], rows["products"], rows["outside"])
+
+    def _report(self, now: float) -> MonitorReportSpec:
+        return MonitorReportSpec(
+            contract=VERSION,
+            model=self._subject.model,
+            version=self._subject.version,
+            sequence=self._sequence,
+            time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            rows=RowCounts(**self._account.rows()),
+            features=self._counter.features(),
+            correlations=self._subject.profile.correlations,
+            products=self._counter.products,
+            labels=self._labels.total,
+            groups=list(self._labels.groups),
+            loss_reference=self._subject.profile.loss,
+        )

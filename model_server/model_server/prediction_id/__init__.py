@@ -1,0 +1,1 @@
+"""Prediction ids: how they are made, signed and verified."""

@@ -1,0 +1,218 @@
+"""The data plane: validate a request, compute its predictions, make the response and what the monitor is told.
+
+It knows no transport. It may be called by several threads at once. Not here: JSON, HTTP, sockets, what is computed together with what
+(``batching.py``), and loading the model.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema, GoldenRows
+
+from ...bundle.engine import Predictor
+from ...prediction_id.ids import Signer
+from ..errors import InvalidRequest, StartRefused, UnknownModel
+from ..telemetry.trace_context import Trace
+from .column_decoder import ColumnReader
+from .matrix_decoder import MatrixReader
+from .named_decoder import NamedReader
+from .request_rows import Columns, Floats, Layout, Rows
+from .response import InferResponse, OutputWriter
+from .slice_groups import Groups
+from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMetadata
+
+_TRIALS = 3
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The version that is served.
+
+    ``tolerance`` is the largest difference from scikit-learn's own prediction that the engine was proven to keep: of a probability, or in
+    the target's unit. ``estimator`` is for people.
+    """
+
+    name: str
+    version: str
+    schema: BundleSchema
+    predictor: Predictor
+    estimator: str
+    tolerance: float
+
+
+class Predicted(NamedTuple):
+    """Rows that were predicted, as the monitor is told of them.
+
+    ``numbers`` is rows x columns, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
+    ``outside`` counts values beyond a column's range; ``traces`` are ids, where any of the requests had one.
+    """
+
+    seconds: float
+    ids: list[str]
+    names: Sequence[str]
+    numbers: Floats
+    others: Mapping[str, Sequence[Any]]
+    predictions: Floats
+    outside: Mapping[str, int]
+    traces: list[str | None] | None = None
+
+
+class Query(NamedTuple):
+    """A request that was checked."""
+
+    id: str | None
+    wanted: tuple[str, ...]
+    rows: Rows
+    trace: Trace | None = None
+
+
+Outcome = InferResponse | Exception
+
+
+class DataPlane:
+    """Serves one version."""
+
+    def __init__(self, model: ServedModel, signer: Signer, max_rows: int, clock: Callable[[], float] = time.time) -> None:
+        self.model = model
+        self._signer = signer
+        self._clock = clock
+        self._reader = ColumnReader(model.schema, max_rows)
+        self._matrices = MatrixReader(model.schema, max_rows)
+        self._named = NamedReader(model.schema, max_rows)
+        self._layout = Layout(model.schema)
+        self._writer = OutputWriter(model.schema, model.name, model.version)
+        self._groups = Groups(model.schema)
+
+    def find(self, name: str, version: str | None) -> None:
+        """Check that this server has the model.
+
+        Raises:
+            UnknownModel: it has not.
+
+        """
+        if name != self.model.name:
+            raise UnknownModel(f"there is no model '{name[:100]}' here: this server has '{self.model.name}'")
+        if version is not None and version != self.model.version:
+            raise UnknownModel(f"there is no version '{version[:100]}' of '{name}' here: this server has '{self.model.version}'")
+
+    def metadata(self) -> ModelMetadata:
+        """Describe the model's tensors."""
+        schema = self.model.schema
+        inputs = [TensorMetadata(column.name, DATATYPES_OF[column.type], (-1,)) for column in schema.features]
+        if schema.time:
+            inputs.append(TensorMetadata(schema.time, "BYTES", (-1,), {"optional": True}))
+        facts = {
+            "task": schema.task.value,
+            "target": schema.target,
+            "engine": self.model.predictor.engine,
+            "tolerance": self.model.tolerance,
+            "estimator": self.model.estimator,
+        }
+        return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
+
+    def infer(self, request: InferRequest) -> tuple[InferResponse, Predicted]:
+        """Answer one request alone; the errors are those of ``read`` and ``answer``."""
+        (response,), predicted = self._together([self.read(request)])
+        return response, predicted
+
+    def read(self, request: InferRequest, trace: Trace | None = None) -> Query:
+        """Check a request.
+
+        Raises:
+            InvalidRequest: the request does not fit the schema.
+            TooLarge: the request has too many rows.
+
+        """
+        return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs), trace)
+
+    def read_usual(self, body: bytes, trace: Trace | None = None) -> Query | None:
+        """Check a request in JSON of one of the usual forms; None where ``read`` is to check it. To be called by one thread."""
+        found = self._matrices.read(body) or self._named.read(body)
+        return found and Query(found[0], self._writer.all, found[1], trace)
+
+    def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:
+        """Answer requests that are computed together; for each, in their order, its response or why there is none.
+
+        Where anything fails (InvalidRequest: no prediction can be computed for a row), each is computed alone: none fails another.
+        """
+        try:
+            responses, predicted = self._together(queries)
+        except Exception as error:  # whatever an engine raises concerns the request whose rows it was given
+            if len(queries) == 1:
+                return [error], []
+            alone = [self.answer([query]) for query in queries]
+            return [outcome for outcomes, _ in alone for outcome in outcomes], [part for _, parts in alone for part in parts]
+        return [*responses], [predicted]
+
+    def cost(self, rows: int) -> float:
+        """Return the seconds that ``rows`` take to be predicted, by the golden rows: the least of a few trials."""
+        parts = [self._golden] * -(-rows // self._golden.size)
+        columns = self._layout.columns(self._layout.join(parts))
+        return min(_timed(lambda: self.model.predictor.predict(columns.features, columns.size)) for _ in range(_TRIALS))
+
+    def warm_up(self, golden: GoldenRows) -> None:
+        """Predict the golden rows as a request's rows are, and compare.
+
+        Raises:
+            StartRefused: a prediction differs from the bundle's own.
+
+        """
+        tensors = (
+            Tensor(column.name, DATATYPES_OF[column.type], (len(golden.rows),), [row.get(column.name) for row in golden.rows])
+            for column in self.model.schema.features
+        )
+        try:
+            self._golden = ColumnReader(self.model.schema, len(golden.rows)).read(tuple(tensors))  # more rows than of a request, perhaps
+            predictions = self._predict(self._layout.columns(self._layout.join([self._golden])))
+        except InvalidRequest as error:
+            raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
+        expected = np.array(golden.predictions, dtype=np.float64)
+        if predictions.shape != expected.shape:
+            raise StartRefused(
+                f"the golden rows have predictions of the shape {predictions.shape}, not {expected.shape}: package the model again"
+            )
+        difference = float(np.abs(predictions - expected).max())
+        if not difference <= golden.tolerance:
+            raise StartRefused(
+                f"a golden row's prediction differs by {difference:.3g}, more than {golden.tolerance:.3g}: "
+                "serve with the library versions that the bundle was made with, or package the model again"
+            )
+
+    def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], Predicted]:
+        columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
+        predictions = self._predict(columns)
+        seconds = self._clock()
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.others))
+        outputs = self._writer.outputs(predictions, ids)
+        responses, start = [], 0
+        for query in queries:
+            end = start + query.rows.size
+            responses.append(InferResponse(self._writer, query.wanted, outputs, start, end, query.id))
+            start = end
+        told = Predicted(seconds, ids, self._layout.told, columns.numbers, columns.others, predictions, columns.outside, _traces(queries))
+        return responses, told
+
+    def _predict(self, columns: Columns) -> np.ndarray:
+        predictions = self.model.predictor.predict(columns.features, columns.size)
+        flat = predictions.ravel()
+        if not math.isfinite(flat.dot(flat)) and not (finite := np.isfinite(predictions).all(axis=1)).all():
+            row = int(np.argmin(finite))
+            raise InvalidRequest(f"no prediction can be computed for row {row}: its numbers are too large for the model, check them")
+        return predictions
+
+
+def _traces(queries: Sequence[Query]) -> list[str | None] | None:
+    """Return a trace's id for each row, or nothing where there is none at all, as mostly."""
+    if not any([query.trace for query in queries]):  # noqa: C419 (the list is faster)
+        return None
+    return [query.trace.id if query.trace else None for query in queries for _ in range(query.rows.size)]
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

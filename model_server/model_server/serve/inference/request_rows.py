@@ -1,0 +1,125 @@
+"""Checked rows, of one request or of several together, and the columns that they are for the engine and for the monitor.
+
+Not here: checking.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema
+from mlmodel_contract.manifest import ColumnType
+from numpy.typing import NDArray
+
+from ...bundle.engine import Beside
+from ..errors import InvalidRequest
+
+Floats = NDArray[np.float64]
+_LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a larger number would be infinite to them
+
+
+class Rows(NamedTuple):
+    """Checked rows (a tuple, since one is made for each request).
+
+    ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; or the same as a flat list, row
+    after row, which becomes an array together with those of other requests. ``texts`` are the categories by name; ``times`` the time
+    column where it was sent.
+    """
+
+    size: int
+    numbers: Floats | list[float]
+    texts: Mapping[str, list[str | None]]
+    times: list[str | None] | None
+
+
+class Columns(NamedTuple):
+    """Rows by column.
+
+    ``features`` is what an engine takes: float64 arrays and object arrays of text or None. What the monitor is told is ``numbers``,
+    rows x columns, and by name ``others``: categories, booleans as they were sent, and the time column where there was one. ``outside``
+    counts values beyond a column's range.
+    """
+
+    size: int
+    features: Mapping[str, NDArray[Any]]
+    numbers: Floats
+    others: Mapping[str, Sequence[Any]]
+    outside: Mapping[str, int]
+
+
+class Layout:
+    """Joins rows and turns them into columns, by one schema; ``told`` names the columns of numbers that the monitor is told of."""
+
+    def __init__(self, schema: BundleSchema) -> None:
+        self._time = schema.time
+        numeric = [column for column in schema.features if column.type is not ColumnType.CATEGORY]
+        self._numeric = [column.name for column in numeric]
+        self._booleans = [column.name for column in numeric if column.type is ColumnType.BOOLEAN]
+        self.told = [name for name in self._numeric if name not in self._booleans]
+        self._places = {name: place for place, name in enumerate(self._numeric)}
+        self._told = [self._places[name] for name in self.told]
+        self._texts = [column.name for column in schema.features if column.type is ColumnType.CATEGORY]
+        self._low = np.array([-np.inf if column.min is None else column.min for column in numeric])
+        self._high = np.array([np.inf if column.max is None else column.max for column in numeric])
+        self._bounded = any(column.min is not None or column.max is not None for column in numeric)
+
+    def join(self, parts: Sequence[Rows]) -> Rows:
+        """Put rows one after the other; their numbers are an array then.
+
+        Raises:
+            InvalidRequest: a number is too large for the engines.
+
+        """
+        numbers = self._matrix(parts)
+        self._check(numbers)
+        if len(parts) == 1:
+            return parts[0]._replace(numbers=numbers)
+        texts = {name: [value for part in parts for value in part.texts[name]] for name in self._texts}
+        times = None
+        if any(part.times is not None for part in parts):
+            times = [time for part in parts for time in part.times or [None] * part.size]
+        return Rows(sum([part.size for part in parts]), numbers, texts, times)
+
+    def columns(self, rows: Rows) -> Columns:
+        """Return joined rows by column."""
+        numbers = np.asarray(rows.numbers)
+        others: dict[str, Sequence[Any]] = dict(rows.texts)
+        for name in self._booleans:
+            others[name] = [_TRUTH.get(value) for value in numbers[:, self._places[name]].tolist()]
+        if rows.times is not None and self._time is not None:
+            others[self._time] = rows.times
+        texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
+        told = numbers[:, self._told] if self._booleans else numbers
+        return Columns(rows.size, Beside(self._places, numbers, texts), told, others, self._outside(numbers))
+
+    def _matrix(self, parts: Sequence[Rows]) -> Floats:
+        """Return rows x features; lists are cheapest to convert together."""
+        width = len(self._numeric)
+        if all([isinstance(part.numbers, list) for part in parts]):  # noqa: C419 (the list is faster)
+            flat: list[float] = []
+            for part in parts:
+                flat += part.numbers
+            return np.array(flat, dtype=np.float64).reshape(-1, width)
+        return np.concatenate([np.reshape(part.numbers, (part.size, width)) for part in parts])
+
+    def _check(self, numbers: Floats) -> None:
+        """Tell by one cheap operation of nearly all rows: a small sum of squares has no large number in it, and no missing one."""
+        flat = numbers.ravel()
+        with np.errstate(over="ignore"):
+            if flat.dot(flat) < _LARGEST:
+                return
+        wrong = np.argwhere(np.abs(numbers) > _LARGEST)
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise InvalidRequest(
+                f"column '{self._numeric[column]}' has {numbers[row, column]:g} at place {row}, which is too large: check the value"
+            )
+
+    def _outside(self, numbers: Floats) -> dict[str, int]:
+        if not self._bounded:
+            return {}
+        outside = np.count_nonzero((numbers < self._low) | (numbers > self._high), axis=0).tolist()
+        return {name: number for name, number in zip(self._numeric, outside, strict=True) if number}
+
+
+_TRUTH = {1.0: True, 0.0: False}

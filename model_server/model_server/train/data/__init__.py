@@ -1,0 +1,1 @@
+"""Data: sources and captured rows are read, converted, checked, cleaned and split."""

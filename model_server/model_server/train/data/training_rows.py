@@ -1,0 +1,127 @@
+"""The rows of a run as models take them: columns of numpy arrays, and the target as numbers.
+
+Not here: which rows there are, which ``prepare`` settled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from mlmodel_contract.bundle import BundleSchema, SchemaColumn, SliceGroup
+from mlmodel_contract.manifest import ColumnType, Data, Objective
+from mlmodel_contract.quality_metrics import Task
+from mlmodel_contract.report import MOST_GROUPS
+from numpy.typing import NDArray
+
+from ...bundle.engine import Columns, frame
+from ...storage import Location, opened
+from ..run_context import RunContext
+from ..stages.prepare import HOLDOUT, TRAIN
+
+UNKNOWN_CLASS = -1
+"""Code of a class that no training row has; it is never predicted."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows in time order: every feature by column, and the target as a number or as the index of its class."""
+
+    columns: Columns
+    target: Floats
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: slice) -> "Rows":
+        """Return some of the rows, without copying."""
+        return Rows({name: values[rows] for name, values in self.columns.items()}, self.target[rows])
+
+    def frame(self, features: Sequence[SchemaColumn]) -> Any:
+        """Return the features as the data frame that pipelines take."""
+        return frame(self.columns, features)
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """The rows to learn from, those to judge by, and what they look like."""
+
+    schema: BundleSchema
+    train: Rows
+    holdout: Rows
+
+
+def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
+    """Read what ``prepare`` left; without ``holdout`` the rows to judge by stay untouched and are none here.
+
+    Raises:
+        StorageError: the run's folder cannot be read.
+
+    """
+    train = _table(context.folder.child(TRAIN))
+    schema = schema_from(context, train)
+    judged = _table(context.folder.child(HOLDOUT)) if holdout else train.slice(0, 0)
+    return RunRows(schema, _rows(train, schema), _rows(judged, schema))
+
+
+def schema_from(context: RunContext, train: Any) -> BundleSchema:
+    """Return the bundle's schema; the classes are those of the rows to learn from, in order."""
+    data, task = context.data, context.training.task
+    classes = sorted(train[data.target].unique().to_pylist()) if task is Task.CLASSIFICATION else []
+    return BundleSchema(
+        task=task,
+        features=[
+            SchemaColumn(name=column.name, type=column.type, min=column.min, max=column.max, sensitive=column.sensitive)
+            for column in data.features
+        ],
+        target=data.target,
+        target_type=data.column(data.target).type,
+        time=data.time,
+        classes=classes,
+        slices=_groups(context.objective, data, train),
+    )
+
+
+def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
+    """Return the largest groups of the objective's slices; the target's own have one class each, and no metric is defined there."""
+    counted = [
+        (-entry["counts"], place, entry["values"])
+        for place, piece in enumerate(objective.slices)
+        if piece.column != data.target
+        for entry in train[piece.column].value_counts().to_pylist()
+        if entry["values"] is not None
+    ]
+    groups = [SliceGroup(column=objective.slices[place].column, value=value) for _, place, value in sorted(counted)]
+    different = {(group.column, group.text): group for group in reversed(groups)}  # of texts that begin alike the most frequent stays
+    return [group for group in groups if different[group.column, group.text] is group][:MOST_GROUPS]
+
+
+def _rows(table: Any, schema: BundleSchema) -> Rows:
+    columns = {column.name: column_values(table[column.name], column.type) for column in schema.features}
+    target = table[schema.target]
+    if schema.task is Task.REGRESSION:
+        return Rows(columns, column_values(target, ColumnType.NUMBER))
+    codes = pa.compute.index_in(target, pa.array(schema.classes, target.type)).fill_null(UNKNOWN_CLASS)
+    return Rows(columns, codes.to_numpy().astype(np.float64))
+
+
+def column_values(values: Any, kind: ColumnType) -> NDArray[Any]:
+    """Return an arrow column as predictors take it: float64 with NaN, or objects with None, where missing."""
+    if kind is ColumnType.CATEGORY:
+        return (
+            np.asarray(values.dictionary_encode().combine_chunks().to_numpy(zero_copy_only=False), dtype=object) if len(values) else _none()
+        )
+    return np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _none() -> NDArray[Any]:
+    return np.empty(0, dtype=object)
+
+
+def _table(file: Location) -> Any:
+    with opened(file) as stream:
+        return pyarrow.parquet.read_table(stream, use_threads=False)

@@ -1,0 +1,1 @@
+"""Evaluation: metrics with intervals, slices, the comparison with the champion, the selection of a trial."""

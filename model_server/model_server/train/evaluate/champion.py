@@ -1,0 +1,83 @@
+"""The live version beside the new one, on the same holdout rows.
+
+Not here: which of the two is to serve, which the operator decides.
+"""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from mlmodel_contract.bundle import BundleSchema
+from mlmodel_contract.run import Problem
+from mlmodel_contract.version import Artifact, Comparison
+
+from ...bundle.errors import BundleRefused
+from ...bundle.fetch import Store, fetch
+from ...bundle.read import Bundle, open_bundle
+from ...storage import StorageError, StorageUnreachableError
+from ..data.training_rows import RunRows
+from ..run_context import RunContext
+from .evaluation import Judged, difference, metrics
+from .losses import Floats, loss
+
+_log = logging.getLogger(__name__)
+_CHECK = "ChampionUnreadable"
+
+
+def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
+    """Judge the champion on the holdout; None where no version is live that predicts the same from these columns.
+
+    A problem where the champion cannot be read: a version must not get by without the comparison because of a lost file.
+    """
+    document = context.document
+    if document.champion is None:
+        return None
+    name = document.champion_version or "the live version"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = _open(document.champion, Path(folder), Store(document.store, document.store_credentials))
+            unfit = _unfit(bundle.schema, rows.schema)
+            if unfit:
+                _log.warning("%s is of an earlier spec and is not compared with: %s", name, unfit)
+                return None
+            predictions = bundle.predictor.predict(rows.holdout.columns, len(rows.holdout))
+    except StorageUnreachableError:
+        raise
+    except (StorageError, BundleRefused) as error:
+        return _problem(name, str(error))
+    target = _in_classes_of(bundle.schema, rows)
+    task = rows.schema.task
+    losses = loss(task, predictions, target)
+    mine = loss(task, challenger, rows.holdout.target)
+    return Comparison(champion=name, metrics=metrics(Judged(task, predictions, target)), difference=difference(mine, losses))
+
+
+def _open(artifact: Artifact, folder: Path, store: Store) -> Bundle:
+    fetch(artifact, folder, store)
+    return open_bundle(folder, artifact.digest)
+
+
+def _unfit(champion: BundleSchema, schema: BundleSchema) -> str | None:
+    """Say why the champion cannot be judged on rows of this schema."""
+    if (champion.task, champion.target) != (schema.task, schema.target):
+        return f"it predicts '{champion.target}' ({champion.task}), not '{schema.target}' ({schema.task})"
+    types = {column.name: column.type for column in schema.features}
+    for column in champion.features:
+        if types.get(column.name) is not column.type:
+            return f"it needs the column '{column.name}' of type {column.type}, which data.columns no longer declares"
+    return None
+
+
+def _in_classes_of(champion: BundleSchema, rows: RunRows) -> Floats:
+    """Return the truth as indexes of the champion's classes, which may be others than the new version's."""
+    if not champion.classes:
+        return rows.holdout.target
+    index = {value: float(code) for code, value in enumerate(champion.classes)}
+    codes = np.array([*(index.get(value, -1.0) for value in rows.schema.classes), -1.0])  # the last is for classes unknown to both
+    return np.asarray(codes[rows.holdout.target.astype(np.int64)], dtype=np.float64)
+
+
+def _problem(name: str, reason: str) -> Problem:
+    message = f"{name} cannot be compared with the new version: {reason}; restore what it needs, or remove it"
+    return Problem(check=_CHECK, message=message[:400])

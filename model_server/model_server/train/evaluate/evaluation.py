@@ -1,0 +1,139 @@
+"""Metrics on rows in time order, with 95% intervals from a bootstrap of blocks.
+
+Blocks are drawn as wholes, so that dependence between neighbours is not mistaken for evidence. Pure and seeded: the same predictions
+give the same figures. Not here: how predictions are made.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from mlmodel_contract.quality_metrics import Metric, Task
+from mlmodel_contract.report import LossReference
+from mlmodel_contract.version import Estimate, Metrics
+from numpy.typing import NDArray
+
+from .dependence import likely_design_effect
+from .losses import Floats, by_row, loss
+
+_BLOCKS = 50
+"""Stretches of the holdout that are drawn as wholes: long enough to hold a day's weather, many enough for an interval."""
+
+_REPLICATES = 200
+_INTERVAL = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions (rows x classes, or rows x 1) beside the truth (class indexes or numbers), in time order."""
+
+    task: Task
+    predictions: Floats
+    target: Floats
+
+    @property
+    def binary(self) -> bool:
+        """Whether there are two classes, the second being the positive one."""
+        return self.task is Task.CLASSIFICATION and self.predictions.shape[1] == 2
+
+
+def score(judged: Judged, metric: Metric) -> float:
+    """Return one metric on all rows; NaN where it is not defined on them, as an ROC curve of one class."""
+    return figures(judged).get(metric, float("nan"))
+
+
+def figures(judged: Judged) -> dict[Metric, float]:
+    """Return every metric of the task on all rows."""
+    whole = _Draws(np.ones((1, 1)), np.zeros(len(judged.target), dtype=np.int64))
+    return {metric: float(values[0]) for metric, values in _drawn(judged, whole).items()}
+
+
+def metrics(judged: Judged) -> Metrics:
+    """Return every metric of the task that is defined on these rows, with its interval."""
+    values = figures(judged)
+    draws = _drawn(judged, _draws(len(judged.target)))
+    return Metrics.model_validate({metric.value: estimate(value, draws[metric]) for metric, value in values.items() if np.isfinite(value)})
+
+
+def difference(challenger: Floats, champion: Floats) -> Estimate:
+    """Return the mean of the paired difference of two models' losses on the same rows, challenger minus champion."""
+    paired = challenger - champion
+    return estimate(float(paired.mean()), _draws(len(paired)).means(paired))
+
+
+def loss_reference(judged: Judged) -> LossReference:
+    """Return what live loss is held against."""
+    losses = loss(judged.task, judged.predictions, judged.target)
+    reference = LossReference(
+        rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=likely_design_effect(losses)
+    )
+    if judged.task is not Task.REGRESSION:
+        return reference
+    return reference.model_copy(update={"unit": _unit(reference.mean), "center": float(judged.target.mean())})
+
+
+def _unit(squared_error: float) -> float:
+    """Return the power of ten that is next above the error; 1 for a model that made none."""
+    return 10.0 ** min(30, max(-30, math.ceil(math.log10(squared_error) / 2))) if squared_error > 0 else 1.0
+
+
+def estimate(value: float, draws: Floats) -> Estimate:
+    """Return the value with the middle 95% of its draws."""
+    low, high = np.nanpercentile(draws, _INTERVAL) if np.isfinite(draws).any() else (value, value)
+    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """How often each block is drawn (replicates x blocks), and the block of each row: rows are never multiplied by replicates."""
+
+    counts: Floats
+    block: NDArray[np.int64]
+
+    def means(self, values: Floats) -> Floats:
+        """Return the mean of the drawn rows' values under each replicate; blocks are added up first."""
+        blocks = self.counts.shape[1]
+        sums, sizes = np.bincount(self.block, values, blocks), np.bincount(self.block, minlength=blocks)
+        return np.asarray(self.counts @ sums / (self.counts @ sizes), dtype=np.float64)
+
+
+def _draws(rows: int) -> _Draws:
+    """Draw blocks with replacement."""
+    blocks = min(_BLOCKS, rows)
+    counts = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)
+    return _Draws(counts.astype(np.float64), np.arange(rows) * blocks // rows)
+
+
+def _drawn(judged: Judged, draws: _Draws) -> dict[Metric, Floats]:
+    """Return each metric under each replicate."""
+    means = {metric: draws.means(rows) for metric, rows in by_row(judged.task, judged.predictions, judged.target).items()}
+    if judged.task is Task.REGRESSION:
+        return _regression(means, judged.target, draws)
+    if judged.binary:
+        means[Metric.ROC_AUC] = _areas(judged.predictions[:, 1], judged.target, draws)
+    return means
+
+
+def _regression(means: Mapping[Metric, Floats], target: Floats, draws: _Draws) -> dict[Metric, Floats]:
+    centred = target - target.mean()  # or the variance would drown in rounding
+    variance = draws.means(np.square(centred)) - np.square(draws.means(centred))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(variance > 0, 1.0 - means[Metric.RMSE] / variance, np.nan)
+    return {Metric.RMSE: np.sqrt(means[Metric.RMSE]), Metric.MAE: means[Metric.MAE], Metric.R2: explained}
+
+
+def _areas(scores: Floats, target: Floats, draws: _Draws) -> Floats:
+    """Return the area under the ROC curve for each replicate; ties count half."""
+    order = np.argsort(scores, kind="stable")
+    starts: NDArray[np.int64] = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    positive, block = target[order] == 1, draws.block[order]
+    weights = (counts[block] for counts in draws.counts)
+    return np.array([_area(starts, np.where(positive, row, 0.0), np.where(positive, 0.0, row)) for row in weights])
+
+
+def _area(starts: NDArray[np.int64], positives: Floats, negatives: Floats) -> float:
+    up, down = np.add.reduceat(positives, starts), np.add.reduceat(negatives, starts)
+    below = np.cumsum(down) - down / 2
+    pairs = up.sum() * down.sum()
+    return float(up @ below / pairs) if pairs else float("nan")

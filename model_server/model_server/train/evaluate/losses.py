@@ -1,0 +1,47 @@
+"""The loss and the other figures of each single row, from which every metric but the ROC curve's area is a mean.
+
+Pure. The loss is the one that live predictions are held to: log loss in nats, clipped, or squared error. Not here: means and intervals.
+"""
+
+import numpy as np
+from mlmodel_contract.quality_metrics import Metric, Task
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LARGEST_LOG_LOSS = 15.0
+"""Nats; the clip that ``LabelCounts`` states."""
+
+
+def loss(task: Task, predictions: Floats, target: Floats) -> Floats:
+    """Return each row's loss.
+
+    Args:
+        task: what is predicted.
+        predictions: rows x classes probabilities, or rows x 1 numbers.
+        target: index of the true class (-1 where the model does not know it), or the true number.
+
+    """
+    if task is Task.REGRESSION:
+        return np.square(predictions[:, 0] - target)
+    with np.errstate(divide="ignore"):
+        return np.minimum(-np.log(probability_of(predictions, target)), LARGEST_LOG_LOSS)
+
+
+def probability_of(predictions: Floats, target: Floats) -> Floats:
+    """Return the probability that was given to the true class; 0 for a class that the model does not know."""
+    codes = target.astype(np.int64)
+    found = predictions[np.arange(len(codes)), np.maximum(codes, 0)]
+    return np.where(codes >= 0, found, 0.0)
+
+
+def by_row(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:
+    """Return, for each metric that is a mean (or the root of one), the figure of each row."""
+    if task is Task.REGRESSION:
+        error = predictions[:, 0] - target
+        return {Metric.RMSE: np.square(error), Metric.MAE: np.abs(error)}
+    correct = (predictions.argmax(axis=1) == target).astype(np.float64)
+    rows = {Metric.LOG_LOSS: loss(task, predictions, target), Metric.ACCURACY: correct}
+    if predictions.shape[1] == 2:
+        rows[Metric.BRIER_SCORE] = np.square(1.0 - probability_of(predictions, target))
+    return rows

@@ -1,0 +1,129 @@
+"""The first stage: read the sources, check and clean the rows, keep them for the stages after it.
+
+Must not import scikit-learn or pandas, which would take longer than the work. Not here: the checks themselves.
+"""
+
+import io
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from mlmodel_contract.manifest import Data, Objective, Source, Training
+from mlmodel_contract.quality_metrics import FACTS, Task
+from mlmodel_contract.report import PREDICTION
+from mlmodel_contract.run import PrepareResult, Problem, RunDocument
+
+from ...storage import write_atomic
+from ..data.captured import read_captured
+from ..data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from ..data.lineage import lineage
+from ..data.sources import Reading, read_source
+from ..run_context import RunContext
+
+TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
+
+QUARANTINED = "quarantined"
+"""Cause of rows that were left out since they were live while a feed was broken."""
+
+_log = logging.getLogger(__name__)
+
+
+def prepare(context: RunContext) -> PrepareResult:
+    """Check the data; with no problem, leave the cleaned rows in the run's folder.
+
+    Raises:
+        StorageError: the run's folder cannot be written.
+
+    """
+    table, problems, quarantined = _read(context)
+    if problems:
+        return PrepareResult(problems=problems)
+    cleaning = clean(table, context.data, datetime.now(UTC))
+    if quarantined:
+        cleaning.dropped[QUARANTINED] = quarantined
+    train, holdout = split(cleaning.table, context.training.validation.holdout)
+    problems = [*cleaning.problems, *_learnable(cleaning, train, holdout, context)]
+    if problems:
+        return PrepareResult(problems=problems, dropped=cleaning.dropped)
+    found = lineage(train, holdout, context.data)
+    for name, part in ((TRAIN, train), (HOLDOUT, holdout)):
+        write_atomic(context.folder, name, _parquet(part))
+    _log.info("kept %d rows to learn from and %d to judge by, dropped %s", train.num_rows, holdout.num_rows, cleaning.dropped or "none")
+    return PrepareResult(lineage=found, dropped=cleaning.dropped)
+
+
+def _read(context: RunContext) -> tuple[Any, list[Problem], int]:
+    """Read every source, also after one failed: the user learns of all at once. The number is of rows left out."""
+    data = context.data
+    tables, problems, quarantined = [], [], 0
+    for source in data.sources:
+        reading = _source(source, context.document, data)
+        _log.info("read %d rows from %s", reading.table.num_rows, source.uri or "captured rows")
+        captured = pa.array([source.uri is None]).take(pa.array([0] * reading.table.num_rows, pa.int64()))
+        quarantined += reading.quarantined
+        tables.append(reading.table.append_column(CAPTURED, captured))
+        problems += reading.problems
+    table = pa.concat_tables(tables)
+    if not problems and table.num_rows == 0:
+        problems.append(
+            Problem(check="SourceEmpty", message="data.sources has no rows yet: no live row's label has come back, or add a uri")
+        )
+    return table, problems, quarantined
+
+
+def _source(source: Source, document: RunDocument, data: Data) -> Reading:
+    if source.uri is not None:
+        return read_source(source.uri, source.credentials, data.columns)
+    return read_captured(document.captured_folder, document.store_credentials, data, document.quarantine)
+
+
+def _learnable(cleaning: Cleaning, train: Any, holdout: Any, context: RunContext) -> list[Problem]:
+    """What the task, the folds and the criteria need of the rows."""
+    problems = [_reserved(context.data), unseen_categories(train, holdout, context.data)]
+    folds = context.training.validation.folds
+    if not cleaning.problems and train.num_rows < 2 * (folds + 1):
+        message = f"{train.num_rows} rows to learn from are too few for training.validation.folds {folds}: add data or lower folds"
+        problems.append(Problem(check="TooFewRows", message=message))
+    if context.training.task is Task.CLASSIFICATION and cleaning.table.num_rows:
+        problems.append(_classes(train, holdout, context))
+    return [problem for problem in problems if problem is not None]
+
+
+def _reserved(data: Data) -> Problem | None:
+    if all(column.name != PREDICTION for column in data.features):
+        return None
+    return Problem(check="ReservedColumn", message=f"data.columns: '{PREDICTION}' is the name of the model's own output: rename the column")
+
+
+def _classes(train: Any, holdout: Any, context: RunContext) -> Problem | None:
+    target = context.data.target
+    learnt, judged = len(pc.unique(train[target])), len(pc.unique(holdout[target]))
+    if learnt < 2:
+        return Problem(
+            check="SingleClass", message=f"the target '{target}' has one value in the rows to learn from: add rows of another class"
+        )
+    metric = next((name for name in _metrics(context.objective, context.training) if FACTS[name].binary_only), None)
+    if metric is None:
+        return None
+    if len(pc.unique(pa.chunked_array([*train[target].chunks, *holdout[target].chunks]))) > 2:
+        message = f"the target '{target}' has {learnt} classes, but {metric} is for two: use log_loss or accuracy in objective.criteria"
+        return Problem(check="MetricNeedsTwoClasses", message=message)
+    if judged < 2:
+        message = f"the target '{target}' has one value in the newest rows, so {metric} is undefined: raise training.validation.holdout"
+        return Problem(check="SingleClass", message=message)
+    return None
+
+
+def _metrics(objective: Objective, training: Training) -> Sequence[Any]:
+    named = [criterion.metric for criterion in objective.criteria]
+    return [*named, training.select_by] if training.select_by else named
+
+
+def _parquet(table: Any) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

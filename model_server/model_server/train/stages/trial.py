@@ -1,0 +1,106 @@
+"""The second stage: fit one candidate on the folds, score it, and leave the score in the run's folder.
+
+An estimator that cannot be fitted is a result, not a crash: the run goes on with the other trials. Not here: which trial wins.
+"""
+
+import json
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+from mlmodel_contract.quality_metrics import Metric
+from mlmodel_contract.run import TrialResult
+
+from ...runtime.cpu_limits import processors
+from ...storage import write_atomic
+from ..data.splits import Fold, expanding
+from ..data.training_rows import Rows, RunRows, read_rows
+from ..evaluate.evaluation import Judged, score
+from ..evaluate.losses import Floats
+from ..parameter_search import Draw, draw
+from ..pipeline import build, has_probabilities
+from ..run_context import RunContext
+
+_log = logging.getLogger(__name__)
+
+_FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, AttributeError)
+"""What scikit-learn raises for parameters or rows that it cannot work with."""
+
+
+def try_candidate(context: RunContext, index: int) -> TrialResult:
+    """Do trial ``index``.
+
+    Raises:
+        StorageError: the run's folder cannot be read or written.
+
+    """
+    drawn = draw(context.training.tried, context.document.run, index)
+    result = _nothing_left(context, index) if drawn is None else _try(context, index, drawn)
+    write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
+    return result
+
+
+def _try(context: RunContext, index: int, drawn: Draw) -> TrialResult:
+    rows = read_rows(context, holdout=False)
+    fold_scores: list[float] = []
+    parameters = {name: json.dumps(value) for name, value in drawn.parameters.items()}
+    title = " ".join([f"trial {index + 1}/{context.training.trials} {drawn.candidate.name}", *(f"{k}={v}" for k, v in parameters.items())])
+    try:
+        folds = list(expanding(len(rows.train), context.training.validation.folds))
+        _log.info("%s: %d rows in %d folds", title, len(rows.train), len(folds))
+        for number, fold in enumerate(folds, 1):
+            judged = Judged(rows.schema.task, _predict(context, drawn, rows, fold), rows.train.target[fold.start : fold.stop])
+            fold_scores.append(score(judged, context.select_by))
+            _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), context.select_by, fold_scores[-1])
+    except _FITTING_FAILED as error:
+        return _failed(index, drawn, parameters, error)
+    if not np.isfinite(fold_scores).any():
+        return _failed(index, drawn, parameters, ValueError(_undefined(context.select_by)))
+    mean, deviation = float(np.nanmean(fold_scores)), float(np.nanstd(fold_scores))
+    return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, score=mean, deviation=deviation)
+
+
+def _predict(context: RunContext, drawn: Draw, rows: RunRows, fold: Fold) -> Floats:
+    """Fit on the rows before the fold and predict those in it."""
+    pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, processors())
+    fit(pipeline, rows.train.take(slice(0, fold.start)), rows)
+    return predict(pipeline, rows.train.take(slice(fold.start, fold.stop)), rows)
+
+
+def fit(pipeline: Any, part: Rows, rows: RunRows) -> None:
+    """Fit a pipeline on some rows; classes are fitted by their index."""
+    target = part.target.astype(np.int64) if rows.schema.classes else part.target
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as a fit that has not converged: its score says so
+        pipeline.fit(part.frame(rows.schema.features), target)
+    if rows.schema.classes and not has_probabilities(pipeline):
+        raise ValueError(
+            f"{type(pipeline[-1]).__name__} gives no probabilities with these parameters: change them, such as loss to log_loss"
+        )
+
+
+def predict(pipeline: Any, part: Rows, rows: RunRows) -> Floats:
+    """Predict rows x classes, also where the rows that were learnt from had not every class; or rows x 1."""
+    frame = part.frame(rows.schema.features)
+    if not rows.schema.classes:
+        return np.asarray(pipeline.predict(frame), dtype=np.float64).reshape(-1, 1)
+    found = np.zeros((len(part), len(rows.schema.classes)))
+    found[:, pipeline.classes_] = pipeline.predict_proba(frame)
+    return found
+
+
+def _failed(index: int, drawn: Draw, parameters: dict[str, str], error: Exception) -> TrialResult:
+    reason = f"candidate '{drawn.candidate.name}': {' '.join(str(error).split())}"[:400]
+    _log.warning("trial %d failed: %s", index + 1, reason)
+    return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, failure=reason)
+
+
+def _nothing_left(context: RunContext, index: int) -> TrialResult:
+    candidates = context.training.tried
+    message = f"nothing left to try: training.candidates have no search; lower training.trials to {len(candidates)} or add one"
+    return TrialResult(index=index, candidate=candidates[index % len(candidates)].name, failure=message)
+
+
+def _undefined(metric: Metric) -> str:
+    return f"{metric} is not defined on any fold, since each has rows of one class only: add rows or choose another training.selectBy"

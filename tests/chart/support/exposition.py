@@ -1,0 +1,76 @@
+"""The metrics that operator, model server and sidecar really expose, for what the chart says of them. Asserts nothing."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import httpx
+from mlmodel_contract.bundle import PROFILE, SCHEMA, BundleSchema, Profile
+from mlmodel_operator import metrics
+from mlmodel_operator.cluster.client import Client
+from mlmodel_operator.reconcile import Reconciler
+from model_server.monitor.capture import Archive, Destination, RowBuffer
+from model_server.monitor.label_files import DroppedLabels
+from model_server.monitor.metrics import Reporting, Sources, registry
+from model_server.monitor.pod_counts import Book, Subject
+from model_server.monitor.spool import Spool
+from model_server.serve.telemetry.metrics import ServerMetrics
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from devtools.bundles import late_flights, write_bundle
+from tests.operator.support import players
+from tests.operator.support.story import CONFIG, KEY, Story, finished
+
+_MODEL = ("team", "late", "late-v1")
+
+
+def exposed(folder: Path) -> Mapping[str, frozenset[str]]:
+    """Return the labels of every series' name that is ours."""
+    found: dict[str, frozenset[str]] = {}
+    for samples in (_operator(), _server(), _sidecar(folder)):
+        found |= {name: labels for name, labels in samples if name.startswith("mlmodel_")}
+    return found
+
+
+def _operator() -> Iterator[tuple[str, frozenset[str]]]:
+    story = Story()
+    reconciler = Reconciler(cast(Client, story.world), story.cache, CONFIG)
+    story.observe()
+    finished(reconciler(KEY))
+    story.observe()
+    story.go_live()
+    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0, due=1000), sequence=2)
+    players.report(story.world, "late-v1-0", "late-v1", players.Live(70), 1, story.now)  # older than the last one: refused
+    story.observe()
+    finished(reconciler(KEY))
+    # Labels without their scores give no live value.
+    criterion = story.status.objective[0].model_copy(update={"value": 0.8, "low": 0.75, "high": 0.85})
+    metrics.show(KEY, story.status.model_copy(update={"objective": [criterion]}))
+    yield from _samples(REGISTRY)
+    metrics.forget(KEY)
+
+
+def _server() -> Iterator[tuple[str, frozenset[str]]]:
+    server = ServerMetrics(*_MODEL)
+    server.answered("infer", 200, 0.01)
+    server.predicted(1, {"wind": 1})
+    server.labelled(1, 1, 1)
+    server.describe("onnx", "linear")
+    return _samples(server.registry)
+
+
+def _sidecar(folder: Path) -> Iterator[tuple[str, frozenset[str]]]:
+    write_bundle(folder / "bundle", late_flights(), "late-v1")
+    schema = BundleSchema.model_validate_json((folder / "bundle" / SCHEMA).read_text())
+    profile = Profile.model_validate_json((folder / "bundle" / PROFILE).read_text())
+    spool = Spool(folder / "spool")
+    book = Book(Subject("late", "late-v1", schema, profile, 60.0), spool)
+    archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, book.captured)
+    with httpx.Client() as client:
+        dropped = DroppedLabels(str(folder / "feedback"), None, "pod", schema, client, "late")
+        yield from _samples(registry(_MODEL, Sources(book, RowBuffer(schema, 1.0), archive, dropped, Reporting())))
+    spool.close()
+
+
+def _samples(source: CollectorRegistry) -> Iterator[tuple[str, frozenset[str]]]:
+    return ((sample.name, frozenset(sample.labels)) for family in source.collect() for sample in family.samples)

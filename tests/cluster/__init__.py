@@ -1,4 +1,0 @@
-"""A real Kubernetes of one's own, for the demo and the tests: `python -m tests.cluster up`.
-
-Nothing in here knows the operator, its CRDs or its images; the product must never import from here.
-"""

@@ -1,0 +1,128 @@
+"""Broken feeds: found soon and named, never where rows merely drift, and forgotten when they are mended."""
+
+import numpy as np
+import pytest
+from mlmodel_contract.report import FeatureKind, MonitorReportSpec
+from mlmodel_detection import Evidence, FeatureReference, judge
+from mlmodel_detection.feed import QualityDetector, QualityVerdict
+from numpy.typing import NDArray
+
+from tests.detection.support.reports import NOW, SETTINGS, Counts, Feature, features, normal_slots, report
+
+Changed = dict[str, NDArray[np.float64]]
+
+RANDOM = np.random.default_rng(1)
+MADE = features(RANDOM)
+REFERENCES = tuple(FeatureReference(one.name, one.kind, tuple(one.reference.tolist())) for one in MADE)
+NONE_OUTSIDE = (0,) * len(MADE)
+
+
+def cells(drawn: list[Counts]) -> tuple[int, ...]:
+    return tuple(np.concatenate(drawn).tolist())
+
+
+def rows(random: np.random.Generator, number: int, changed: Changed | None = None) -> list[Counts]:
+    """Rows by slot; a feature may have other probabilities."""
+    return [random.multinomial(number, (changed or {}).get(one.name, one.probabilities)) for one in MADE]
+
+
+def all_in(feature: str, slot: int) -> Changed:
+    (one,) = (one for one in MADE if one.name == feature)
+    return {feature: np.eye(len(one.reference))[slot]}
+
+
+def seen(
+    detector: QualityDetector, random: np.random.Generator, looks: int, changed: Changed | None = None, each: int = 60
+) -> QualityVerdict:
+    for _ in range(looks):
+        verdict = detector.update(each, cells(rows(random, each, changed)), NONE_OUTSIDE, "now")
+    return verdict
+
+
+def detector() -> QualityDetector:
+    return QualityDetector(REFERENCES, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("feature", "slot", "kind", "looks"),
+    [("x0", -1, "Missing", 1), ("carrier", -2, "Unseen", 1), ("x1", 7, "Constant", 18), ("prediction", 7, "Constant", 18)],
+)
+def test_a_broken_feed_is_found_after_long_calm_and_named(feature: str, slot: int, kind: str, looks: int) -> None:
+    random = np.random.default_rng(0)
+    watching = detector()
+    assert seen(watching, random, 500).state == "Healthy"
+    verdict = seen(watching, random, looks, all_in(feature, slot))
+    assert verdict.state == "Broken"
+    assert [(fault.name, fault.kind) for fault in verdict.faults] == [(feature, kind)]
+
+
+def test_values_out_of_range_are_found() -> None:
+    random = np.random.default_rng(2)
+    watching = detector()
+    seen(watching, random, 10)
+    verdict = watching.update(60, cells(rows(random, 60)), (40, *NONE_OUTSIDE[1:]), "now")
+    assert [(fault.name, fault.kind, round(fault.share, 2)) for fault in verdict.faults] == [("x0", "OutOfRange", 0.67)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"x0": normal_slots(1.0)},
+        {"x0": normal_slots(spread=2.0)},
+        {"x0": normal_slots(missing=0.15)},
+    ],
+    ids=["nothing", "a large shift", "a large spread", "more missing values"],
+)
+def test_drift_is_no_broken_feed(changed: Changed) -> None:
+    for seed in range(5):
+        assert seen(detector(), np.random.default_rng(seed), 400, changed).state == "Healthy"
+
+
+def test_a_few_rows_say_nothing() -> None:
+    assert seen(detector(), np.random.default_rng(3), 1, all_in("x0", -1), each=30).state == "Unknown"
+
+
+def test_a_column_that_is_often_missing_may_be() -> None:
+    often = FeatureReference("x", FeatureKind.NUMERIC, (200, 200, 600))
+    watching = QualityDetector((often,), 0.001)
+    for _ in range(100):
+        assert watching.update(60, (12, 12, 36), (0,), "now").state == "Healthy"
+    assert watching.update(500, (0, 0, 500), (0,), "now").state == "Broken"
+
+
+def test_a_memory_goes_on_where_it_was() -> None:
+    random = np.random.default_rng(4)
+    whole, part = detector(), detector()
+    for look in range(40):
+        drawn = cells(rows(random, 70, all_in("x0", -1) if look > 20 else None))
+        part = QualityDetector(REFERENCES, 0.001, part.memory)
+        assert part.update(70, drawn, NONE_OUTSIDE, str(look)) == whole.update(70, drawn, NONE_OUTSIDE, str(look))
+    assert part.memory == whole.memory
+
+
+def told(total: list[Counts], sequence: int, made: list[Feature] = MADE) -> dict[str, MonitorReportSpec]:
+    return {"pod": report(made, total, sequence)}
+
+
+def test_a_broken_feed_is_no_drift_and_when_it_is_mended_evidence_starts_anew() -> None:
+    random = np.random.default_rng(5)
+    total = rows(random, 500)
+    judgement = judge(Evidence(), told(total, 1), SETTINGS, NOW)
+    assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
+
+    total = [before + more for before, more in zip(total, rows(random, 500, all_in("x0", -1)), strict=True)]
+    judgement = judge(judgement.evidence, told(total, 2), SETTINGS, NOW)
+    assert (judgement.feed.state, judgement.drift.state) == ("Broken", "None")
+    assert judgement.feed.message.startswith("A feed is broken: x0 is missing in 100% of the latest rows (training: 1%)")
+    assert judgement.feed.problems[0].problem == "Missing"
+    assert Evidence.unpack(judgement.evidence.pack()) == judgement.evidence
+
+    total = [before + more for before, more in zip(total, rows(random, 600), strict=True)]
+    judgement = judge(judgement.evidence, told(total, 3), SETTINGS, NOW)
+    assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
+    assert judgement.drift.rows == 0
+
+    total = [before + more for before, more in zip(total, rows(random, 700), strict=True)]
+    judgement = judge(judgement.evidence, told(total, 4), SETTINGS, NOW)
+    assert judgement.drift.rows == 700

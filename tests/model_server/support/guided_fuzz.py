@@ -1,0 +1,41 @@
+"""A fuzzer of the decoders that is led by the coverage of their code: ``python -m tests.model_server.guided_fuzz FOLDER [RUNS]``.
+
+It starts from good bodies, keeps what it found in FOLDER, and ends with a failure and the body at the first one that breaks the rule of
+``fuzzing.py``. Run as a process of its own, since it ends the process. Not here: the rule.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["model_server.serve"]):
+    from tests.model_server.support.fuzzing import doors, good
+
+from devtools.bundles import late_flights
+from tests.model_server.support.data_planes import plane
+
+_RUNS = "20000"
+
+
+def main(folder: Path, runs: str) -> None:
+    """Fuzz all doors; the first byte of a body says which, the next two where its JSON ends."""
+    found = folder / "found"
+    found.mkdir(parents=True)
+    ways = list(doors(plane(folder / "bundle", late_flights())).items())
+    for name, (body, length) in good().items():
+        place = [way for way, _ in ways].index(name.partition(",")[0])
+        (found / name).write_bytes(bytes([place]) + length.to_bytes(2, "little") + body)
+
+    def once(data: bytes) -> None:
+        if len(data) >= 3:
+            ways[data[0] % len(ways)][1](data[3:], int.from_bytes(data[1:3], "little"))
+
+    atheris.Setup(
+        [sys.argv[0], str(found), f"-runs={runs}", f"-artifact_prefix={folder}/", "-max_len=4096", "-verbosity=0", "-seed=1"], once
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else _RUNS)
