@@ -11,7 +11,7 @@ from rich.console import Console
 from demo.errors import DemoError
 from demo.run import run
 from demo.scenario import FULL, SHORT
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 
 _LOG_WIDTH = 160  # where there is no terminal that has one
 
@@ -28,7 +28,7 @@ def main(
         scenario = replace(scenario, seconds_per_day=seconds_per_day)
     try:
         outcome = run(scenario, console)
-    except (ClusterError, DemoError) as error:
+    except (DevtoolsError, DemoError) as error:
         console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -35,7 +35,7 @@ Row = Mapping[str, str | bool | float | None]
 
 
 @dataclass(frozen=True)
-class Model:
+class LinearModel:
     """A linear model: a weight for each feature (for a category: a number for each carrier) and an output."""
 
     schema: BundleSchema
@@ -46,7 +46,7 @@ class Model:
         return max(1, len(self.schema.classes) - 1) if len(self.schema.classes) <= 2 else len(self.schema.classes)
 
 
-def late_flights() -> Model:
+def late_flights() -> LinearModel:
     """Binary, with all types of columns: will a flight be late."""
     columns = [
         SchemaColumn(name="distance", type=ColumnType.NUMBER, min=0, max=6000),
@@ -68,17 +68,17 @@ def late_flights() -> Model:
             SliceGroup(column="holiday", value=True),
         ],
     )
-    return Model(schema, {"distance": [0.0005], "wind": [0.05], "carrier": [0.7], "holiday": [1.0]})
+    return LinearModel(schema, {"distance": [0.0005], "wind": [0.05], "carrier": [0.7], "holiday": [1.0]})
 
 
-def minutes() -> Model:
+def minutes() -> LinearModel:
     """A regression on numbers alone."""
     columns = [SchemaColumn(name=name, type=ColumnType.NUMBER) for name in ("a", "b")]
     schema = BundleSchema(task=Task.REGRESSION, features=columns, target="minutes", target_type=ColumnType.NUMBER)
-    return Model(schema, {"a": [2.0], "b": [-1.0]})
+    return LinearModel(schema, {"a": [2.0], "b": [-1.0]})
 
 
-def species() -> Model:
+def species() -> LinearModel:
     """Three classes of text, on numbers alone."""
     columns = [SchemaColumn(name=name, type=ColumnType.NUMBER) for name in ("length", "width")]
     schema = BundleSchema(
@@ -88,10 +88,10 @@ def species() -> Model:
         target_type=ColumnType.CATEGORY,
         classes=["setosa", "versicolor", "virginica"],
     )
-    return Model(schema, {"length": [-1.0, 0.1, 1.0], "width": [1.0, 0.1, -1.0]})
+    return LinearModel(schema, {"length": [-1.0, 0.1, 1.0], "width": [1.0, 0.1, -1.0]})
 
 
-def write_bundle(folder: Path, model: Model, version: str) -> str:
+def write_bundle(folder: Path, model: LinearModel, version: str) -> str:
     """Write a bundle and return its digest."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_ONNX).write_bytes(_graph(model))
@@ -148,7 +148,7 @@ def _digest(file: Path) -> str:
     return f"sha256:{sha256(file.read_bytes()).hexdigest()}"
 
 
-def _graph(model: Model) -> bytes:
+def _graph(model: LinearModel) -> bytes:
     """Numbers with NaN as 0, carriers as 1, 2, 3 (others 0), times weights; then a sigmoid, a softmax, or nothing."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -186,7 +186,7 @@ def _graph(model: Model) -> bytes:
     return content
 
 
-def _head(model: Model, helper: Any) -> list[Any]:
+def _head(model: LinearModel, helper: Any) -> list[Any]:
     if model.schema.task is Task.REGRESSION:
         return [helper.make_node("Identity", ["scores"], ["result"])]
     if len(model.schema.classes) > 2:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devtools.cache import cache_folder
 from devtools.commands import run
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.files import locked
 
 CONTROL_PLANE = {"etcd": "etcd-server", "openssl": "openssl", "setpriv": "util-linux"}
@@ -44,7 +44,7 @@ def ensure(programs: Mapping[str, str], report: Callable[[str], None] = lambda _
         return
     names = " ".join(packages)
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ClusterError(f"the local cluster needs the Debian packages {names} (or their like): install them first")
+        raise DevtoolsError(f"the local cluster needs the Debian packages {names} (or their like): install them first")
     with locked(cache_folder() / "debian.lock", lambda: report("another session installs packages, waiting")):
         packages = missing(programs)  # the other one may have installed them
         if packages:

@@ -22,7 +22,7 @@ from mlmodel_contract.version import Artifact
 from prometheus_client.parser import text_string_to_metric_families
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from devtools.bundles import Model, write_bundle
+from devtools.bundles import LinearModel, write_bundle
 
 DEADLINE_SECONDS = 30.0
 
@@ -41,7 +41,7 @@ def poll(done: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) 
 
 
 @dataclass
-class Pod:
+class ServerPod:
     """One pod; each of its processes may be started, killed and started again."""
 
     root: Path
@@ -149,7 +149,7 @@ class Pod:
 
 
 @contextmanager
-def pod(bundle: Model | None, /, **settings: Any) -> Iterator[Pod]:
+def pod(bundle: LinearModel | None, /, **settings: Any) -> Iterator[ServerPod]:
     """Lay out a pod's files; nothing runs yet. Without a model there is no bundle. ``settings`` are fields of the PodDocument."""
     root = Path(tempfile.mkdtemp(prefix="pod-"))  # sockets need a short path
     for path in (environment.PATH_SOCKETS, environment.PATH_SPOOL, environment.PATH_STORE + "/x-store", "/dev", "/mlmodel/keys"):
@@ -170,7 +170,7 @@ def pod(bundle: Model | None, /, **settings: Any) -> Iterator[Pod]:
         "heartbeat": "1s",
         "drain": "10s",
     }
-    made = Pod(root, PodDocument(**{**fields, **settings}), free_offset())
+    made = ServerPod(root, PodDocument(**{**fields, **settings}), free_offset())
     try:
         yield made
     finally:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devtools.errors import ClusterError, CommandError, ComponentError
+from devtools.errors import CommandError, ComponentError, DevtoolsError
 from devtools.waiting import wait_until
 
 _CLUSTER, _NAME, _DIGEST = "MLMODEL_CLUSTER", "MLMODEL_COMPONENT", "MLMODEL_COMPONENT_DIGEST"
@@ -110,7 +110,7 @@ def stop(cluster: Path, running: Running, grace: float = _GRACE_SECONDS) -> None
         if grace and _signal_and_wait(descriptor, signal.SIGTERM, grace):
             return
         if not _signal_and_wait(descriptor, signal.SIGKILL, _GRACE_SECONDS):
-            raise ClusterError(f"{running.name} (process {running.pid}) does not end, even when killed")
+            raise DevtoolsError(f"{running.name} (process {running.pid}) does not end, even when killed")
     finally:
         os.close(descriptor)
 

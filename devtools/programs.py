@@ -16,7 +16,7 @@ from pathlib import Path
 
 from devtools.cache import cache_folder
 from devtools.commands import run
-from devtools.errors import ClusterError, CommandError
+from devtools.errors import CommandError, DevtoolsError
 from devtools.files import locked
 
 _SOURCES = Path(__file__).parent / "go_programs"
@@ -69,7 +69,7 @@ def linker_flags(program: Program) -> str:
         return "-s -w"
     found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (program.source / "go.mod").read_text())
     if found is None:
-        raise ClusterError(f"{program.source / 'go.mod'} requires no k8s.io/kubernetes: restore the file")
+        raise DevtoolsError(f"{program.source / 'go.mod'} requires no k8s.io/kubernetes: restore the file")
     version, major, minor = found.groups()
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     return "-s -w " + " ".join(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())
@@ -83,10 +83,10 @@ def _go_version(source: Path) -> str:
     try:
         version = run(["go", "-C", source, "env", "GOVERSION"]).strip()
     except CommandError as error:
-        raise ClusterError(f"the cluster's programs are built with Go: {remedy} ({error})") from error
+        raise DevtoolsError(f"the cluster's programs are built with Go: {remedy} ({error})") from error
     found = re.match(r"go(\d+)\.(\d+)", version)
     if found and (int(found[1]), int(found[2])) < _LEAST_GO:
-        raise ClusterError(f"Go {version} is too old to build the cluster's programs: {remedy}")
+        raise DevtoolsError(f"Go {version} is too old to build the cluster's programs: {remedy}")
     return version
 
 
@@ -114,7 +114,7 @@ def _compile(program: Program, folder: Path, report: Callable[[str], None]) -> N
             compiled = sum(1 for entry in said if " " not in entry)
             report(f"{compiled} packages compiled, now {said[-1][-60:]}")
     if building.returncode != 0:
-        raise ClusterError(f"building {program.name} in {program.source} failed: " + "; ".join(said[-5:]))
+        raise DevtoolsError(f"building {program.name} in {program.source} failed: " + "; ".join(said[-5:]))
 
 
 def ensure(name: str, report: Callable[[str], None] = lambda _: None) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tenacity
 
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 
 
 def wait_until(check: Callable[[], bool], what: str, seconds: float, pause: float = 0.1) -> None:
@@ -20,4 +20,4 @@ def wait_until(check: Callable[[], bool], what: str, seconds: float, pause: floa
     try:
         retrying(check)
     except tenacity.RetryError as error:
-        raise ClusterError(f"{what}: not so after {seconds:.0f} s") from error
+        raise DevtoolsError(f"{what}: not so after {seconds:.0f} s") from error

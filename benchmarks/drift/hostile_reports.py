@@ -20,8 +20,8 @@ from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGr
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_contract.report import LossReference, MonitorReportSpec
-from mlmodel_detection import Evidence, Judgement, Settings, judge
-from model_server.train.data.training_rows import Rows
+from mlmodel_detection import Evidence, MonitoringVerdict, Settings, evaluate
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from pydantic import ValidationError
 
@@ -87,9 +87,9 @@ def try_reports(seed: int, number: int) -> Found:
     return found
 
 
-def _judged(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], known: Judgement, found: Found) -> Evidence:
+def _judged(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], known: MonitoringVerdict, found: Found) -> Evidence:
     try:
-        judgement = judge(evidence, reports, _SETTINGS, _NOW)
+        judgement = evaluate(evidence, reports, _SETTINGS, _NOW)
         judgement.evidence.pack()
     except Exception:
         found.raised += 1
@@ -101,7 +101,7 @@ def _judged(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], known:
     return judgement.evidence
 
 
-def _verdict(judgement: Judgement) -> tuple[object, ...]:
+def _verdict(judgement: MonitoringVerdict) -> tuple[object, ...]:
     drift = judgement.drift
     met = [criterion.met for criterion in judgement.criteria]
     slices = [[criterion.met for criterion in group.criteria] for group in judgement.slices]
@@ -177,11 +177,11 @@ def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @cache
-def _healthy() -> tuple[dict[str, Document], dict[str, Document], Judgement]:
+def _healthy() -> tuple[dict[str, Document], dict[str, Document], MonitoringVerdict]:
     """Return true reports of pods, early and late, and what is known after them."""
     random = np.random.default_rng(0)
     columns, truth = _rows(random, 6_000)
-    rows = Rows({name: np.array(values) for name, values in columns.items()}, np.zeros(6_000))
+    rows = TrainingRows({name: np.array(values) for name, values in columns.items()}, np.zeros(6_000))
     chances = _predicted(columns)
     loss = -np.log(np.where(truth, chances[:, 1], chances[:, 0]))
     reference = LossReference(rows=len(loss), mean=float(loss.mean()), variance=float(loss.var()))
@@ -191,7 +191,7 @@ def _healthy() -> tuple[dict[str, Document], dict[str, Document], Judgement]:
     late = {name: pod.report(random, 2, 60) for name, pod in pods.items()}
     evidence = Evidence()
     for reports in (early, late):
-        judgement = judge(evidence, {pod: MonitorReportSpec.model_validate(one) for pod, one in reports.items()}, _SETTINGS, _NOW)
+        judgement = evaluate(evidence, {pod: MonitorReportSpec.model_validate(one) for pod, one in reports.items()}, _SETTINGS, _NOW)
         evidence = judgement.evidence
     return early, late, judgement
 

@@ -10,10 +10,10 @@ import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
-from mlmodel_detection import Bucket, Correlations, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from mlmodel_detection import Bucket, CorrelationReference, DriftDetector, DriftState, DriftVerdict, FeatureReference
 from model_server.binning.slots import Slots as FeatureSlots
 from model_server.monitor.counting import ProductSums, RowCounter
-from model_server.train.data.training_rows import Rows
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from numpy.typing import NDArray
 
@@ -55,10 +55,10 @@ class Watcher:
         }
         self.schema = schema
         self.level, self.tolerance = level, tolerance
-        self.profile: Profile = profile(schema, Rows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
+        self.profile: Profile = profile(schema, TrainingRows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
         self._references = tuple(FeatureReference.of(one) for one in self.counter().features())
         known = self.profile.correlations
-        self._correlations = Correlations.of(known) if known else None
+        self._correlations = CorrelationReference.of(known) if known else None
         self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
 
     def detector(self) -> DriftDetector:

@@ -16,14 +16,14 @@ from mlmodel_contract.bundle import MANIFEST
 from benchmarks.serving.load import Target
 from benchmarks.serving.models import Trained
 from benchmarks.serving.processes import COMPILED, load_core, pinned, resident, server_core, until_answered
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 
 
 @dataclass(frozen=True)
 class Ours:
     """A pod that serves; ``cold_seconds`` is the time from the start of the server's process to its first answer."""
 
-    pod: Pod
+    pod: ServerPod
     cold_seconds: float
 
     def target(self, bodies: list[bytes]) -> Target:

@@ -4,7 +4,7 @@ A server that only lacks its sidecar would look for it at each request, and pay 
 """
 
 from model_server.__main__ import main
-from model_server.serve.row_sender import Handover
+from model_server.serve.row_sender import RowSender
 
 
 def _nothing(*_: object) -> None:
@@ -12,6 +12,6 @@ def _nothing(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    for method in (Handover.offer, Handover.tell_served):
-        setattr(Handover, method.__name__, _nothing)
+    for method in (RowSender.offer, RowSender.tell_served):
+        setattr(RowSender, method.__name__, _nothing)
     main()

@@ -36,7 +36,7 @@ class UnknownNameError(CannotTellError):
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterReader:
     """Objects of one namespace. Each method raises `CannotTellError` where it gets no answer, or no leave."""
 
     api: CustomObjectsApi
@@ -96,7 +96,7 @@ class Cluster:
         return f"no cluster answers at {self.server}: {why}; --context names another one"
 
 
-def connect(kubeconfig: str | None, context: str | None, namespace: str | None) -> Cluster:
+def connect(kubeconfig: str | None, context: str | None, namespace: str | None) -> ClusterReader:
     """Return the namespace that the options, and what they leave open the kubeconfig, name.
 
     Raises:
@@ -111,4 +111,4 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
         raise CannotTellError(f"no cluster is known: {error}; --kubeconfig names a file, and --context one of its contexts") from error
     chosen = next((one for one in known if one["name"] == context), current)
-    return Cluster(CustomObjectsApi(ApiClient(settings)), settings.host, namespace or chosen["context"].get("namespace") or "default")
+    return ClusterReader(CustomObjectsApi(ApiClient(settings)), settings.host, namespace or chosen["context"].get("namespace") or "default")

@@ -16,7 +16,7 @@ from .cluster import CannotTellError, UnknownNameError, connect
 from .histograms import Histogram
 from .render import by_evidence, document, told
 from .terminal_escape import plain
-from .version_view import Seen, look
+from .version_view import VersionView, look
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -63,7 +63,7 @@ def drift(
         console.print(part)
 
 
-def _shown(seen: Seen, asked: Sequence[str], *, everything: bool) -> list[Histogram]:
+def _shown(seen: VersionView, asked: Sequence[str], *, everything: bool) -> list[Histogram]:
     """Choose the histograms: of the features asked for, of all in their order, or of the drifted ones, most evidence first."""
     known = {histogram.name: histogram for histogram in seen.counted.histograms}
     if unknown := [name for name in asked if known and name not in known]:

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from .histograms import Histogram, drawn
 from .terminal_escape import plain
-from .version_view import Seen, Verdicts
+from .version_view import Verdicts, VersionView
 
 _MET = {True: "yes", False: "no", None: ""}
 _HEADS = ("feature", "evidence", "size (sd)", "what changed", "since")
 
 
-def told(seen: Seen, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
+def told(seen: VersionView, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
     """Yield what is printed, from the verdict to the labels."""
     yield Text.assemble((plain(seen.version), "bold"), plain(f" of {seen.model}{', live' if seen.live else ''}"))
     verdicts = seen.verdicts
@@ -38,7 +38,7 @@ def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
     return sorted(drift.features, key=lambda feature: -feature.evidence)
 
 
-def document(seen: Seen, shown: Sequence[Histogram]) -> dict[str, Any]:
+def document(seen: VersionView, shown: Sequence[Histogram]) -> dict[str, Any]:
     """Return the same for scripts."""
     verdicts, counted = seen.verdicts.wire(), seen.counted
     drift = verdicts["drift"] | {"features": [feature.wire() for feature in by_evidence(seen.verdicts.drift)]}
@@ -80,7 +80,7 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _histograms(seen: Seen, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
+def _histograms(seen: VersionView, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
     counted = seen.counted
     if counted.left_out:
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(counted.left_out.items()))

@@ -15,11 +15,11 @@ from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
-from mlmodel_detection import Evidence, Settings, judge
+from mlmodel_detection import Evidence, Settings, evaluate
 from mlmodel_operator.decide.run_start import by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
-from model_server.train.data.training_rows import Rows
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.evaluation import Judged, loss_reference
 from model_server.train.profile import profile
 
@@ -61,7 +61,7 @@ def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) 
     for start in range(0, len(live), options.bucket):
         part = _slice(live, start, min(start + options.bucket, len(live)))
         report = watched.report(part)
-        judgement = judge(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
+        judgement = evaluate(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
         evidence = judgement.evidence
         end = start + len(part)
         start_of_run = None if ran else by_monitoring(_TRIGGERS, judgement.drift, judgement.feed)
@@ -127,7 +127,7 @@ def _profile(schema: BundleSchema, reference: Past) -> Profile:
             predictions = np.column_stack([1 - predictions, predictions])
         if known.any():
             loss = loss_reference(Judged(schema.task, predictions, truths[known]))
-    return profile(schema, Rows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
+    return profile(schema, TrainingRows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
 
 
 def _predictions(part: Past) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":

@@ -17,7 +17,7 @@ from mlmodel_detection.merging import count
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind
 from pydantic import Field, ValidationError
 
-from .cluster import Body, CannotTellError, Cluster, UnknownNameError
+from .cluster import Body, CannotTellError, ClusterReader, UnknownNameError
 from .histograms import Histogram
 
 _NAMED = 20  # names that an error tells
@@ -34,7 +34,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Seen:
+class VersionView:
     """One version of a model."""
 
     model: str
@@ -53,7 +53,7 @@ class Verdicts(Document):
     slices: list[SliceStatus] = Field(default_factory=list)
 
 
-def look(cluster: Cluster, name: str, version: str | None) -> Seen:
+def look(cluster: ClusterReader, name: str, version: str | None) -> VersionView:
     """Read what is known of a version, of the live one by default.
 
     Raises:
@@ -74,7 +74,7 @@ def look(cluster: Cluster, name: str, version: str | None) -> Seen:
     verdicts = _verdicts(_status(model if chosen == live else made), chosen)
     if not reports and not verdicts.drift.rows:
         raise CannotTellError(f"no report of {chosen} has come yet: its pods write their first soon after they serve")
-    return Seen(name, chosen, chosen == live, verdicts, _counted(made, reports))
+    return VersionView(name, chosen, chosen == live, verdicts, _counted(made, reports))
 
 
 def _status(body: Body) -> Body:
@@ -128,7 +128,7 @@ def _waits(model: Body) -> str:
     return next((f": {one.get('message')}" for one in conditions if one["type"] == "Ready" and one.get("message")), "")
 
 
-def _listed(cluster: Cluster, kind: Kind, selector: str | None = None) -> str:
+def _listed(cluster: ClusterReader, kind: Kind, selector: str | None = None) -> str:
     names = sorted(body["metadata"]["name"] for body in cluster.all(kind, selector))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"there are {', '.join(names[:_NAMED])}{more}" if names else "there is none"

@@ -12,7 +12,7 @@ from pydantic import Field
 from .base import Digest, Document
 from .manifest import ColumnType, Estimator
 from .quality_metrics import Task
-from .report import LONGEST_GROUP, MOST_GROUPS, Correlations, FeatureKind, LossReference
+from .report import LONGEST_GROUP, MOST_GROUPS, CorrelationCounts, FeatureKind, LossReference
 from .version import Metrics
 
 MANIFEST = "manifest.json"
@@ -82,7 +82,7 @@ class Profile(Document):
 
     rows: int
     features: list[FeatureProfile]
-    correlations: Correlations | None = None
+    correlations: CorrelationCounts | None = None
     loss: LossReference
 
 

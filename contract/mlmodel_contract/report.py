@@ -59,7 +59,7 @@ class FeatureCounts(Document):
     )
 
 
-class Correlations(Document):
+class CorrelationCounts(Document):
     """The numbers whose correlations are watched, and how their training rows were correlated.
 
     Lists are by pair: first with second, first with third, ..., second with third, ...
@@ -145,7 +145,9 @@ class MonitorReportSpec(Document):
     time: str = Field(max_length=40, description="When the report was made, RFC 3339.")
     rows: RowCounts = Field(default_factory=RowCounts, description="What happened to the rows that the server predicted.")
     features: list[FeatureCounts] = Field(default_factory=list, max_length=257, description="Counts by feature, the prediction last.")
-    correlations: Correlations | None = Field(None, description="The numbers whose correlations are watched; none with few training rows.")
+    correlations: CorrelationCounts | None = Field(
+        None, description="The numbers whose correlations are watched; none with few training rows."
+    )
     products: list[int] = Field(
         default_factory=list,
         max_length=_MOST_PAIRS,

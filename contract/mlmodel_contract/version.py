@@ -95,7 +95,7 @@ class Verdict(StrEnum):
     REJECTED = "Rejected"
 
 
-class Decision(Document):
+class VersionVerdict(Document):
     """What was decided about a version, and on which figures."""
 
     verdict: Verdict = Field(description="Accepted or Rejected.")
@@ -136,4 +136,4 @@ class ModelVersionSpec(Document):
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     slices: list[SliceMetrics] = Field(default_factory=list, max_length=40, description="Metrics by the objective's slices.")
     comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")
-    decision: Decision = Field(description="What was decided, and on which figures.")
+    decision: VersionVerdict = Field(description="What was decided, and on which figures.")

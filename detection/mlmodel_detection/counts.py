@@ -20,7 +20,7 @@ _LOSS, _TRUTH = _SUMS.index("loss"), _SUMS.index("truth")  # sums before the los
 
 
 @dataclass(frozen=True)
-class Tally:
+class ReportCounts:
     """Counts of one pod or of all.
 
     ``rows`` are the fields of ``RowCounts``, ``labels`` those of ``LabelCounts`` with both histograms written out: of all labels, then of
@@ -34,8 +34,8 @@ class Tally:
     products: tuple[int, ...] = ()
     outside: tuple[int, ...] = ()
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __add__(self, other: "ReportCounts") -> "ReportCounts":
+        return ReportCounts(
             added(self.rows, other.rows),
             added(self.labels, other.labels),
             added(self.cells, other.cells),
@@ -43,8 +43,8 @@ class Tally:
             added(self.outside, other.outside),
         )
 
-    def __sub__(self, other: "Tally") -> "Tally":
-        return self + Tally(*map(_negated, (other.rows, other.labels, other.cells, other.products, other.outside)))
+    def __sub__(self, other: "ReportCounts") -> "ReportCounts":
+        return self + ReportCounts(*map(_negated, (other.rows, other.labels, other.cells, other.products, other.outside)))
 
     @property
     def row_counts(self) -> RowCounts:
@@ -82,15 +82,15 @@ class Tally:
         return min((*self.counts, *self.sums)) < 0
 
 
-def blank_tally(cells: int = 0, pairs: int = 0, features: int = 0, groups: int = 0) -> Tally:
+def blank_tally(cells: int = 0, pairs: int = 0, features: int = 0, groups: int = 0) -> ReportCounts:
     """Return the tally of nothing, with that many slots, pairs, features and groups."""
-    return Tally((0,) * ROWS, (0,) * (LABELS * (1 + groups)), (0,) * cells, (0,) * pairs, (0,) * features)
+    return ReportCounts((0,) * ROWS, (0,) * (LABELS * (1 + groups)), (0,) * cells, (0,) * pairs, (0,) * features)
 
 
-def tally_of(report: MonitorReportSpec) -> Tally:
+def tally_of(report: MonitorReportSpec) -> ReportCounts:
     """Return the report's counts; histograms that it leaves out are zeros."""
     labels = [report.labels, *(group.labels for group in report.groups)]
-    return Tally(
+    return ReportCounts(
         tuple(getattr(report.rows, name) for name in _ROWS),
         tuple(number for counts in labels for number in _numbers(counts)),
         tuple(rows for feature in report.features for rows in feature.live),

@@ -12,12 +12,12 @@ from typing import Literal
 from mlmodel_contract.report import LossReference
 from pydantic import TypeAdapter
 
-from .counts import LABELS, ROWS, Tally, blank_tally
+from .counts import LABELS, ROWS, ReportCounts, blank_tally
 from .drift.change_points import most_candidates, scales_for
-from .drift.detector_state import DriftMemory
-from .drift.references import Correlations, FeatureReference
-from .feed import WINDOWS, QualityMemory
-from .harm.detector import HarmMemory
+from .drift.detector_state import DriftDetectorState
+from .drift.references import CorrelationReference, FeatureReference
+from .feed import WINDOWS, FeedDetectorState
+from .harm.detector import HarmDetectorState
 
 MOST_COUNTS = 150_000
 """Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
@@ -30,11 +30,11 @@ Group = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class PodTally:
+class PodReportCounts:
     """The last report of a pod that was counted."""
 
     sequence: int
-    tally: Tally
+    tally: ReportCounts
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Evidence:
 
     format: Literal[3] = 3
     features: tuple[FeatureReference, ...] = ()
-    correlations: Correlations | None = None
+    correlations: CorrelationReference | None = None
     loss_reference: LossReference | None = None
     groups: tuple[Group, ...] = ()
-    pods: Mapping[str, PodTally] = field(default_factory=dict)
-    total: Tally = field(default_factory=blank_tally)
-    drift: DriftMemory | None = None
-    harm: HarmMemory = field(default_factory=HarmMemory)
-    quality: QualityMemory | None = None
+    pods: Mapping[str, PodReportCounts] = field(default_factory=dict)
+    total: ReportCounts = field(default_factory=blank_tally)
+    drift: DriftDetectorState | None = None
+    harm: HarmDetectorState = field(default_factory=HarmDetectorState)
+    quality: FeedDetectorState | None = None
     drift_since: str | None = None
 
     @classmethod
@@ -92,7 +92,7 @@ class Evidence:
 
     def anew(self) -> "Evidence":
         """Forget what rows and labels told so far, as of a new version, but not which were counted: those of a broken feed mislead."""
-        return replace(self, total=blank_tally(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmMemory())
+        return replace(self, total=blank_tally(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmDetectorState())
 
     @property
     def unit(self) -> float:
@@ -127,7 +127,7 @@ class Evidence:
                 all((len(window.cells), len(window.outside)) == (self.cells, len(self.features)) for window in self.quality.windows)
             )
             sizes.append(len(self.quality.windows) == len(WINDOWS))
-        if not all(sizes) or len(self.harm.windows) != len(HarmMemory().windows):
+        if not all(sizes) or len(self.harm.windows) != len(HarmDetectorState().windows):
             raise ValueError("its parts have different sizes")
 
 

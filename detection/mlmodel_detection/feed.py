@@ -30,7 +30,7 @@ Kind = Literal["Missing", "Unseen", "OutOfRange", "Constant"]
 
 
 @dataclass(frozen=True)
-class QualityWindow:
+class FeedWindow:
     """A tumbling window: how many were closed before it, its rows, its rows by slot, and by feature its values out of range."""
 
     closed: int
@@ -51,16 +51,16 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class QualityMemory:
+class FeedDetectorState:
     """All that has to be remembered; ``healthy_at`` is when the last window without a fault was closed."""
 
-    windows: tuple[QualityWindow, ...]
+    windows: tuple[FeedWindow, ...]
     faults: tuple[Fault, ...] = ()
     healthy_at: str | None = None
 
 
 @dataclass(frozen=True)
-class QualityVerdict:
+class FeedVerdict:
     """The state and the faults it rests on, and the last time that rows were as they should be."""
 
     state: Literal["Healthy", "Broken", "Unknown"]
@@ -68,7 +68,7 @@ class QualityVerdict:
     since: str | None
 
 
-class QualityDetector:
+class FeedDetector:
     """Judges windows of the latest rows.
 
     Args:
@@ -79,29 +79,29 @@ class QualityDetector:
     """
 
     def __init__(
-        self, references: tuple[FeatureReference, ...], false_alarm_probability: float, memory: QualityMemory | None = None
+        self, references: tuple[FeatureReference, ...], false_alarm_probability: float, memory: FeedDetectorState | None = None
     ) -> None:
         self.references = references
         self.false_alarm_probability = false_alarm_probability
         self.memory = memory or blank_quality(references)
 
-    def update(self, rows: int, cells: tuple[int, ...], outside: tuple[int, ...], time: str) -> QualityVerdict:
+    def update(self, rows: int, cells: tuple[int, ...], outside: tuple[int, ...], time: str) -> FeedVerdict:
         """Add new rows, judge the windows that are full, and return the verdict on the latest rows."""
         if rows > 0:
             windows = []
             for length, window in zip(WINDOWS, self.memory.windows, strict=True):
-                grown = QualityWindow(window.closed, window.rows + rows, added(window.cells, cells), added(window.outside, outside))
+                grown = FeedWindow(window.closed, window.rows + rows, added(window.cells, cells), added(window.outside, outside))
                 windows.append(self._close(grown, length, time) if grown.rows >= length else grown)
             self.memory = replace(self.memory, windows=tuple(windows))
         return self.verdict()
 
-    def verdict(self) -> QualityVerdict:
+    def verdict(self) -> FeedVerdict:
         """Return the verdict on the latest rows."""
         if self.memory.faults:
-            return QualityVerdict("Broken", self.memory.faults, self.memory.healthy_at)
-        return QualityVerdict("Healthy" if self.memory.windows[0].closed else "Unknown", (), self.memory.healthy_at)
+            return FeedVerdict("Broken", self.memory.faults, self.memory.healthy_at)
+        return FeedVerdict("Healthy" if self.memory.windows[0].closed else "Unknown", (), self.memory.healthy_at)
 
-    def _close(self, window: QualityWindow, length: int, time: str) -> QualityWindow:
+    def _close(self, window: FeedWindow, length: int, time: str) -> FeedWindow:
         """Judge a full window, and return the next one."""
         level = self.false_alarm_probability / (len(WINDOWS) * _KINDS * len(self.references) * (window.closed + 1) * (window.closed + 2))
         known = {(fault.name, fault.kind): fault for fault in self.memory.faults}
@@ -115,7 +115,7 @@ class QualityDetector:
         self.memory = replace(self.memory, faults=faults, healthy_at=self.memory.healthy_at if faults else time)
         return _blank_window(self.references, window.closed + 1)
 
-    def _shares(self, window: QualityWindow) -> Iterator["_Share"]:
+    def _shares(self, window: FeedWindow) -> Iterator["_Share"]:
         start = 0
         for feature, outside in zip(self.references, window.outside, strict=True):
             slots = len(feature.counts)
@@ -156,13 +156,13 @@ class _Share:
         return self.rows / self.effect * divergence >= -math.log(level)
 
 
-def blank_quality(references: tuple[FeatureReference, ...]) -> QualityMemory:
+def blank_quality(references: tuple[FeatureReference, ...]) -> FeedDetectorState:
     """Return the memory of a detector that has seen nothing."""
-    return QualityMemory(tuple(_blank_window(references, 0) for _ in WINDOWS))
+    return FeedDetectorState(tuple(_blank_window(references, 0) for _ in WINDOWS))
 
 
-def _blank_window(references: tuple[FeatureReference, ...], closed: int) -> QualityWindow:
-    return QualityWindow(closed, 0, blank_bucket(references).cells, (0,) * len(references))
+def _blank_window(references: tuple[FeatureReference, ...], closed: int) -> FeedWindow:
+    return FeedWindow(closed, 0, blank_bucket(references).cells, (0,) * len(references))
 
 
 def _effect(feature: FeatureReference, slot: int) -> float:

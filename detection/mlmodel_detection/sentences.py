@@ -10,7 +10,7 @@ from mlmodel_contract.status import FeedProblem, FeedStatus
 
 from .drift.detector import DriftState, DriftVerdict
 from .drift.detector_state import Blame
-from .feed import QualityVerdict
+from .feed import FeedVerdict
 from .harm.detector import HarmVerdict
 
 _NAMED = 5  # features that a sentence names
@@ -35,7 +35,7 @@ def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, la
 _HEADS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
 
 
-def feed_status(quality: QualityVerdict) -> FeedStatus:
+def feed_status(quality: FeedVerdict) -> FeedStatus:
     """Say whether what feeds the live rows works, and if not, what is wrong with which column."""
     problems = [
         FeedProblem(name=fault.name, problem=fault.kind, share=round(fault.share, 4), usual=round(fault.usual, 4))

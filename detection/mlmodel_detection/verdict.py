@@ -16,12 +16,12 @@ from mlmodel_contract.version import Metrics, SliceMetrics
 from .drift.detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
 from .drift.detector_state import Blame, Bucket
 from .evidence import Evidence, Group
-from .feed import QualityDetector, QualityVerdict
+from .feed import FeedDetector, FeedVerdict
 from .harm.criteria import beyond_chance, criterion_status
 from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled, LossSums
 from .harm.live_metrics import live_metric
 from .merging import Increment, count
-from .reports.refusal import Refusal
+from .reports.refusal import RefusalReason
 from .sentences import feed_status, verdict_sentence
 
 _MOST_FEATURES = 20  # that the status has room for
@@ -53,7 +53,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class MonitoringVerdict:
     """The evidence to keep and whether it is new, the verdicts to show, and the pods whose report is refused, with the reason."""
 
     evidence: Evidence
@@ -62,10 +62,10 @@ class Judgement:
     criteria: list[CriterionStatus]
     slices: list[SliceStatus]
     changed: bool
-    refused: Mapping[str, Refusal]
+    refused: Mapping[str, RefusalReason]
 
 
-def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: Settings, now: datetime) -> Judgement:
+def evaluate(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: Settings, now: datetime) -> MonitoringVerdict:
     """Count what the reports, by pod, bring, and judge all that is known of the version.
 
     Asking again with the same reports changes nothing, and no report makes it raise.
@@ -79,14 +79,14 @@ def judge(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings
         counted = replace(counted, drift_since=time)
     feed = feed_status(quality)
     status, criteria, slices = _status(counted, drift, harm), _criteria(counted, settings), _slices(counted, settings)
-    return Judgement(counted, status, feed, criteria, slices, counted != evidence, increment.refused)
+    return MonitoringVerdict(counted, status, feed, criteria, slices, counted != evidence, increment.refused)
 
 
-def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, QualityVerdict]:
+def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, FeedVerdict]:
     """Judge the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
     if not evidence.features:
-        return evidence, increment, QualityVerdict("Unknown", (), None)
-    detector = QualityDetector(evidence.features, settings.false_alarm_probability * _SHARE_QUALITY, evidence.quality)
+        return evidence, increment, FeedVerdict("Unknown", (), None)
+    detector = FeedDetector(evidence.features, settings.false_alarm_probability * _SHARE_QUALITY, evidence.quality)
     was_broken = detector.verdict().state == "Broken"
     verdict = detector.update(increment.bucket.rows, increment.bucket.cells, increment.outside, time)
     evidence = replace(evidence, quality=detector.memory)

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from devtools import processes, programs
 from devtools.cluster.clusters import pick, shell_lines
 from devtools.cluster.local import LocalCluster
-from devtools.errors import ClusterError, ComponentError
+from devtools.errors import ComponentError, DevtoolsError
 from devtools.progress import Steps
 
 app = typer.Typer(
@@ -88,7 +88,7 @@ def main() -> None:
     except ComponentError as error:
         _complain(f"{error}\nIf starting again does not help, `down` and `up` begin afresh.")
         sys.exit(1)
-    except ClusterError as error:
+    except DevtoolsError as error:
         _complain(str(error))
         sys.exit(1)
 

@@ -10,7 +10,7 @@ from devtools.cluster.current import CurrentCluster
 from devtools.cluster.kind import KindCluster
 from devtools.cluster.kubectl import Kubectl
 from devtools.cluster.local import LocalCluster
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.progress import Steps
 
 
@@ -54,7 +54,7 @@ def pick() -> Cluster:
         case "":
             return KindCluster() if KindCluster.can_work() else LocalCluster()
         case _:
-            raise ClusterError(f"CLUSTER={chosen} is not known: use local, kind or current, or leave it out")
+            raise DevtoolsError(f"CLUSTER={chosen} is not known: use local, kind or current, or leave it out")
 
 
 def shell_lines(cluster: Cluster) -> list[str]:

@@ -17,7 +17,7 @@ from devtools.cluster import certificates
 from devtools.cluster.certificates import Identity, certificate, key
 from devtools.cluster.kubectl import Kubectl, write_kubeconfig
 from devtools.cluster.settings import API_SERVICE_ADDRESS, CLUSTER_DOMAIN, NODE_ADDRESS, NODE_NAME, POD_RANGE, SERVICE_RANGE, Ports
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.processes import Component
 from devtools.waiting import wait_until
 
@@ -269,9 +269,9 @@ def _wait_healthy(plane: ControlPlane, started: Sequence[Component], urls: Seque
 
         try:
             wait_until(healthy, f"{name} is healthy", _READY_SECONDS)
-        except ClusterError as error:
+        except DevtoolsError as error:
             tail = processes.log_tail(plane.logs, name)
-            raise ClusterError(f"{error}; the end of its log:\n{tail}") from error
+            raise DevtoolsError(f"{error}; the end of its log:\n{tail}") from error
 
 
 def stop(plane: ControlPlane) -> None:

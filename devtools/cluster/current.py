@@ -17,7 +17,7 @@ from devtools.cluster.image_archives import name_in
 from devtools.cluster.kind import installed_kubectl
 from devtools.cluster.kubectl import Kubectl
 from devtools.commands import run, succeeds
-from devtools.errors import ClusterError, CommandError
+from devtools.errors import CommandError, DevtoolsError
 from devtools.files import write_atomically
 from devtools.progress import Steps
 
@@ -36,7 +36,7 @@ def _registry() -> str:
     """Where images are pushed to, without a slash at the end. Raises `ClusterError` where the user has not said."""
     chosen = os.environ.get("REGISTRY", "").rstrip("/")
     if not chosen:
-        raise ClusterError("CLUSTER=current needs REGISTRY=host/path: a registry that you may push to and your cluster may pull from")
+        raise DevtoolsError("CLUSTER=current needs REGISTRY=host/path: a registry that you may push to and your cluster may pull from")
     return chosen
 
 
@@ -72,15 +72,15 @@ class CurrentCluster:
         try:
             context = run([program, "config", "current-context"]).strip()
         except CommandError as error:
-            raise ClusterError(f"CLUSTER=current needs a current kube-context, and there is none: {error}") from error
+            raise DevtoolsError(f"CLUSTER=current needs a current kube-context, and there is none: {error}") from error
         view = [str(program), "config", "view", "--minify"]
         server = run([*view, "--output", "jsonpath={.clusters[0].cluster.server}"]).strip()
         question = f"Use the cluster of your kube-context {context!r} at {server}?"
         if os.environ.get("YES") != "1" and not _ask(question):
-            raise ClusterError(f"the kube-context {context!r} was not touched: answer yes, or set YES=1 in scripts")
+            raise DevtoolsError(f"the kube-context {context!r} was not touched: answer yes, or set YES=1 in scripts")
         write_atomically(self.kubeconfig, run([*view, "--flatten", "--raw"]), mode=0o600)
         if not self.is_up():
-            raise ClusterError(f"the cluster of the kube-context {context!r} at {server} does not answer")
+            raise DevtoolsError(f"the cluster of the kube-context {context!r} at {server} does not answer")
         steps.say(f"Using the kube-context {context!r} at {server}.")
 
     def down(self, steps: Steps) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from devtools.cluster import firewall
 from devtools.cluster.settings import NODE_ADDRESS, Layout
 from devtools.commands import run, succeeds
-from devtools.errors import ClusterError, CommandError
+from devtools.errors import CommandError, DevtoolsError
 from devtools.files import write_json
 from devtools.waiting import wait_until
 
@@ -97,7 +97,7 @@ def _write_sysctl(name: str, value: str) -> None:
         if path.read_text().strip() != value:
             path.write_text(value)
     except OSError as error:
-        raise ClusterError(f"cannot set the sysctl {name} to {value}: {error}") from error
+        raise DevtoolsError(f"cannot set the sysctl {name} to {value}: {error}") from error
 
 
 def _address_is_there() -> bool:
@@ -107,7 +107,7 @@ def _address_is_there() -> bool:
 def prepare(layout: Layout) -> None:
     """Give the host what a node needs; what is there stays."""
     if not (_SYSCTLS / "net/bridge").exists() and not succeeds(["modprobe", "br_netfilter"]):
-        raise ClusterError("this kernel has no br_netfilter: pods cannot be reached through Services without it")
+        raise DevtoolsError("this kernel has no br_netfilter: pods cannot be reached through Services without it")
     _record(layout)
     for name, value in _WANTED.items():
         _write_sysctl(name, value)
@@ -177,5 +177,5 @@ def restore(layout: Layout) -> None:
     for name, value in record.sysctls.items():
         try:
             _write_sysctl(name, value)
-        except ClusterError as error:
+        except DevtoolsError as error:
             raise CommandError(f"{error}; set it back by hand") from error

@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.files import write_atomically
 
 
@@ -69,4 +69,4 @@ def read(archive: Path) -> list[ArchivedImage]:
         return [ArchivedImage(tuple(image.get("RepoTags") or ()), f"sha256:{Path(image['Config']).stem}") for image in manifest]
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         wanted = "`docker save` or `buildah push ... docker-archive:`"
-        raise ClusterError(f"{archive} is not an image archive: give one that {wanted} wrote") from error
+        raise DevtoolsError(f"{archive} is not an image archive: give one that {wanted} wrote") from error

@@ -9,7 +9,7 @@ from devtools.cache import cache_folder
 from devtools.cluster.image_archives import name_in
 from devtools.cluster.kubectl import Kubectl
 from devtools.commands import run, succeeds
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.progress import Steps
 
 _NAME = "mlmodel"
@@ -48,7 +48,7 @@ class KindCluster:
 
     def up(self, steps: Steps) -> None:
         if not self.can_work():
-            raise ClusterError("CLUSTER=kind needs kind and a running Docker engine: install both, or use CLUSTER=local")
+            raise DevtoolsError("CLUSTER=kind needs kind and a running Docker engine: install both, or use CLUSTER=local")
         self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         where = ["--name", _NAME, "--kubeconfig", str(self.kubeconfig)]
         with steps.step(f"kind cluster {_NAME}"):

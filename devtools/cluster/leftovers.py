@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devtools.cluster.settings import Layout
 from devtools.commands import run, succeeds
-from devtools.errors import ClusterError, CommandError
+from devtools.errors import CommandError, DevtoolsError
 
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _POD_LOG_LINKS = Path("/var/log/containers")
@@ -76,7 +76,7 @@ def remove_log_links(layout: Layout) -> None:
 def remove_folder(folder: Path) -> None:
     """Delete a folder. Raises `ClusterError` instead when something is still mounted in it: that may be data of others."""
     if still := mount_points(folder):
-        raise ClusterError(f"{still[0]} is still mounted, so {folder} is not deleted: unmount it and try again")
+        raise DevtoolsError(f"{still[0]} is still mounted, so {folder} is not deleted: unmount it and try again")
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from devtools.cluster.image_archives import name_in
 from devtools.cluster.kubectl import Kubectl
 from devtools.cluster.node import Node
 from devtools.cluster.settings import Layout, local_layout
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.files import locked
 from devtools.progress import Steps
 from devtools.waiting import wait_until
@@ -148,7 +148,7 @@ class LocalCluster:
 
 def _require_root(verb: str) -> None:
     if os.geteuid() != 0:
-        raise ClusterError(
+        raise DevtoolsError(
             f"the local cluster can only be {verb} by root (containers need it): "
             "use sudo, or CLUSTER=kind where Docker is there, or CLUSTER=current"
         )

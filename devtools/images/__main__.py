@@ -3,7 +3,7 @@
 import sys
 
 from devtools.cluster.image_archives import name_in
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.images.build import build, build_s3
 from devtools.images.names import IMAGES
 from devtools.progress import Steps
@@ -19,7 +19,7 @@ def main() -> None:
             with steps.step(f"image {target}") as step:
                 archive = build_s3(step.note) if target == _S3 else build(target, step.note)
             sys.stdout.write(f"{name_in(archive)} {archive}\n")
-    except ClusterError as error:
+    except DevtoolsError as error:
         sys.exit(f"error: {error}")
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from devtools import debian
 from devtools.cache import cache_folder
 from devtools.commands import run, succeeds
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.images import base
 from devtools.images.names import ROOT
 
@@ -71,7 +71,7 @@ def _follow(command: list[str], report: Report) -> None:
             said.append(line.rstrip())
             report(said[-1][:100])
     if building.returncode != 0:
-        raise ClusterError(f"{command[0]} could not build the image: " + "\n".join(said[-20:]))
+        raise DevtoolsError(f"{command[0]} could not build the image: " + "\n".join(said[-20:]))
 
 
 class Docker:
@@ -114,7 +114,7 @@ class Buildah:
 
     def build(self, order: Order, report: Report) -> None:
         if os.geteuid() != 0:
-            raise ClusterError("images are built by Docker or, as root, by buildah: start Docker or run this as root")
+            raise DevtoolsError("images are built by Docker or, as root, by buildah: start Docker or run this as root")
         debian.ensure({"buildah": "buildah", "mmdebstrap": "mmdebstrap", "unshare": "util-linux"}, report)
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="buildah-") as runroot:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 
 ROOT = Path(__file__).parents[2]
 _PREFIX = "localhost/mlmodel"
@@ -33,7 +33,7 @@ IMAGES = {
 def image(target: str) -> Image:
     """The image of that target. Raises `ClusterError` where there is none."""
     if target not in IMAGES:
-        raise ClusterError(f"there is no image '{target}': choose one of {', '.join(IMAGES)}")
+        raise DevtoolsError(f"there is no image '{target}': choose one of {', '.join(IMAGES)}")
     return IMAGES[target]
 
 

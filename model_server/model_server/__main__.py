@@ -15,7 +15,7 @@ from mlmodel_contract.pod import PodDocument
 from .runtime.cpu_limits import pin_threads, processors
 from .runtime.memory import use_one_heap
 from .runtime.supervision import supervise
-from .runtime.workers import Link, run_workers
+from .runtime.workers import WorkerChannel, run_workers
 
 
 def fetch() -> int:
@@ -41,7 +41,7 @@ def monitor() -> int:
     return supervise(_monitor) if os.getpid() == 1 else _monitor()
 
 
-def _serve(document: PodDocument, link: Link | None = None) -> int:
+def _serve(document: PodDocument, link: WorkerChannel | None = None) -> int:
     from .serve import run_server
 
     return run_server(document, link)

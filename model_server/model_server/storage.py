@@ -19,7 +19,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE
 
-from .runtime.paths import place
+from .runtime.paths import resolve_path
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -252,7 +252,7 @@ class _Secret:
 
     def __init__(self, name: str | None) -> None:
         self.name = name
-        self._folder = place(PATH_SECRETS) / name if name else None
+        self._folder = resolve_path(PATH_SECRETS) / name if name else None
 
     def get(self, key: str) -> str | None:
         if self._folder is None:
@@ -274,7 +274,7 @@ def _claim(uri: str) -> Location:
     path = PurePosixPath(parts.path.lstrip("/"))
     if not parts.netloc or ".." in path.parts:
         raise StorageError("UnknownScheme", f"'{uri}' must be pvc://claim/path, without '..'")
-    return Location(fsspec.filesystem("file"), str(place(PATH_STORE) / parts.netloc / path), uri)
+    return Location(fsspec.filesystem("file"), str(resolve_path(PATH_STORE) / parts.netloc / path), uri)
 
 
 def _s3(secret: _Secret) -> AbstractFileSystem:
@@ -329,7 +329,7 @@ def _sibling(location: Location, path: str) -> Location:
     scheme, _, rest = location.uri.partition("://")
     if scheme == "https":
         return Location(location.fs, path, path)
-    claim = f"{place(PATH_STORE)}/" if scheme == "pvc" else ""
+    claim = f"{resolve_path(PATH_STORE)}/" if scheme == "pvc" else ""
     return Location(location.fs, path, f"{scheme}://{path.removeprefix(claim)}" if rest else path)
 
 

@@ -20,7 +20,7 @@ from .cluster.client import Client
 from .cluster.kinds import SECRET, SERVICE, kind_of
 from .config import Config
 from .decide.conditions import refusal_of, with_refusal
-from .decide.desired_state import Decision
+from .decide.desired_state import DesiredState
 from .errors import ConflictError, RefusedError
 from .metrics import WRITES
 from .resources import access, event, names
@@ -33,7 +33,7 @@ _LONGEST_REFUSAL = 2000  # characters; a condition has room for them
 logger = logging.getLogger(__name__)
 
 
-async def act(decision: Decision, snapshot: Snapshot, client: Client, cache: Cache, config: Config) -> None:
+async def act(decision: DesiredState, snapshot: Snapshot, client: Client, cache: Cache, config: Config) -> None:
     """Write what differs.
 
     Raises:
@@ -66,7 +66,7 @@ async def _apply_status(model: Model, status: MLModelStatus, client: Client, cac
     return replace(model, resource_version=applied["metadata"]["resourceVersion"]) if applied else model
 
 
-async def _write_children(decision: Decision, differing: list[Body], snapshot: Snapshot, client: Client, cache: Cache) -> str:
+async def _write_children(decision: DesiredState, differing: list[Body], snapshot: Snapshot, client: Client, cache: Cache) -> str:
     """Write all children and return what the API server said of those that it refused."""
     refused: dict[Ref, str] = {}
     if decision.needs_prediction_key:

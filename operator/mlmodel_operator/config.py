@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Store:
+class StoreSettings:
     """Where artifacts, captured rows and labels lie: a claim for each model, or one place for all."""
 
     uri: str  # "pvc", or s3://bucket/prefix
@@ -29,7 +29,7 @@ class Config:
     """All settings."""
 
     server_image: str
-    store: Store
+    store: StoreSettings
     namespace: str | None  # the one to watch; all where None
     reporter_role: str
     reviewer_role: str
@@ -51,7 +51,7 @@ class Config:
             raise ValueError(f"MLMODEL_STORE is '{store}': write pvc, or s3://bucket/prefix (chart value store.uri)")
         return cls(
             server_image=environ["MLMODEL_SERVER_IMAGE"],
-            store=Store(
+            store=StoreSettings(
                 uri=store.rstrip("/"),
                 credentials=environ.get("MLMODEL_STORE_CREDENTIALS") or None,
                 size=environ.get("MLMODEL_STORE_SIZE", "10Gi"),

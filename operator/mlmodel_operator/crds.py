@@ -23,7 +23,7 @@ _GENERATED = "# Generated from mlmodel_contract by `make crds`; do not edit."
 
 
 @dataclass(frozen=True)
-class Column:
+class PrinterColumn:
     """A column of ``kubectl get``; a wide one is shown with ``-o wide`` only."""
 
     name: str
@@ -36,7 +36,7 @@ class Column:
         return {"name": self.name, "type": self.type, "jsonPath": self.path} | ({"priority": 1} if self.wide else {})
 
 
-_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_AGE = PrinterColumn("Age", ".metadata.creationTimestamp", "date")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Definition:
     description: str
     spec: type[Document]
     status: type[Document] | None
-    columns: tuple[Column, ...]
+    columns: tuple[PrinterColumn, ...]
     short_name: str | None = None
     defaults: bool = False
     rules: tuple[Rule, ...] = ()
@@ -90,14 +90,14 @@ DEFINITIONS = (
             "labelSelectorPath": ".status.selector",
         },
         columns=(
-            Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-            Column("Live", ".status.live.version"),
-            Column("Candidate", ".status.candidate.version"),
-            Column("Drift", ".status.drift.state"),
-            Column("Objective", ".status.objective[0].summary"),
-            Column("Run", ".status.run.state", wide=True),
-            Column("Run Reason", ".status.run.reason", wide=True),
-            Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+            PrinterColumn("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+            PrinterColumn("Live", ".status.live.version"),
+            PrinterColumn("Candidate", ".status.candidate.version"),
+            PrinterColumn("Drift", ".status.drift.state"),
+            PrinterColumn("Objective", ".status.objective[0].summary"),
+            PrinterColumn("Run", ".status.run.state", wide=True),
+            PrinterColumn("Run Reason", ".status.run.reason", wide=True),
+            PrinterColumn("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
             _AGE,
         ),
     ),
@@ -110,13 +110,13 @@ DEFINITIONS = (
         status=ModelVersionStatus,
         spec_rules=(_IMMUTABLE,),
         columns=(
-            Column("Model", ".spec.model"),
-            Column("Phase", ".status.phase"),
-            Column("Candidate", ".spec.candidate"),
-            Column("Decision", ".spec.decision.reason"),
-            Column("Verdict", ".spec.decision.verdict"),
-            Column("Run Reason", ".spec.reason", wide=True),
-            Column("Message", ".spec.decision.message", wide=True),
+            PrinterColumn("Model", ".spec.model"),
+            PrinterColumn("Phase", ".status.phase"),
+            PrinterColumn("Candidate", ".spec.candidate"),
+            PrinterColumn("Decision", ".spec.decision.reason"),
+            PrinterColumn("Verdict", ".spec.decision.verdict"),
+            PrinterColumn("Run Reason", ".spec.reason", wide=True),
+            PrinterColumn("Message", ".spec.decision.message", wide=True),
             _AGE,
         ),
     ),
@@ -127,10 +127,10 @@ DEFINITIONS = (
         spec=MonitorReportSpec,
         status=None,
         columns=(
-            Column("Version", ".spec.version"),
-            Column("Rows", ".spec.rows.counted", "integer"),
-            Column("Missed", ".spec.rows.missed", "integer"),
-            Column("Labels", ".spec.labels.rows", "integer"),
+            PrinterColumn("Version", ".spec.version"),
+            PrinterColumn("Rows", ".spec.rows.counted", "integer"),
+            PrinterColumn("Missed", ".spec.rows.missed", "integer"),
+            PrinterColumn("Labels", ".spec.labels.rows", "integer"),
             _AGE,
         ),
     ),

@@ -14,7 +14,7 @@ from .cluster.client import Client
 from .config import Config
 from .decide import decide
 from .decide.conditions import broken_spec
-from .decide.desired_state import Decision
+from .decide.desired_state import DesiredState
 from .errors import ClusterError, ConflictError, RefusedError
 from .snapshot import UnreadableModelError, gather
 
@@ -70,7 +70,7 @@ class Reconciler:
             logger.error("%s/%s: unexpected error, trying again", key.namespace, key.name, exc_info=error)
 
 
-def _show(key: Key, decision: Decision) -> None:
+def _show(key: Key, decision: DesiredState) -> None:
     metrics.show(key, decision.status)
     for entry in decision.log:
         metrics.DECISIONS.labels(*key, entry.decision).inc()

@@ -63,12 +63,12 @@ class Pod:
     message: str
     waiting: str  # why it has not started, where that is out of the ordinary
     ready: bool
-    terminated: tuple["Ending", ...]  # of its containers, init containers first
+    terminated: tuple["ContainerTermination", ...]  # of its containers, init containers first
     created: str
 
 
 @dataclass(frozen=True)
-class Ending:
+class ContainerTermination:
     """How a container ended."""
 
     container: str
@@ -236,9 +236,9 @@ def _waiting(scheduled: dict[str, Any], containers: list[dict[str, Any]]) -> str
     return f"{told[0].get('reason', 'Waiting')}: {told[0].get('message', '')}".removesuffix(": ") if told else ""
 
 
-def _ending(container: dict[str, Any]) -> Ending | None:
+def _ending(container: dict[str, Any]) -> ContainerTermination | None:
     """Read how a container ended, now or before it was started again."""
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
     if not ended:
         return None
-    return Ending(container["name"], ended.get("reason", ""), ended.get("exitCode", 0), ended.get("message", ""))
+    return ContainerTermination(container["name"], ended.get("reason", ""), ended.get("exitCode", 0), ended.get("message", ""))

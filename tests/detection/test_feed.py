@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from mlmodel_contract.report import FeatureKind, MonitorReportSpec
-from mlmodel_detection import Evidence, FeatureReference, judge
-from mlmodel_detection.feed import QualityDetector, QualityVerdict
+from mlmodel_detection import Evidence, FeatureReference, evaluate
+from mlmodel_detection.feed import FeedDetector, FeedVerdict
 from numpy.typing import NDArray
 
 from tests.detection.support.reports import NOW, SETTINGS, Counts, Feature, features, normal_slots, report
@@ -31,16 +31,14 @@ def all_in(feature: str, slot: int) -> Changed:
     return {feature: np.eye(len(one.reference))[slot]}
 
 
-def seen(
-    detector: QualityDetector, random: np.random.Generator, looks: int, changed: Changed | None = None, each: int = 60
-) -> QualityVerdict:
+def seen(detector: FeedDetector, random: np.random.Generator, looks: int, changed: Changed | None = None, each: int = 60) -> FeedVerdict:
     for _ in range(looks):
         verdict = detector.update(each, cells(rows(random, each, changed)), NONE_OUTSIDE, "now")
     return verdict
 
 
-def detector() -> QualityDetector:
-    return QualityDetector(REFERENCES, 0.001)
+def detector() -> FeedDetector:
+    return FeedDetector(REFERENCES, 0.001)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_a_few_rows_say_nothing() -> None:
 
 def test_a_column_that_is_often_missing_may_be() -> None:
     often = FeatureReference("x", FeatureKind.NUMERIC, (200, 200, 600))
-    watching = QualityDetector((often,), 0.001)
+    watching = FeedDetector((often,), 0.001)
     for _ in range(100):
         assert watching.update(60, (12, 12, 36), (0,), "now").state == "Healthy"
     assert watching.update(500, (0, 0, 500), (0,), "now").state == "Broken"
@@ -96,7 +94,7 @@ def test_a_memory_goes_on_where_it_was() -> None:
     whole, part = detector(), detector()
     for look in range(40):
         drawn = cells(rows(random, 70, all_in("x0", -1) if look > 20 else None))
-        part = QualityDetector(REFERENCES, 0.001, part.memory)
+        part = FeedDetector(REFERENCES, 0.001, part.memory)
         assert part.update(70, drawn, NONE_OUTSIDE, str(look)) == whole.update(70, drawn, NONE_OUTSIDE, str(look))
     assert part.memory == whole.memory
 
@@ -108,21 +106,21 @@ def told(total: list[Counts], sequence: int, made: list[Feature] = MADE) -> dict
 def test_a_broken_feed_is_no_drift_and_when_it_is_mended_evidence_starts_anew() -> None:
     random = np.random.default_rng(5)
     total = rows(random, 500)
-    judgement = judge(Evidence(), told(total, 1), SETTINGS, NOW)
+    judgement = evaluate(Evidence(), told(total, 1), SETTINGS, NOW)
     assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
 
     total = [before + more for before, more in zip(total, rows(random, 500, all_in("x0", -1)), strict=True)]
-    judgement = judge(judgement.evidence, told(total, 2), SETTINGS, NOW)
+    judgement = evaluate(judgement.evidence, told(total, 2), SETTINGS, NOW)
     assert (judgement.feed.state, judgement.drift.state) == ("Broken", "None")
     assert judgement.feed.message.startswith("A feed is broken: x0 is missing in 100% of the latest rows (training: 1%)")
     assert judgement.feed.problems[0].problem == "Missing"
     assert Evidence.unpack(judgement.evidence.pack()) == judgement.evidence
 
     total = [before + more for before, more in zip(total, rows(random, 600), strict=True)]
-    judgement = judge(judgement.evidence, told(total, 3), SETTINGS, NOW)
+    judgement = evaluate(judgement.evidence, told(total, 3), SETTINGS, NOW)
     assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
     assert judgement.drift.rows == 0
 
     total = [before + more for before, more in zip(total, rows(random, 700), strict=True)]
-    judgement = judge(judgement.evidence, told(total, 4), SETTINGS, NOW)
+    judgement = evaluate(judgement.evidence, told(total, 4), SETTINGS, NOW)
     assert judgement.drift.rows == 700

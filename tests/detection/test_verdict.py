@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec
 from mlmodel_contract.version import Estimate, Metrics
-from mlmodel_detection import Evidence, Judgement, judge
+from mlmodel_detection import Evidence, MonitoringVerdict, evaluate
 
 from tests.detection.support.reports import NOW, SETTINGS, Counts, Feature, features, labels, normal_slots, report, scored
 
@@ -24,11 +24,11 @@ def draw(random: np.random.Generator, rows: int, shift: float = 0.0) -> list[Cou
     return [random.multinomial(rows, normal_slots(shift)), *live[1:]] if shift else live
 
 
-def look(evidence: Evidence, *reports: MonitorReportSpec) -> Judgement:
-    return judge(evidence, {f"pod-{index}": one for index, one in enumerate(reports)}, SETTINGS, NOW)
+def look(evidence: Evidence, *reports: MonitorReportSpec) -> MonitoringVerdict:
+    return evaluate(evidence, {f"pod-{index}": one for index, one in enumerate(reports)}, SETTINGS, NOW)
 
 
-def once(rows: int, shift: float, counted: LabelCounts) -> Judgement:
+def once(rows: int, shift: float, counted: LabelCounts) -> MonitoringVerdict:
     return look(Evidence(), report(MADE, draw(np.random.default_rng(1), rows, shift), 1, counted))
 
 
@@ -104,7 +104,7 @@ def _named(plain: MonitorReportSpec, *names: str) -> MonitorReportSpec:
 
 
 def test_without_reports_nothing_is_known() -> None:
-    judgement = judge(Evidence(), {}, SETTINGS, NOW)
+    judgement = evaluate(Evidence(), {}, SETTINGS, NOW)
     assert judgement.drift.message == "No live rows yet."
     assert not judgement.changed
 
@@ -124,7 +124,7 @@ def test_a_calm_pods_newer_report_is_not_worth_a_write() -> None:
 
 def test_the_time_of_the_first_confirmation_is_kept() -> None:
     first = once(5_000, 1.0, CALM)
-    later = judge(first.evidence, {}, SETTINGS, NOW.replace(year=2025))
+    later = evaluate(first.evidence, {}, SETTINGS, NOW.replace(year=2025))
     assert later.drift.since == first.drift.since
 
 
@@ -140,7 +140,7 @@ def test_figures_are_shown() -> None:
 
 
 def criteria(counted: LabelCounts) -> dict[Metric, tuple[float | None, bool | None, str]]:
-    judged = judge(
+    judged = evaluate(
         Evidence(), {"a": report(MADE, draw(np.random.default_rng(1), 2_000), 1, counted)}, replace(SETTINGS, holdout=HOLDOUT), NOW
     )
     return {status.metric: (status.value, status.met, status.summary) for status in judged.criteria}
@@ -160,7 +160,7 @@ def test_criteria_show_the_live_value() -> None:
 
 
 def test_criteria_of_a_model_without_any_figures_say_so() -> None:
-    status = judge(Evidence(), {}, SETTINGS, NOW).criteria[0]
+    status = evaluate(Evidence(), {}, SETTINGS, NOW).criteria[0]
     assert (status.value, status.met, status.summary) == (None, None, "roc_auc is not known yet")
     assert status.bound == ">= 0.7"
 
@@ -213,7 +213,7 @@ def test_a_forgotten_pods_counts_stay() -> None:
     evidence = look(Evidence(), report(MADE, first, 1, CALM), report(MADE, second, 1)).evidence
     forgotten = evidence.forget({"pod-0"})
     assert set(forgotten.pods) == {"pod-1"}
-    after = judge(forgotten, {"pod-1": report(MADE, totals([second, draw(random, 500)]), 2)}, SETTINGS, NOW)
+    after = evaluate(forgotten, {"pod-1": report(MADE, totals([second, draw(random, 500)]), 2)}, SETTINGS, NOW)
     assert (after.drift.rows, after.drift.labels) == (5_500, 1_000)
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from devtools.pods import Pod
+    from devtools.pods import ServerPod
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="module")
-def number_pod() -> "Iterator[Pod]":
+def number_pod() -> "Iterator[ServerPod]":
     """A server of a model of numbers, which must not fail by itself."""
     from devtools.bundles import minutes
     from devtools.pods import pod

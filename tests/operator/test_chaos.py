@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION, SERVICE, WATCHED
-from mlmodel_operator.decide.desired_state import Decision
+from mlmodel_operator.decide.desired_state import DesiredState
 from mlmodel_operator.errors import ConflictError
 
 from tests.operator.support import manifests, players
@@ -178,7 +178,7 @@ class Mortal(Story):
         self._before = before
         super().__init__(MANIFEST)
 
-    def take_turn(self) -> Decision:
+    def take_turn(self) -> DesiredState:
         while True:
             try:
                 return super().take_turn()

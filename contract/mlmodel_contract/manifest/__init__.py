@@ -3,7 +3,19 @@
 from .authentication import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
-from .operations import Autoscaling, Batcher, Capture, Labels, Limits, Monitoring, Retraining, ServerSettings, Serving, Tracing, Trigger
+from .operations import (
+    Autoscaling,
+    BatcherSettings,
+    Capture,
+    LabelSettings,
+    Monitoring,
+    RequestLimits,
+    Retraining,
+    ServerSettings,
+    Serving,
+    Tracing,
+    Trigger,
+)
 from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
 from .spec import MLModelSpec
 from .training import Candidate, Estimator, Scalar, Search, Training, Validation
@@ -13,7 +25,7 @@ __all__ = [
     "TLS",
     "Authentication",
     "Autoscaling",
-    "Batcher",
+    "BatcherSettings",
     "Candidate",
     "Capture",
     "Captured",
@@ -27,12 +39,12 @@ __all__ = [
     "ExternalModel",
     "KeyOfSecret",
     "KubernetesTokens",
-    "Labels",
-    "Limits",
+    "LabelSettings",
     "MLModelSpec",
     "Monitoring",
     "Objective",
     "Quantity",
+    "RequestLimits",
     "Retraining",
     "Rule",
     "Scalar",

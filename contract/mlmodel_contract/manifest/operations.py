@@ -57,7 +57,7 @@ class Tracing(Document):
     )
 
 
-class Batcher(Document):
+class BatcherSettings(Document):
     """What is computed together, under the names that KServe has for it."""
 
     model_config = {"json_schema_extra": cel(between("maxLatency", "0s", "1s", "batcher.maxLatency must be from 0s to 1s, such as 2ms"))}
@@ -71,7 +71,7 @@ class Batcher(Document):
     )
 
 
-class Limits(Document):
+class RequestLimits(Document):
     """What a pod takes; all of its workers together."""
 
     max_body_bytes: int = Field(
@@ -99,8 +99,8 @@ class ServerSettings(Document):
         description="Processes that serve in each pod and share its processors, ports and limits: one for each whole processor that it may "
         "use. Each holds the model in memory.",
     )
-    batcher: Batcher = Field(default_factory=Batcher, description="What is computed together.")
-    limits: Limits = Field(default_factory=Limits, description="What a pod takes; all of its workers together.")
+    batcher: BatcherSettings = Field(default_factory=BatcherSettings, description="What is computed together.")
+    limits: RequestLimits = Field(default_factory=RequestLimits, description="What a pod takes; all of its workers together.")
     timeout: Duration = Field(
         "30s", description="A request that was not computed this long after it came is given up (504). Longer than batcher.maxLatency."
     )
@@ -138,7 +138,7 @@ class Serving(ServerSettings):
         return ServerSettings.model_validate({name: getattr(self, name) for name in ServerSettings.model_fields})
 
 
-class Labels(Document):
+class LabelSettings(Document):
     """When the truth comes back."""
 
     max_delay: Duration = Field("7d", description="Feedback is taken for this long after the prediction.")
@@ -159,7 +159,7 @@ class Monitoring(Document):
     heartbeat: Duration = Field(
         "5m", description="Longest time between two reports of a pod, however usual its counts; as long as reportEvery at least."
     )
-    labels: Labels = Field(default_factory=Labels, description="When the truth comes back.")
+    labels: LabelSettings = Field(default_factory=LabelSettings, description="When the truth comes back.")
     capture: Capture = Field(default_factory=Capture, description="Keeping live rows for retraining.")
 
 

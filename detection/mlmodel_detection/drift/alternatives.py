@@ -14,7 +14,7 @@ from mlmodel_contract.report import FeatureKind
 from mlmodel_contract.scores import FREQUENT, SCORE_UNIT, alternatives, location_scores, slot_probabilities, spread_scores, standardised
 from numpy.typing import NDArray
 
-from .references import Correlations, FeatureReference
+from .references import CorrelationReference, FeatureReference
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -86,7 +86,7 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Directions:
+class Alternatives:
     """All directions of a version's features."""
 
     names: tuple[str, ...]
@@ -102,7 +102,7 @@ class Directions:
 
 
 @lru_cache(maxsize=256)
-def directions_of(features: tuple[FeatureReference, ...], correlations: Correlations | None) -> Directions:
+def directions_of(features: tuple[FeatureReference, ...], correlations: CorrelationReference | None) -> Alternatives:
     """Return the directions of these features, the same object for the same features."""
     starts = np.cumsum([0, *(len(feature.counts) for feature in features)])
     smooth, rare = _smooth(features, starts), _rare(features, starts)
@@ -114,7 +114,7 @@ def directions_of(features: tuple[FeatureReference, ...], correlations: Correlat
         squares[starts[place] : starts[place + 1], column] = np.square(np.array(location_scores(features[place].counts)) / SCORE_UNIT)
     paired, dense = (_paired(correlations), _dense(correlations)) if correlations else (None, None)
     return _weighted(
-        Directions(
+        Alternatives(
             names=tuple(feature.name for feature in features),
             rows=np.array([sum(feature.counts) for feature in features], np.float64),
             counts=np.concatenate([feature.counts for feature in features]).astype(np.float64),
@@ -210,7 +210,7 @@ def _share_of(feature: FeatureReference, slot: int) -> str:
     return "missing values" if missing else f"share of slot {slot + 1} of {len(feature.counts) - 1}"
 
 
-def _paired(known: Correlations) -> Paired:
+def _paired(known: CorrelationReference) -> Paired:
     first, second = np.triu_indices(len(known.names), 1)
     changes = [alternatives(product / known.rows / SCORE_UNIT**2) for product in known.products]
     gaussian = np.array([[change.cumulant for change in pair] for pair in changes])
@@ -227,7 +227,7 @@ def _paired(known: Correlations) -> Paired:
     )
 
 
-def _dense(known: Correlations) -> Dense:
+def _dense(known: CorrelationReference) -> Dense:
     size = len(known.names)
     correlation = np.eye(size)
     correlation[np.triu_indices(size, 1)] = np.array(known.products) / known.rows / SCORE_UNIT**2
@@ -237,7 +237,7 @@ def _dense(known: Correlations) -> Dense:
     return Dense(np.asarray(np.linalg.inv(inflated), np.float64), known.dense_effect)
 
 
-def _weighted(directions: Directions) -> Directions:
+def _weighted(directions: Alternatives) -> Alternatives:
     """Give each group its share of the prior, in proportion where one is empty; priors within a group sum to at most one."""
     present = {
         "smooth": len(directions.smooth.changes) > 0,

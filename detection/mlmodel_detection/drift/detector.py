@@ -13,9 +13,9 @@ import numpy as np
 
 from .alternatives import Floats, directions_of
 from .change_points import scales_for
-from .detector_state import Blame, Bucket, DriftMemory, Segment, blank_bucket, blank_memory, kept
+from .detector_state import Blame, Bucket, DriftDetectorState, Segment, blank_bucket, blank_memory, kept
 from .mixture import BLAME_RATE, Mixture
-from .references import Correlations, FeatureReference
+from .references import CorrelationReference, FeatureReference
 
 BUCKET_ROWS = 25
 """New rows that wait until there are so many, lest a quiet version be judged by the row."""
@@ -74,8 +74,8 @@ class DriftDetector:
         references: tuple[FeatureReference, ...],
         false_alarm_probability: float,
         tolerance: float = TOLERANCE,
-        correlations: Correlations | None = None,
-        memory: DriftMemory | None = None,
+        correlations: CorrelationReference | None = None,
+        memory: DriftDetectorState | None = None,
     ) -> None:
         self.references = references
         self.false_alarm_probability = false_alarm_probability

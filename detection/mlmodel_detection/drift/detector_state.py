@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..counts import added
 from .change_points import log_weight
-from .references import Correlations, FeatureReference
+from .references import CorrelationReference, FeatureReference
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Blame:
 
 
 @dataclass(frozen=True)
-class DriftMemory:
+class DriftDetectorState:
     """All that the detector has to remember, whole numbers but for the evidence.
 
     ``waiting`` are rows that do not fill a bucket yet; ``highest`` is the highest ln of the whole evidence so far, ``blamed`` the features
@@ -58,12 +58,12 @@ class DriftMemory:
     blamed: tuple[Blame, ...]
 
 
-def blank_memory(references: tuple[FeatureReference, ...], correlations: Correlations | None = None) -> DriftMemory:
+def blank_memory(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> DriftDetectorState:
     """Return the memory of a detector that has seen nothing."""
-    return DriftMemory(0, (), blank_bucket(references, correlations), 0.0, ())
+    return DriftDetectorState(0, (), blank_bucket(references, correlations), 0.0, ())
 
 
-def blank_bucket(references: tuple[FeatureReference, ...], correlations: Correlations | None = None) -> Bucket:
+def blank_bucket(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> Bucket:
     """Return a bucket of no rows."""
     return Bucket(0, (0,) * sum(len(one.counts) for one in references), (0,) * (len(correlations.products) if correlations else 0))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .alternatives import RATIOS, SIZES, Dense, Directions, Floats, Paired, Places, Rare, Smooth
+from .alternatives import RATIOS, SIZES, Alternatives, Dense, Floats, Paired, Places, Rare, Smooth
 
 _MOST_NATS = 150.0  # (n h size^2 / f) above which a size is left out: smaller ones tell as much, and more exactly
 _MOST_EVIDENCE = 600.0  # nats, more than any verdict needs and less than overflows
@@ -32,7 +32,7 @@ class Split:
     products_before: Floats
 
 
-def smooth_evidence(known: Directions, split: Split, tolerance: float) -> Floats:
+def smooth_evidence(known: Alternatives, split: Split, tolerance: float) -> Floats:
     """Return the evidence in the smooth directions."""
     smooth: Smooth = known.smooth
     n, shrink, ratio = _sizes(known, split, smooth.feature)
@@ -43,7 +43,7 @@ def smooth_evidence(known: Directions, split: Split, tolerance: float) -> Floats
     return mean_over_last(np.where(useless, -np.inf, loglik))
 
 
-def rare_evidence(known: Directions, split: Split, tolerance: float) -> Floats:
+def rare_evidence(known: Alternatives, split: Split, tolerance: float) -> Floats:
     """Return the evidence in the rare slots, by the Gamma-Poisson likelihood, which stays right where few rows are expected."""
     rare: Rare = known.rare
     x = split.cells_after[:, rare.cell]
@@ -59,7 +59,7 @@ def rare_evidence(known: Directions, split: Split, tolerance: float) -> Floats:
     return np.log(np.maximum(total, _LEAST)) - math.log(len(RATIOS))
 
 
-def paired_evidence(known: Directions, paired: Paired, split: Split, tolerance: float) -> Floats:
+def paired_evidence(known: Alternatives, paired: Paired, split: Split, tolerance: float) -> Floats:
     """Return the evidence in the correlations."""
     feature = known.scored[paired.first]
     n, shrink, ratio = _sizes(known, split, feature)
@@ -73,7 +73,7 @@ def paired_evidence(known: Directions, paired: Paired, split: Split, tolerance: 
     return mean_over_last(np.where(useless, -np.inf, loglik))
 
 
-def dense_evidence(known: Directions, dense: Dense, split: Split, tolerance: float) -> Floats:
+def dense_evidence(known: Alternatives, dense: Dense, split: Split, tolerance: float) -> Floats:
     """Return the evidence for a change of all locations together: candidates x 1."""
     feature = known.scored
     n, shrink, ratio = _sizes(known, split, feature)
@@ -100,13 +100,13 @@ def log_sum(logs: Floats) -> Floats:
     return np.maximum(total, -1e300)
 
 
-def _sizes(known: Directions, split: Split, feature: Places) -> tuple[Floats, Floats, Floats]:
+def _sizes(known: Alternatives, split: Split, feature: Places) -> tuple[Floats, Floats, Floats]:
     """Return rows after (candidates x 1), and by candidate and direction the shrinkage 1 / (1 + n / M) and the ratio n / M."""
     n = split.rows_after[:, None]
     ratio = n / (known.rows[feature] + split.rows_before[:, None])
     return n, 1 / (1 + ratio), ratio
 
 
-def _centred(known: Directions, split: Split, weights: Floats, ratio: Floats) -> Floats:
+def _centred(known: Alternatives, split: Split, weights: Floats, ratio: Floats) -> Floats:
     """Return the sum of scores after the candidate less that which the rows before it, training rows among them, make one expect."""
     return split.cells_after @ weights - ratio * (split.cells_before @ weights + known.counts @ weights)

@@ -12,9 +12,9 @@ import numpy as np
 from mlmodel_contract.scores import SCORE_UNIT
 from numpy.typing import NDArray
 
-from .alternatives import LOCATION, SPREAD, Directions, Floats, Paired
+from .alternatives import LOCATION, SPREAD, Alternatives, Floats, Paired
 from .change_points import log_weight
-from .detector_state import Blame, DriftMemory, Segment
+from .detector_state import Blame, DriftDetectorState, Segment
 from .likelihood import Split, dense_evidence, log_sum, paired_evidence, rare_evidence, smooth_evidence
 
 BLAME_RATE = 0.05
@@ -40,13 +40,13 @@ def _after_and_before(counts: Floats) -> tuple[Floats, Floats]:
 class Mixture:
     """The log evidence by candidate and direction, weights included."""
 
-    known: Directions
+    known: Alternatives
     segments: tuple[Segment, ...]
     split: Split
     parts: dict[str, Floats]
 
     @classmethod
-    def of(cls, known: Directions, memory: DriftMemory, tolerance: float, scales: int) -> "Mixture":
+    def of(cls, known: Alternatives, memory: DriftDetectorState, tolerance: float, scales: int) -> "Mixture":
         """Weigh what the memory holds."""
         split = _split(memory.segments)
         weights = np.array([log_weight(segment.start, memory.buckets, scales) for segment in memory.segments])[:, None]

@@ -6,7 +6,7 @@ Not here: directions of change and evidence.
 from dataclasses import dataclass
 
 from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind
-from mlmodel_contract.report import Correlations as ReportedCorrelations
+from mlmodel_contract.report import CorrelationCounts as ReportedCorrelations
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FeatureReference:
 
 
 @dataclass(frozen=True)
-class Correlations:
+class CorrelationReference:
     """The numbers whose correlations are watched, and the sums of products of their location scores over ``rows`` training rows.
 
     ``products``, ``cumulants`` and ``effects`` are by pair: (0, 1), (0, 2), ..., (1, 2), ...; cumulants by alternative.
@@ -44,7 +44,7 @@ class Correlations:
     dense_effect: float
 
     @classmethod
-    def of(cls, reported: ReportedCorrelations) -> "Correlations":
+    def of(cls, reported: ReportedCorrelations) -> "CorrelationReference":
         """Take them from a report or a profile."""
         return cls(
             names=tuple(reported.names),

@@ -63,7 +63,7 @@ class LossWindow:
 
 
 @dataclass(frozen=True)
-class HarmMemory:
+class HarmDetectorState:
     """All that has to be remembered: the windows, the highest lower bound of the loss so far, and the criteria found broken."""
 
     windows: tuple[LossWindow, ...] = tuple(LossWindow() for _ in WINDOWS)
@@ -115,12 +115,12 @@ class HarmDetector:
         reference: LossReference | None,
         criteria: Sequence[Criterion],
         false_alarm_probability: float,
-        memory: HarmMemory | None = None,
+        memory: HarmDetectorState | None = None,
     ) -> None:
         self.reference = reference
         self.criteria = tuple(criteria)
         self.false_alarm_probability = false_alarm_probability
-        self.memory = memory or HarmMemory()
+        self.memory = memory or HarmDetectorState()
 
     def update(self, labelled: Labelled) -> HarmVerdict:
         """Add the new labels, look, and return the verdict on all labels so far."""
@@ -128,7 +128,7 @@ class HarmDetector:
         bounds = [self.memory.bound, *self._loss_bounds(labelled)] if not shortage else [self.memory.bound]
         broken = self.memory.broken if shortage else self._broken(labelled)
         highest = max((bound for bound in bounds if bound is not None), default=None)
-        self.memory = HarmMemory(self._windows(labelled.new), highest, broken)
+        self.memory = HarmDetectorState(self._windows(labelled.new), highest, broken)
         return self._verdict(labelled, shortage)
 
     def _verdict(self, labelled: Labelled, shortage: str) -> HarmVerdict:

@@ -11,14 +11,14 @@ from itertools import combinations
 from mlmodel_contract.report import FeatureKind, MonitorReportSpec
 from mlmodel_contract.scores import CORRELATION_CHANGES, MOST_SCORE, location_scores
 
-from ..drift.references import Correlations
-from .refusal import Refusal, demand
+from ..drift.references import CorrelationReference
+from .refusal import RefusalReason, demand
 
 _MOST_EFFECT = 10**9
 _MOST_CUMULANT = 10**12  # millionths of a nat
 
 
-def read_correlations(report: MonitorReportSpec) -> Correlations | None:
+def read_correlations(report: MonitorReportSpec) -> CorrelationReference | None:
     """Return the correlations that the report's products are held against, None where it has none.
 
     Raises:
@@ -27,19 +27,21 @@ def read_correlations(report: MonitorReportSpec) -> Correlations | None:
     """
     known = report.correlations
     if known is None:
-        demand(not report.products, Refusal.INCONSISTENT)
+        demand(not report.products, RefusalReason.INCONSISTENT)
         return None
     numbers = {feature.name for feature in report.features if feature.kind is FeatureKind.NUMERIC}
     size = len(known.names)
     pairs = size * (size - 1) // 2
     lists = (known.products, known.cumulants, known.effects, report.products)
-    demand(len(set(known.names)) == size and set(known.names) <= numbers and {len(one) for one in lists} == {pairs}, Refusal.INCONSISTENT)
-    demand(all(len(pair) == len(CORRELATION_CHANGES) for pair in known.cumulants), Refusal.INCONSISTENT)
-    demand(all(0 <= value <= _MOST_CUMULANT for pair in known.cumulants for value in pair), Refusal.ABSURD)
-    demand(all(1 <= effect <= _MOST_EFFECT for effect in (*known.effects, known.dense_effect)), Refusal.ABSURD)
-    demand(all(abs(product) <= known.rows * MOST_SCORE**2 for product in known.products), Refusal.ABSURD)
+    demand(
+        len(set(known.names)) == size and set(known.names) <= numbers and {len(one) for one in lists} == {pairs}, RefusalReason.INCONSISTENT
+    )
+    demand(all(len(pair) == len(CORRELATION_CHANGES) for pair in known.cumulants), RefusalReason.INCONSISTENT)
+    demand(all(0 <= value <= _MOST_CUMULANT for pair in known.cumulants for value in pair), RefusalReason.ABSURD)
+    demand(all(1 <= effect <= _MOST_EFFECT for effect in (*known.effects, known.dense_effect)), RefusalReason.ABSURD)
+    demand(all(abs(product) <= known.rows * MOST_SCORE**2 for product in known.products), RefusalReason.ABSURD)
     _demand_cauchy_schwarz(report, known.names)
-    return Correlations.of(known)
+    return CorrelationReference.of(known)
 
 
 def _demand_cauchy_schwarz(report: MonitorReportSpec, names: Sequence[str]) -> None:
@@ -50,7 +52,7 @@ def _demand_cauchy_schwarz(report: MonitorReportSpec, names: Sequence[str]) -> N
         for name in names
     ]
     limits = [math.isqrt(first * second) for first, second in combinations(squares, 2)]
-    demand(all(abs(product) <= limit for product, limit in zip(report.products, limits, strict=True)), Refusal.INCONSISTENT)
+    demand(all(abs(product) <= limit for product, limit in zip(report.products, limits, strict=True)), RefusalReason.INCONSISTENT)
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """Why a report is not counted."""
 
     FOREIGN = "Foreign"  # another version of the model or of the contract
@@ -15,14 +15,14 @@ class Refusal(StrEnum):
 
 
 class ReportError(Exception):
-    """A report that is not counted; the reason is a ``Refusal``."""
+    """A report that is not counted; the reason is a ``RefusalReason``."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: RefusalReason) -> None:
         super().__init__(refusal.value)
         self.refusal = refusal
 
 
-def demand(holds: bool, refusal: Refusal) -> None:
+def demand(holds: bool, refusal: RefusalReason) -> None:
     """Refuse the report with that reason unless the condition holds."""
     if not holds:
         raise ReportError(refusal)

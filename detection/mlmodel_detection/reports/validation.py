@@ -9,10 +9,10 @@ from collections import Counter
 from mlmodel_contract import VERSION
 from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
 
-from ..counts import SCORES, Tally, tally_of
-from ..drift.references import Correlations, FeatureReference
+from ..counts import SCORES, ReportCounts, tally_of
+from ..drift.references import CorrelationReference, FeatureReference
 from .correlations import read_correlations
-from .refusal import Refusal, demand
+from .refusal import RefusalReason, demand
 
 MOST_ROWS = 10**11
 """More rows than any pod can have seen."""
@@ -25,20 +25,20 @@ _MOST_UNIT = 1e30
 _ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
 
 
-def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], Correlations | None, Tally]:
+def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureReference, ...], CorrelationReference | None, ReportCounts]:
     """Return the report's features, their correlations, and its cumulative counts.
 
     Raises:
         ReportError: the report is of another version, or what it says cannot be.
 
     """
-    demand(report.contract == VERSION and report.version == version, Refusal.FOREIGN)
-    demand(_features_agree(report) and _groups_agree(report), Refusal.INCONSISTENT)
+    demand(report.contract == VERSION and report.version == version, RefusalReason.FOREIGN)
+    demand(_features_agree(report) and _groups_agree(report), RefusalReason.INCONSISTENT)
     features = tuple(FeatureReference.of(feature) for feature in report.features)
     tally = tally_of(report)
-    demand(_plausible(features, tally) and _finite(report.loss_reference), Refusal.ABSURD)
+    demand(_plausible(features, tally) and _finite(report.loss_reference), RefusalReason.ABSURD)
     correlations = read_correlations(report)
-    demand(_adds_up(report), Refusal.INCONSISTENT)
+    demand(_adds_up(report), RefusalReason.INCONSISTENT)
     return features, correlations, tally
 
 
@@ -69,7 +69,7 @@ def _labels_agree(labels: LabelCounts) -> bool:
     return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORES)
 
 
-def _plausible(features: tuple[FeatureReference, ...], tally: Tally) -> bool:
+def _plausible(features: tuple[FeatureReference, ...], tally: ReportCounts) -> bool:
     numbers = [*tally.counts, *tally.sums, *map(abs, tally.truths)]
     counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))

@@ -15,7 +15,7 @@ from .read import digest_of, parse_manifest
 
 
 @dataclass(frozen=True)
-class Store:
+class BundleStore:
     """The store that the operator was installed with: its address for this model, and the Secret with its keys."""
 
     uri: str
@@ -32,7 +32,7 @@ class Store:
         return locate(artifact.uri, self.credentials if mine else artifact.credentials)
 
 
-def fetch(artifact: Artifact, folder: Path, store: Store) -> BundleManifest:
+def fetch(artifact: Artifact, folder: Path, store: BundleStore) -> BundleManifest:
     """Download the bundle's manifest and the files that it names.
 
     Raises:

@@ -31,7 +31,7 @@ from .read import digest_of
 
 
 @dataclass(frozen=True)
-class Parts:
+class BundleContents:
     """What a bundle is made of; ``onnx`` is None where scikit-learn must compute the predictions."""
 
     version: str
@@ -49,7 +49,7 @@ class Parts:
         return SKLEARN if self.onnx is None else ONNXRUNTIME
 
 
-def write_bundle(folder: Location, parts: Parts) -> str:
+def write_bundle(folder: Location, parts: BundleContents) -> str:
     """Write the bundle; return its digest.
 
     Raises:

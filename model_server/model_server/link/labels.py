@@ -18,7 +18,7 @@ class LabelledPrediction(TypedDict):
     truth: str | bool | int | float
 
 
-class Labels(TypedDict):
+class LabelsMessage(TypedDict):
     """The request's body."""
 
     labels: list[LabelledPrediction]

@@ -1,7 +1,7 @@
 """The message that the server hands to the monitor for each batch: one packet (``SOCK_SEQPACKET``), never waited for.
 
-A packet is a line of UTF-8 JSON, ``Head``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
-predictions, row after row, then the columns that ``Head`` names, also row after row. Numbers are most of what there is to tell; as
+A packet is a line of UTF-8 JSON, ``RowPacketHead``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
+predictions, row after row, then the columns that ``RowPacketHead`` names, also row after row. Numbers are most of what there is to tell; as
 JSON they cost more than the predictions. ``served`` is the server's own cumulative count of rows, sent with each message, so that the
 monitor knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets, and reading and writing.
 """
@@ -12,7 +12,7 @@ PACKET_LIMIT = 131_072
 """Bytes; a batch that is longer is split by rows."""
 
 
-class Head(TypedDict):
+class RowPacketHead(TypedDict):
     """One batch of predicted rows, but for its numbers; every list but ``numbers`` has the same length."""
 
     server: str  # random name of the server process

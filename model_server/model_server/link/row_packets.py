@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from .row_packet_head import Head
+from .row_packet_head import RowPacketHead
 
 Floats = NDArray[np.float64]
 _MANY_BYTES = 16_384
@@ -80,7 +80,7 @@ def decode(packet: bytes) -> Batch:
 
     """
     end = packet.index(b"\n") + 1
-    head: Head = orjson.loads(packet[:end])
+    head: RowPacketHead = orjson.loads(packet[:end])
     rows, columns = len(head["ids"]), len(head["numbers"])
     numbers = np.frombuffer(packet, np.float64, offset=end) if end < len(packet) else np.empty(0)
     of_predictions = len(numbers) - rows * columns

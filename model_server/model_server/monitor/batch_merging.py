@@ -15,7 +15,7 @@ from ..link.row_packets import Batch, Floats
 
 
 @dataclass(frozen=True)
-class Gathered:
+class RowBatch:
     """Rows of some batches with the same columns, in the order in which they came.
 
     ``seconds`` since the epoch, for each row; the rest is as in ``Batch``.
@@ -35,12 +35,12 @@ class Gathered:
         """All columns by name; made once, for those who count and those who keep."""
         return {**dict(zip(self.names, np.ascontiguousarray(self.numbers.T), strict=True)), **self.others}
 
-    def alone(self) -> "Iterator[Gathered]":
+    def alone(self) -> "Iterator[RowBatch]":
         """Return the batches one by one."""
         return (_gathered([batch]) for batch in self.batches)
 
 
-def gather(batches: Sequence[Batch]) -> list[Gathered]:
+def gather(batches: Sequence[Batch]) -> list[RowBatch]:
     """Gather neighbours with the same columns."""
     return [_gathered(list(alike)) for _, alike in groupby(batches, key=_columns)]
 
@@ -49,10 +49,10 @@ def _columns(batch: Batch) -> tuple[Any, ...]:
     return batch.names, list(batch.others), batch.predictions.shape[1]
 
 
-def _gathered(batches: Sequence[Batch]) -> Gathered:
+def _gathered(batches: Sequence[Batch]) -> RowBatch:
     sizes = [len(batch.ids) for batch in batches]
     first = batches[0]
-    return Gathered(
+    return RowBatch(
         batches=batches,
         ids=list(chain.from_iterable(batch.ids for batch in batches)),
         seconds=np.repeat([batch.seconds for batch in batches], sizes),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..runtime.memory import give_back
 from ..storage import Location, StorageError, locate, write_atomic
-from .batch_merging import Gathered
+from .batch_merging import RowBatch
 from .counting import prediction_of
 from .parquet import labels_content, rows_content
 from .spool import Spool
@@ -68,7 +68,7 @@ class RowBuffer:
         self._columns = self._blank()
         self._since: float | None = None
 
-    def take(self, rows: Gathered) -> None:
+    def take(self, rows: RowBatch) -> None:
         """Keep the sampled rows, as long as there is room."""
         sampled = self._sampled(rows.ids)
         with self._lock:
@@ -107,7 +107,7 @@ class RowBuffer:
             return np.arange(len(ids))
         return np.flatnonzero([_hash(identity) < self._threshold for identity in ids])
 
-    def _keep(self, rows: Gathered, places: NDArray[np.int64]) -> None:
+    def _keep(self, rows: RowBatch, places: NDArray[np.int64]) -> None:
         for name, values in self._values(rows).items():
             column = self._columns[name]
             if isinstance(column, array):
@@ -116,7 +116,7 @@ class RowBuffer:
                 column.extend([values[place] for place in places.tolist()])
         self._since = time.monotonic() if self._since is None else self._since
 
-    def _values(self, rows: Gathered) -> dict[str, Any]:
+    def _values(self, rows: RowBatch) -> dict[str, Any]:
         """Return all columns of a file, of all rows."""
         given, number = rows.columns, len(rows.ids)
         times = given.get(self._schema.time or "")

@@ -13,18 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..link.labels import ROUTE_FEEDBACK, Labels
-from .pod_counts import Book
+from ..link.labels import ROUTE_FEEDBACK, LabelsMessage
+from .pod_counts import PodCounts
 from .spool import SpoolError
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(book: Book) -> Starlette:
+def create_app(book: PodCounts) -> Starlette:
     """Return the application with its one route."""
 
     async def feedback(request: Request) -> Response:
-        document: Labels = orjson.loads(await request.body())
+        document: LabelsMessage = orjson.loads(await request.body())
         try:
             acknowledgement = await asyncio.to_thread(book.label, document["labels"], time.time())
         except SpoolError as error:

@@ -49,7 +49,7 @@ class Result:
     error: str | None = None
 
 
-class DroppedLabels:
+class LabelFileImporter:
     """The folder of one model. ``client`` reaches this pod's own server; ``name`` is the model's."""
 
     def __init__(self, folder: str, credentials: str | None, pod: str, schema: BundleSchema, client: httpx.Client, name: str) -> None:

@@ -13,8 +13,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from .capture import Archive, RowBuffer
-from .label_files import DroppedLabels
-from .pod_counts import Book
+from .label_files import LabelFileImporter
+from .pod_counts import PodCounts
 
 _LABELS = ("namespace", "name", "version")
 
@@ -38,10 +38,10 @@ class Reporting:
 class Sources:
     """What the metrics are read from."""
 
-    book: Book
+    book: PodCounts
     buffer: RowBuffer
     archive: Archive
-    dropped: DroppedLabels
+    dropped: LabelFileImporter
     reporting: Reporting
 
 

@@ -19,7 +19,7 @@ from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
 
 from ..link.labels import Acknowledgement, LabelledPrediction
 from ..prediction_id.ids import signature
-from .batch_merging import Gathered
+from .batch_merging import RowBatch
 from .counting import RowCounter
 from .labels import ScoredLabels
 from .report_pacing import Counted, unusual
@@ -51,7 +51,7 @@ class Dropped:
     labels_without_room: int = 0
 
 
-class Book:
+class PodCounts:
     """Counts of one pod, going on from the spool."""
 
     def __init__(self, subject: Subject, spool: Spool) -> None:
@@ -69,7 +69,7 @@ class Book:
         self._load()
         self._reported = self._so_far()
 
-    def take(self, rows: Gathered) -> None:
+    def take(self, rows: RowBatch) -> None:
         """Count predicted rows; a damaged batch of them is left out and shows as missed."""
         with self._lock:
             try:
@@ -164,14 +164,14 @@ class Book:
         with self._lock:
             return RowCounts(**self._account.rows()), self._labels.total
 
-    def _count_if_sound(self, rows: Gathered) -> None:
+    def _count_if_sound(self, rows: RowBatch) -> None:
         try:
             self._count(rows)
         except (TypeError, ValueError):
             self.dropped.damaged_batches += 1
             _log.exception("a batch from the server cannot be counted")
 
-    def _count(self, rows: Gathered) -> None:
+    def _count(self, rows: RowBatch) -> None:
         if rows.ids:
             self._counter.update(rows.columns, rows.predictions)
         for batch in rows.batches:

@@ -18,7 +18,7 @@ from ..runtime.kube_api import ApiError
 FIELD_MANAGER = "mlmodel-monitor"
 
 
-class Publisher:
+class ReportPublisher:
     """Reads and applies the report of one pod."""
 
     def __init__(self, document: PodDocument, pod: str, client: Callable[[], httpx.AsyncClient]) -> None:

@@ -16,7 +16,7 @@ from typing import cast
 
 from ..link.row_packet_head import PACKET_LIMIT
 from ..link.row_packets import Batch, decode
-from .batch_merging import Gathered, gather
+from .batch_merging import RowBatch, gather
 
 _log = logging.getLogger(__name__)
 _SERVERS = 64  # processes of the server that connect at once
@@ -26,13 +26,13 @@ _PAUSE_SECONDS = 0.005
 _MANY_BYTES = 65_536
 
 
-class Receiver:
+class RowReceiver:
     """Listens at ``path`` and passes on what arrives, in order; a packet that is no batch is left out and counted.
 
     Between two looks it rests, unless much comes: to be woken for each packet would cost the server more than to send it.
     """
 
-    def __init__(self, path: Path, take: Callable[[Gathered], None], damaged: Callable[[], None]) -> None:
+    def __init__(self, path: Path, take: Callable[[RowBatch], None], damaged: Callable[[], None]) -> None:
         self._take = take
         self._damaged = damaged
         self._end = Event()

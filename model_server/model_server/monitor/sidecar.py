@@ -38,18 +38,18 @@ from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
 from ..bundle.read import read_manifest
-from ..runtime.kube_api import ApiError, ApiServer
-from ..runtime.paths import leave_message, place
+from ..runtime.kube_api import ApiError, InClusterApi
+from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import port
-from .batch_merging import Gathered
+from .batch_merging import RowBatch
 from .capture import Archive, Destination, RowBuffer
 from .feedback import create_app
-from .label_files import DroppedLabels
+from .label_files import LabelFileImporter
 from .metrics import Reporting, Sources, registry
-from .pod_counts import Book, Subject
-from .report_publisher import Publisher
+from .pod_counts import PodCounts, Subject
+from .report_publisher import ReportPublisher
 from .retention import enforce
-from .row_receiver import Receiver
+from .row_receiver import RowReceiver
 from .spool import Spool, SpoolError
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def run_monitor() -> int:
     pod = os.environ.get(ENV_POD_NAME) or socket.gethostname()
     try:
         schema, profile = _reference(document)
-        spool = Spool(place(PATH_SPOOL))
+        spool = Spool(resolve_path(PATH_SPOOL))
         sidecar = Sidecar.open(document, pod, (schema, profile), spool)
     except (BundleRefused, SpoolError) as error:
         _log.error("not monitored: %s", error)
@@ -88,11 +88,11 @@ class Sidecar:
     ``period`` is the time between looks at the counts, ``heartbeat`` the longest between reports, in seconds.
     """
 
-    book: Book
+    book: PodCounts
     buffer: RowBuffer
     archive: Archive
-    publisher: Publisher
-    dropped: DroppedLabels
+    publisher: ReportPublisher
+    dropped: LabelFileImporter
     retention: Callable[[], int]
     reporting: Reporting
     period: float
@@ -107,17 +107,17 @@ class Sidecar:
 
         """
         schema, profile = reference
-        book = Book(Subject(document.model, document.version, schema, profile, duration(document.label_delay).total_seconds()), spool)
+        book = PodCounts(Subject(document.model, document.version, schema, profile, duration(document.label_delay).total_seconds()), spool)
         destination = Destination(captured_folder(document.store), document.store_credentials, document.version, pod)
         archive = Archive(destination, schema, spool, book.captured)
         buffer = RowBuffer(schema, document.capture_fraction)
-        publisher = Publisher(document, pod, ApiServer.of_the_cluster(place(PATH_TOKEN)).client)
+        publisher = ReportPublisher(document, pod, InClusterApi.of_the_cluster(resolve_path(PATH_TOKEN)).client)
         reporting = Reporting()
         folders = captured_folder(document.store), feedback_folder(document.store)
         without_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # they are megabytes, and none are needed within the pod
-        transport = httpx.HTTPTransport(uds=str(place(SOCKET_SERVER)), verify=without_certificates)
+        transport = httpx.HTTPTransport(uds=str(resolve_path(SOCKET_SERVER)), verify=without_certificates)
         server = httpx.Client(transport=transport, base_url="http://server", timeout=_SERVER_SECONDS, trust_env=False)
-        dropped = DroppedLabels(folders[1], document.store_credentials, pod, schema, server, document.model)
+        dropped = LabelFileImporter(folders[1], document.store_credentials, pod, schema, server, document.model)
         retention = partial(enforce, *folders, document.store_credentials, duration(document.capture_retention))
         sources = Sources(book, buffer, archive, dropped, reporting)
         start_http_server(port(PORT_METRICS_MONITOR), registry=registry((document.namespace, document.model, document.version), sources))
@@ -126,11 +126,11 @@ class Sidecar:
 
     async def run(self) -> None:
         """Receive, save and report until SIGTERM; then report a last time."""
-        receiver = Receiver(place(SOCKET_ROWS), self._take, self.book.damaged)
+        receiver = RowReceiver(resolve_path(SOCKET_ROWS), self._take, self.book.damaged)
         receiver.start()
         config = uvicorn.Config(
             create_app(self.book),
-            uds=str(place(SOCKET_FEEDBACK)),
+            uds=str(resolve_path(SOCKET_FEEDBACK)),
             lifespan="off",
             ws="none",
             log_config=None,
@@ -153,7 +153,7 @@ class Sidecar:
             raise failure
         _log.info("ended")
 
-    def _take(self, rows: Gathered) -> None:
+    def _take(self, rows: RowBatch) -> None:
         self.book.take(rows)
         self.buffer.take(rows)
 
@@ -255,7 +255,7 @@ class _Server(uvicorn.Server):
 
 
 def _reference(document: PodDocument) -> tuple[BundleSchema, Profile]:
-    folder = place(PATH_BUNDLE)
+    folder = resolve_path(PATH_BUNDLE)
     read_manifest(folder, document.artifact.digest)
     schema = BundleSchema.model_validate_json((folder / SCHEMA).read_bytes())
     return schema, Profile.model_validate_json((folder / PROFILE).read_bytes())

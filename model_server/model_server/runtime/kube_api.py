@@ -18,14 +18,14 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True)
-class ApiServer:
+class InClusterApi:
     """Where the API server is and how it is spoken to: its URL, and the folder with ``token`` and ``ca.crt``, which are renewed."""
 
     url: str
     folder: Path
 
     @classmethod
-    def of_the_cluster(cls, folder: Path) -> "ApiServer":
+    def of_the_cluster(cls, folder: Path) -> "InClusterApi":
         """Return the server of the cluster that this pod runs in."""
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT_HTTPS", "443")
         return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}", folder)

@@ -14,7 +14,7 @@ from prometheus_client.samples import Sample
 _ROWS = "mlmodel_server_rows_total"
 
 
-class Merged(Collector):
+class MergedCollector(Collector):
     """Calls ``ask`` for the metrics of each process, as OpenMetrics text, the workers first, when somebody collects."""
 
     def __init__(self, ask: Callable[[], Sequence[str]]) -> None:

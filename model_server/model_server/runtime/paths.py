@@ -9,7 +9,7 @@ from pathlib import Path
 ENV_ROOT = "MLMODEL_ROOT"
 
 
-def place(path: str) -> Path:
+def resolve_path(path: str) -> Path:
     """Return the place of one of the contract's absolute paths, such as ``PATH_STORE``."""
     return Path(os.environ.get(ENV_ROOT, "/")) / path.removeprefix("/")
 
@@ -17,6 +17,6 @@ def place(path: str) -> Path:
 def leave_message(path: str, message: str, limit: int) -> None:
     """Leave a termination message of at most ``limit`` bytes; where the file cannot be written (outside of a pod) nothing is left."""
     try:
-        place(path).write_bytes(message.encode()[:limit])
+        resolve_path(path).write_bytes(message.encode()[:limit])
     except OSError:
         return

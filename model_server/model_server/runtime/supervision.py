@@ -22,7 +22,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
-class Patience:
+class RestartPolicy:
     """Seconds: the life after which a child counts as settled, and the first and the longest pause before the next one is started."""
 
     settled: float = 20.0
@@ -30,7 +30,7 @@ class Patience:
     longest: float = 30.0
 
 
-def supervise(work: Callable[[], int], patience: Patience | None = None) -> int:
+def supervise(work: Callable[[], int], patience: RestartPolicy | None = None) -> int:
     """Do the work in a child process, and again whenever it dies, until SIGTERM; return the exit code.
 
     Where no child has settled yet, a death ends this process, too: it is a refusal, which Kubernetes should show.
@@ -40,11 +40,11 @@ def supervise(work: Callable[[], int], patience: Patience | None = None) -> int:
         patience: how long is waited for what.
 
     """
-    return _Supervisor(work, patience or Patience()).run()
+    return _Supervisor(work, patience or RestartPolicy()).run()
 
 
 class _Supervisor:
-    def __init__(self, work: Callable[[], int], patience: Patience) -> None:
+    def __init__(self, work: Callable[[], int], patience: RestartPolicy) -> None:
         self._work = work
         self._patience = patience
         self._told_to_end = threading.Event()

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
-from .merged_metrics import Merged
+from .merged_metrics import MergedCollector
 from .paths import leave_message
 from .ports import port
 from .supervision import ENDING, signals_held, start_child
@@ -37,7 +37,7 @@ _HUNG_SECONDS = 60.0  # as the liveness probe has it, which reaches one of the w
 _TIME = struct.Struct("d")
 
 
-class Link:
+class WorkerChannel:
     """A worker's side of what it shares with its parent. ``all_ready``: whether every worker of the pod is ready."""
 
     def __init__(self, connection: Connection, beat: mmap.mmap) -> None:
@@ -68,7 +68,7 @@ class Link:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run_workers(number: int, work: Callable[[Link], int], hung_seconds: float = _HUNG_SECONDS) -> int:
+def run_workers(number: int, work: Callable[[WorkerChannel], int], hung_seconds: float = _HUNG_SECONDS) -> int:
     """Do the work in so many processes until SIGTERM, or until one of them ends; return the exit code.
 
     Where one ends by itself, or did not go on for ``hung_seconds``, the others are told to end, and the reason is the termination message.
@@ -115,7 +115,7 @@ class _Worker:
 
 
 class _Parent:
-    def __init__(self, number: int, work: Callable[[Link], int], hung_seconds: float) -> None:
+    def __init__(self, number: int, work: Callable[[WorkerChannel], int], hung_seconds: float) -> None:
         self._work = work
         self._number = number
         self._hung_seconds = hung_seconds
@@ -154,7 +154,7 @@ class _Parent:
         def work() -> int:
             for connection in (ours, *others):  # or a worker would not notice that the parent is gone while another one lives
                 connection.close()
-            return self._work(Link(theirs, beat))
+            return self._work(WorkerChannel(theirs, beat))
 
         worker = _Worker(number, ours, beat)
         with signals_held():
@@ -185,7 +185,7 @@ class _Parent:
             return  # it ends
         if all(each.ready for each in self._workers):
             registry = CollectorRegistry()
-            registry.register(Merged(self._ask))
+            registry.register(MergedCollector(self._ask))
             start_http_server(port(PORT_METRICS_SERVER), registry=registry)
             with self._asking:
                 for each in self._workers:

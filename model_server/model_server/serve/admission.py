@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from .errors import Overloaded, TooLarge, TooSlow
-from .limits import Limits
+from .limits import ServerLimits
 
 T = TypeVar("T")
 TOO_MUCH = "too many large requests are under way: try again in a second"
@@ -19,7 +19,7 @@ TOO_MUCH = "too many large requests are under way: try again in a second"
 class Admission:
     """Receives bodies and runs work in threads, within the limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="predict")
         self._buffered = 0

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _QUIET_SECONDS = 1.0
 
 
-class Traffic:
+class InFlightRequests:
     """An ASGI application around another: it knows how many requests are under way and when the last one ended."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -54,7 +54,7 @@ class Traffic:
 class DrainingServer(uvicorn.Server):
     """A server that drains on SIGTERM for at most ``seconds``, then ends with exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, traffic: InFlightRequests, seconds: float) -> None:
         super().__init__(config)
         self._traffic = traffic
         self._seconds = seconds

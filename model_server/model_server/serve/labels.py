@@ -1,6 +1,7 @@
 """Labels that come back: read, verified against their prediction ids, and forwarded to the sidecar, which keeps them.
 
-``FeedbackPlane`` decides and knows no transport; ``Forwarder`` talks to the sidecar. Not here: losses, and what is done with a kept label.
+``FeedbackPlane`` decides and knows no transport; ``LabelForwarder`` talks to the sidecar.
+Not here: losses, and what is done with a kept label.
 """
 
 import asyncio
@@ -96,7 +97,7 @@ class FeedbackPlane:
         )
 
 
-class Forwarder:
+class LabelForwarder:
     """Hands labels to the sidecar, at its socket, and waits until they are durable there.
 
     httpx is imported with the first labels, in a thread: it is large, and a server must be ready soon.

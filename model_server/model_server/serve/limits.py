@@ -18,7 +18,7 @@ _DECLARED = ServerSettings()  # of a manifest that says nothing
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """What one server takes at once.
 
     ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of the bodies
@@ -49,7 +49,7 @@ class Limits:
     unread_seconds: float = 60.0
 
     @classmethod
-    def of(cls, settings: ServerSettings) -> "Limits":
+    def of(cls, settings: ServerSettings) -> "ServerLimits":
         """Take the limits of the manifest, and the share that one of the workers has of those that are the pod's.
 
         The environment comes first: ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``;

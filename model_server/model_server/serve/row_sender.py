@@ -19,7 +19,7 @@ import numpy as np
 
 from ..link.row_packet_head import PACKET_LIMIT
 from ..link.row_packets import Batch, encode
-from .inference.data_plane import Predicted
+from .inference.data_plane import PredictedBatch
 
 _log = logging.getLogger(__name__)
 _BACKLOG_BYTES = 16 * 2**20
@@ -29,7 +29,7 @@ _NUMBER_BYTES = 8
 Parts: TypeAlias = "list[bytes | memoryview]"
 
 
-class Handover:
+class RowSender:
     """Sends what was predicted to the socket at ``path``; calls ``dropped`` with the number of rows that the monitor will miss."""
 
     def __init__(self, path: Path, dropped: Callable[[int], None]) -> None:
@@ -43,7 +43,7 @@ class Handover:
         self._socket: socket.socket | None = None
         self._waiting = False
 
-    def offer(self, predicted: Predicted) -> None:
+    def offer(self, predicted: PredictedBatch) -> None:
         """Hand over rows without waiting."""
         self._served += len(predicted.ids)
         try:
@@ -71,7 +71,7 @@ class Handover:
         self._disconnect()
         self._drop_backlog()
 
-    def _batch(self, predicted: Predicted) -> Batch:
+    def _batch(self, predicted: PredictedBatch) -> Batch:
         return Batch(
             self._server,
             self._served,
@@ -194,5 +194,5 @@ def _most_rows(batch: Batch) -> int:
     return max(1, PACKET_LIMIT // row)
 
 
-def _nothing() -> Predicted:
-    return Predicted(time.time(), [], [], np.empty((0, 0)), {}, np.empty((0, 1)), {})
+def _nothing() -> PredictedBatch:
+    return PredictedBatch(time.time(), [], [], np.empty((0, 0)), {}, np.empty((0, 1)), {})

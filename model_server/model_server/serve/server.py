@@ -32,23 +32,23 @@ from prometheus_client import start_http_server
 from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
 from ..prediction_id.ids import IdError, Signer, read_key
-from ..runtime.paths import leave_message, place
+from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import listen, port
-from ..runtime.workers import Link
-from .access.access import Doors, open_doors
+from ..runtime.workers import WorkerChannel
+from .access.access import AccessControl, build_access_control
 from .admission import Admission
 from .errors import StartRefused
-from .graceful_shutdown import DrainingServer, Traffic
-from .http.auth_middleware import Gate
+from .graceful_shutdown import DrainingServer, InFlightRequests
+from .http.auth_middleware import AuthMiddleware
 from .http.connection import protocol
-from .http.endpoints import Parts, create_app
-from .http.fast_path import Hot
+from .http.endpoints import ServerServices, create_app
+from .http.fast_path import FastPathContext
 from .http.unix_listener import listen_locally
 from .inference.batcher import Batcher
-from .inference.data_plane import DataPlane, Predicted, ServedModel
-from .labels import FeedbackPlane, Forwarder
-from .limits import Limits
-from .row_sender import Handover
+from .inference.data_plane import DataPlane, PredictedBatch, ServedModel
+from .labels import FeedbackPlane, LabelForwarder
+from .limits import ServerLimits
+from .row_sender import RowSender
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces
 
@@ -61,7 +61,7 @@ _TICK_SECONDS = 1.0
 _OBJECTS = 20_000
 
 
-def run_server(document: PodDocument, link: Link | None = None) -> int:
+def run_server(document: PodDocument, link: WorkerChannel | None = None) -> int:
     """Serve the pod's bundle until SIGTERM; return the exit code, 1 with the reason as termination message.
 
     Args:
@@ -71,7 +71,7 @@ def run_server(document: PodDocument, link: Link | None = None) -> int:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
     try:
-        limits = Limits.of(document.serving or ServerSettings())
+        limits = ServerLimits.of(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
         uvloop.run(_serve(document, limits, plane, key, link))
     except (BundleRefused, StartRefused, IdError) as error:
@@ -81,7 +81,7 @@ def run_server(document: PodDocument, link: Link | None = None) -> int:
     return 0
 
 
-def prepare(document: PodDocument, limits: Limits) -> tuple[DataPlane, bytes]:
+def prepare(document: PodDocument, limits: ServerLimits) -> tuple[DataPlane, bytes]:
     """Open the bundle and warm up; return the data plane and the key of prediction ids.
 
     Raises:
@@ -90,8 +90,8 @@ def prepare(document: PodDocument, limits: Limits) -> tuple[DataPlane, bytes]:
         IdError: there is no usable key.
 
     """
-    key = read_key(place(PATH_PREDICTION_KEY))
-    bundle = open_bundle(place(PATH_BUNDLE), document.artifact.digest)
+    key = read_key(resolve_path(PATH_PREDICTION_KEY))
+    bundle = open_bundle(resolve_path(PATH_BUNDLE), document.artifact.digest)
     estimator = bundle.manifest.estimator.value if bundle.manifest.estimator else "unknown"
     model = ServedModel(document.model, document.version, bundle.schema, bundle.predictor, estimator, bundle.golden.tolerance)
     plane = DataPlane(model, Signer(key, document.version), limits.rows)
@@ -99,24 +99,24 @@ def prepare(document: PodDocument, limits: Limits) -> tuple[DataPlane, bytes]:
     return plane, key
 
 
-async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: bytes, link: Link | None) -> None:
+async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, key: bytes, link: WorkerChannel | None) -> None:
     model = plane.model
     metrics = ServerMetrics(document.namespace, model.name, model.version)
     metrics.describe(model.predictor.engine, model.estimator)
-    doors = await open_doors(document, metrics)
-    handover = Handover(place(SOCKET_ROWS), metrics.dropped)
+    doors = await build_access_control(document, metrics)
+    handover = RowSender(resolve_path(SOCKET_ROWS), metrics.dropped)
     recorder = _recorder(document, model, metrics)
     traces = Traces(recorder)
 
-    def told(predicted: Predicted) -> None:
+    def told(predicted: PredictedBatch) -> None:
         handover.offer(predicted)
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     batcher = Batcher(plane, limits, told, metrics)
-    async with aclosing(Forwarder(place(SOCKET_FEEDBACK))) as forwarder:
+    async with aclosing(LabelForwarder(resolve_path(SOCKET_FEEDBACK))) as forwarder:
         feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
         admission = Admission(limits)
-        parts = Parts(
+        parts = ServerServices(
             plane,
             feedback,
             forwarder,
@@ -127,18 +127,18 @@ async def _serve(document: PodDocument, limits: Limits, plane: DataPlane, key: b
             lambda: not traffic.draining and (link is None or link.all_ready),
             document.authentication,
         )
-        traffic = Traffic(create_app(parts))
+        traffic = InFlightRequests(create_app(parts))
         metrics.watch(lambda: traffic.in_flight)
         if link is None:  # else the parent tells the metrics of all workers
             start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
-        hot = Hot(plane, batcher, admission, traffic, metrics, limits, traces)
+        hot = FastPathContext(plane, batcher, admission, traffic, metrics, limits, traces)
         from .grpc.server import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
 
         drain = duration(document.drain).total_seconds()
         rpc = RpcServer(parts, traffic, doors, limits, drain)
         await rpc.start()
         server = DrainingServer(_config(traffic, hot, doors, metrics), traffic, drain)
-        local = await listen_locally(place(SOCKET_SERVER), _config(traffic, hot, Doors(), metrics), server)
+        local = await listen_locally(resolve_path(SOCKET_SERVER), _config(traffic, hot, AccessControl(), metrics), server)
         ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server, doors, link)))
         socket = listen(PORT_REST, _BACKLOG, shared=limits.workers > 1)
         _calm_collector()
@@ -164,10 +164,10 @@ def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics)
     return SpanRecorder(document.tracing, document.namespace, model, metrics.spans)
 
 
-def _config(traffic: Traffic, hot: Hot, doors: Doors, metrics: ServerMetrics) -> uvicorn.Config:
+def _config(traffic: InFlightRequests, hot: FastPathContext, doors: AccessControl, metrics: ServerMetrics) -> uvicorn.Config:
     certificate = doors.certificate
     return uvicorn.Config(
-        Gate(traffic, doors.callers, metrics) if doors.callers else traffic,
+        AuthMiddleware(traffic, doors.callers, metrics) if doors.callers else traffic,
         http=protocol(hot, doors.callers),
         ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
         loop="uvloop",
@@ -188,7 +188,9 @@ def _calm_collector() -> None:
     gc.set_threshold(_OBJECTS, 20, 50)
 
 
-def _look(handover: Handover, batcher: Batcher, hot: Hot, server: DrainingServer, doors: Doors, link: Link | None) -> None:
+def _look(
+    handover: RowSender, batcher: Batcher, hot: FastPathContext, server: DrainingServer, doors: AccessControl, link: WorkerChannel | None
+) -> None:
     if link is not None:
         link.beat()
     handover.tell_served()

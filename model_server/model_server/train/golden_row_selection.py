@@ -11,7 +11,7 @@ from mlmodel_contract.manifest import ColumnType
 
 from ..bundle.engine import Predictor
 from ..bundle.json_rows import to_columns, to_rows
-from .data.training_rows import Rows
+from .data.training_rows import TrainingRows
 
 _REAL = 24
 _TOLERANCE = 1e-9
@@ -20,7 +20,7 @@ _TOLERANCE = 1e-9
 _UNSEEN = "a category that no row ever had"
 
 
-def golden_rows(schema: BundleSchema, rows: Rows, predictor: Predictor) -> GoldenRows:
+def golden_rows(schema: BundleSchema, rows: TrainingRows, predictor: Predictor) -> GoldenRows:
     """Return rows spread over the given ones, the same with values missing or categories unseen, and their predictions."""
     spread = np.linspace(0, len(rows) - 1, min(_REAL, len(rows)), dtype=np.int64)
     real = to_rows({name: values[spread] for name, values in rows.columns.items()}, schema.features)

@@ -12,27 +12,27 @@ from mlmodel_contract.manifest import Candidate, Scalar, Search
 
 
 @dataclass(frozen=True)
-class Draw:
+class SampledCandidate:
     """A candidate with the parameters to set; empty parameters are scikit-learn's defaults."""
 
     candidate: Candidate
     parameters: Mapping[str, Scalar]
 
 
-def draw(candidates: Sequence[Candidate], run: int, index: int) -> Draw | None:
+def sample_candidate(candidates: Sequence[Candidate], run: int, index: int) -> SampledCandidate | None:
     """Return what trial ``index`` tries; None where every candidate without a search was tried already.
 
     Candidates take turns: first each with its fixed parameters alone, then those with a search, each with newly drawn values.
     """
     if index < len(candidates):
-        return Draw(candidates[index], candidates[index].parameters)
+        return SampledCandidate(candidates[index], candidates[index].parameters)
     searching = [candidate for candidate in candidates if candidate.search]
     if not searching:
         return None
     candidate = searching[(index - len(candidates)) % len(searching)]
     random = np.random.default_rng([run, index])
     drawn = {name: value_of(search, random) for name, search in sorted(candidate.search.items())}
-    return Draw(candidate, {**candidate.parameters, **drawn})
+    return SampledCandidate(candidate, {**candidate.parameters, **drawn})
 
 
 def value_of(search: Search, random: np.random.Generator) -> Scalar:

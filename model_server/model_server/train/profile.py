@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..binning.edge_search import cell_ends, end_below
 from ..binning.slots import Slots
-from .data.training_rows import Rows
+from .data.training_rows import TrainingRows
 from .evaluate.correlations import correlations
 from .evaluate.dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
 from .evaluate.losses import Floats
@@ -27,7 +27,7 @@ _TOP = 30
 _BOOLEANS = ["false", "true"]
 
 
-def profile(schema: BundleSchema, train: Rows, predictions: Floats, loss: LossReference) -> Profile:
+def profile(schema: BundleSchema, train: TrainingRows, predictions: Floats, loss: LossReference) -> Profile:
     """Return the profile of the training rows, and of the predictions (rows x classes, or rows x 1) and the loss on the holdout.
 
     Rows must be in time order, or their dependence is not seen.
@@ -50,7 +50,7 @@ def watched(predictions: Floats) -> Floats:
     return predictions[:, 1] if predictions.shape[1] == 2 else predictions.max(axis=1)
 
 
-def _feature(column: SchemaColumn, train: Rows) -> tuple[FeatureProfile, NDArray[np.int64]]:
+def _feature(column: SchemaColumn, train: TrainingRows) -> tuple[FeatureProfile, NDArray[np.int64]]:
     """Return the feature's profile and the slot of each row."""
     values = train.columns[column.name]
     if column.type is ColumnType.NUMBER:

@@ -15,7 +15,7 @@ from ..resources import names
 from ..snapshot import Snapshot
 from . import children, feed, rollout, run_start
 from .conditions import conditions
-from .desired_state import Decision, soonest, stamp
+from .desired_state import DesiredState, soonest, stamp
 from .drift import Figures, Watched, watch
 from .run_stages import RunStep, advance
 
@@ -23,7 +23,7 @@ KEPT_DECISIONS = 20
 _POLL_RUNNING_SECONDS = 15.0
 
 
-def decide(snapshot: Snapshot, config: Config, now: datetime) -> Decision:
+def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     """Return the desired state of everything that belongs to the model."""
     model = snapshot.model
     watched = watch(snapshot, now)
@@ -42,7 +42,7 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> Decision:
     status = _finished(snapshot, status, served, log, now)
     kept = children.kept(snapshot, served, config)
     replaced = children.to_replace(snapshot, kept)
-    return Decision(
+    return DesiredState(
         status=status,
         time=now,
         versions=_version_statuses(snapshot, served, watched, now),

@@ -5,40 +5,40 @@ Not here: the figures, which the trainer measured on the holdout.
 
 from mlmodel_contract.manifest import Criterion, Objective
 from mlmodel_contract.run import PackageResult
-from mlmodel_contract.version import Decision, Metrics, Verdict
+from mlmodel_contract.version import Metrics, Verdict, VersionVerdict
 
 
-def judge(objective: Objective, package: PackageResult) -> Decision:
+def judge(objective: Objective, package: PackageResult) -> VersionVerdict:
     """Decide by the objective and the holdout's figures."""
     metrics = package.metrics or Metrics()
     missed = [criterion for criterion in objective.criteria if not _met(criterion, metrics)]
     if missed:
         told = "; ".join(f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}" for criterion in missed)
-        return Decision(verdict=Verdict.REJECTED, reason="CriterionMissed", message=told)
+        return VersionVerdict(verdict=Verdict.REJECTED, reason="CriterionMissed", message=told)
     slices = _missed_slices(objective, package)
     if slices:
-        return Decision(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:1024])
+        return VersionVerdict(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:1024])
     return _against_champion(objective, package, metrics)
 
 
-def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics) -> Decision:
+def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics) -> VersionVerdict:
     figures = ", ".join(f"{criterion.metric} {_value(criterion, metrics)}" for criterion in objective.criteria)
     comparison = package.comparison
     if comparison is None:
-        return Decision(verdict=Verdict.ACCEPTED, reason="CriteriaMet", message=f"all criteria are met on the holdout: {figures}")
+        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="CriteriaMet", message=f"all criteria are met on the holdout: {figures}")
     difference = comparison.difference
     told = (
         f"against {comparison.champion} on the same rows the loss differs by {difference.value:+.4f} "
         f"(95% between {difference.low:+.4f} and {difference.high:+.4f}); {figures}"
     )
     if difference.high < 0:
-        return Decision(verdict=Verdict.ACCEPTED, reason="BetterThanChampion", message=f"better: {told}")
+        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="BetterThanChampion", message=f"better: {told}")
     fallen = [criterion for criterion in objective.criteria if not _met(criterion, comparison.metrics)]
     if fallen and difference.value < 0:
         names = ", ".join(f"{criterion} (it has {_value(criterion, comparison.metrics)})" for criterion in fallen)
         told = f"not surely better, but the champion no longer meets {names}: {told}"
-        return Decision(verdict=Verdict.ACCEPTED, reason="ChampionMissesCriteria", message=told)
-    return Decision(verdict=Verdict.REJECTED, reason="NotBetter", message=f"not proven better: {told}")
+        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="ChampionMissesCriteria", message=told)
+    return VersionVerdict(verdict=Verdict.REJECTED, reason="NotBetter", message=f"not proven better: {told}")
 
 
 def _met(criterion: Criterion, metrics: Metrics) -> bool:

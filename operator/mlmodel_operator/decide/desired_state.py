@@ -13,7 +13,7 @@ from ..cluster.cache import Body, Ref
 
 
 @dataclass(frozen=True)
-class Decision:
+class DesiredState:
     """The desired state of everything that belongs to a model."""
 
     status: MLModelStatus

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from mlmodel_contract.base import duration
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, SliceStatus
-from mlmodel_detection import Evidence, Settings, judge
+from mlmodel_detection import Evidence, Settings, evaluate
 
 from ..cluster.cache import Ref
 from ..cluster.kinds import MONITOR_REPORT
@@ -69,7 +69,7 @@ def _judged(
         groups_on_holdout=tuple(version.spec.slices),
     )
     before = _evidence(version)
-    judgement = judge(before, reports, settings, now)
+    judgement = evaluate(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
     evidence = judgement.evidence.forget(gone)
     status = version.status.model_copy(update={"evidence": evidence.pack(), "drift": judgement.drift, "feed": judgement.feed})

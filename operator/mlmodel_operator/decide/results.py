@@ -11,7 +11,7 @@ from mlmodel_contract.run import PackageResult, PrepareResult, Stage, StageResul
 from pydantic import TypeAdapter, ValidationError
 
 from ..cluster.cache import Body
-from ..snapshot import Ending, Pod, Snapshot
+from ..snapshot import ContainerTermination, Pod, Snapshot
 
 Result = TypeVar("Result", PrepareResult, TrialResult, PackageResult, VerifyResult)
 _RESULT: TypeAdapter[StageResult] = TypeAdapter(StageResult)
@@ -102,7 +102,7 @@ def last_failure(pods: list[Pod]) -> Failure | None:
     return Failure(pod.reason or endings[-1].reason or "Error", _sentence(pod, endings[-1]))
 
 
-def _sentence(pod: Pod, ending: Ending) -> str:
+def _sentence(pod: Pod, ending: ContainerTermination) -> str:
     """Say how the pod ended: what befell it as a whole, such as its deadline, tells more than that its container was killed."""
     lines = [line.strip() for line in ending.message.splitlines() if line.strip()]
     said = _SENTENCES.get(pod.reason or ending.reason) or pod.message or f"ended with exit code {ending.exit_code}"

@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 from mlmodel_contract.run import PackageResult, PrepareResult, Problem, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
 from mlmodel_contract.version import Artifact, ModelVersionSpec, Verdict
-from mlmodel_contract.version import Decision as VersionDecision
+from mlmodel_contract.version import VersionVerdict as VersionDecision
 
 from ..cluster.cache import Body
 from ..config import Config

@@ -30,31 +30,31 @@ LABELS_DUE = 100
 
 
 @dataclass(frozen=True)
-class Start:
+class RunRequest:
     """A run that starts now."""
 
     reason: Reason
     message: str
 
 
-def next_start(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> Start | None:
+def next_start(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunRequest | None:
     """Return the run to start now, if any; ``status`` is the status after the other decisions of this look."""
     model = snapshot.model
     if (status.run is not None and status.run.state == "Running") or status.candidate is not None or model.spec.suspend:
         return None
     if model.retrain is not None and model.retrain != status.retraining.handled_retrain:
-        return Start(Reason.MANUAL, f"a person asked for it (mlmodel.dev/retrain: {model.retrain})"[:1024])
+        return RunRequest(Reason.MANUAL, f"a person asked for it (mlmodel.dev/retrain: {model.retrain})"[:1024])
     if status.run is None:
-        return Start(Reason.INITIAL, "the first run of this model")
+        return RunRequest(Reason.INITIAL, "the first run of this model")
     if status.run.spec_digest != spec_digest(model.spec):
-        return Start(Reason.SPEC_CHANGED, "the spec's data, training, model or criteria changed")
+        return RunRequest(Reason.SPEC_CHANGED, "the spec's data, training, model or criteria changed")
     if status.run.state == "Cancelled":
-        return Start(status.run.reason, f"run {status.run.number} was cancelled: {status.run.progress}")
+        return RunRequest(status.run.reason, f"run {status.run.number} was cancelled: {status.run.progress}")
     if gave_up(model, status.retraining) or not cooled_down(status.retraining, now):
         return None
     if status.live is None or (outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
-        return Start(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
+        return RunRequest(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
     if model.spec.training is None:
         return None
     return by_monitoring(model.spec.retraining.triggers, status.drift, status.feed) or _by_schedule(model, status, now)
@@ -71,25 +71,25 @@ def outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:
     return run is not None and (run.spec_digest != present or failed)
 
 
-def by_monitoring(triggers: Collection[Trigger], drift: DriftStatus | None, feed: FeedStatus | None) -> Start | None:
+def by_monitoring(triggers: Collection[Trigger], drift: DriftStatus | None, feed: FeedStatus | None) -> RunRequest | None:
     """Return the run that the verdicts ask for: harm, or drift where labels cannot tell of harm; nothing is learnt from a broken feed."""
     if drift is None or is_broken(feed):
         return None
     if Trigger.PERFORMANCE in triggers and drift.harm == "Confirmed":
-        return Start(Reason.PERFORMANCE, drift.message)
+        return RunRequest(Reason.PERFORMANCE, drift.message)
     if Trigger.DRIFT in triggers and drift.state == "Confirmed":
         if drift.harm == "Confirmed":
-            return Start(Reason.DRIFT, drift.message)
+            return RunRequest(Reason.DRIFT, drift.message)
         if drift.harm == "Unknown" and drift.due >= LABELS_DUE and drift.labels < LEAST_COVERAGE * drift.due:
-            return Start(Reason.DRIFT, f"{drift.message}; labels are not available to tell whether it harms")
+            return RunRequest(Reason.DRIFT, f"{drift.message}; labels are not available to tell whether it harms")
     return None
 
 
-def _by_schedule(model: Model, status: MLModelStatus, now: datetime) -> Start | None:
+def _by_schedule(model: Model, status: MLModelStatus, now: datetime) -> RunRequest | None:
     due = last_scheduled(model, status, now)
     if due is None:
         return None
-    return Start(Reason.SCHEDULE, f"the schedule '{model.spec.retraining.schedule}' was due at {stamp(due)}")
+    return RunRequest(Reason.SCHEDULE, f"the schedule '{model.spec.retraining.schedule}' was due at {stamp(due)}")
 
 
 def last_scheduled(model: Model, status: MLModelStatus, now: datetime) -> datetime | None:
@@ -124,7 +124,7 @@ def seconds_to_schedule(model: Model, now: datetime) -> float | None:
     return max(1.0, (next(CronSim(model.spec.retraining.schedule, now)) - now).total_seconds())
 
 
-def start(snapshot: Snapshot, status: MLModelStatus, wanted: Start, now: datetime) -> tuple[RunStatus, RetrainingStatus]:
+def start(snapshot: Snapshot, status: MLModelStatus, wanted: RunRequest, now: datetime) -> tuple[RunStatus, RetrainingStatus]:
     """Return the new run and what retraining remembers of its start."""
     model = snapshot.model
     compared = model.spec.training is not None and not outdated(snapshot, status)

@@ -9,7 +9,7 @@ from typing import Any
 from mlmodel_contract.base import duration
 from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE
 
-from ..config import Store
+from ..config import StoreSettings
 from ..snapshot import Model
 from .names import store_claim
 
@@ -28,7 +28,7 @@ CONTAINER_SECURITY: dict[str, Any] = {
 }
 
 
-def store_uri(model: Model, store: Store) -> str:
+def store_uri(model: Model, store: StoreSettings) -> str:
     """URI below which everything of the model lies; a later model of the same name must not learn from what this one leaves in a bucket."""
     if store.is_claim:
         return f"pvc://{store_claim(model)}"

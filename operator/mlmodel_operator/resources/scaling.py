@@ -6,7 +6,7 @@ Not here: the number of replicas without an autoscaler (``decide/rollout.py``).
 from typing import Any
 
 from ..cluster.kinds import AUTOSCALER, CLAIM, DEPLOYMENT, DISRUPTION_BUDGET
-from ..config import Store
+from ..config import StoreSettings
 from ..snapshot import Model
 from . import names
 
@@ -38,7 +38,7 @@ def disruption_budget(model: Model, version: str) -> dict[str, Any]:
     }
 
 
-def claim(model: Model, store: Store) -> dict[str, Any]:
+def claim(model: Model, store: StoreSettings) -> dict[str, Any]:
     """Return the claim that a model's artifacts and captured rows lie in, where the store is no object store."""
     spec: dict[str, Any] = {"accessModes": [store.access_mode], "resources": {"requests": {"storage": store.size}}}
     return names.head(CLAIM) | {

@@ -10,9 +10,9 @@ from mlmodel_operator import metrics
 from mlmodel_operator.cluster.client import Client
 from mlmodel_operator.reconcile import Reconciler
 from model_server.monitor.capture import Archive, Destination, RowBuffer
-from model_server.monitor.label_files import DroppedLabels
+from model_server.monitor.label_files import LabelFileImporter
 from model_server.monitor.metrics import Reporting, Sources, registry
-from model_server.monitor.pod_counts import Book, Subject
+from model_server.monitor.pod_counts import PodCounts, Subject
 from model_server.monitor.spool import Spool
 from model_server.serve.telemetry.metrics import ServerMetrics
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -64,10 +64,10 @@ def _sidecar(folder: Path) -> Iterator[tuple[str, frozenset[str]]]:
     schema = BundleSchema.model_validate_json((folder / "bundle" / SCHEMA).read_text())
     profile = Profile.model_validate_json((folder / "bundle" / PROFILE).read_text())
     spool = Spool(folder / "spool")
-    book = Book(Subject("late", "late-v1", schema, profile, 60.0), spool)
+    book = PodCounts(Subject("late", "late-v1", schema, profile, 60.0), spool)
     archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, book.captured)
     with httpx.Client() as client:
-        dropped = DroppedLabels(str(folder / "feedback"), None, "pod", schema, client, "late")
+        dropped = LabelFileImporter(str(folder / "feedback"), None, "pod", schema, client, "late")
         yield from _samples(registry(_MODEL, Sources(book, RowBuffer(schema, 1.0), archive, dropped, Reporting())))
     spool.close()
 

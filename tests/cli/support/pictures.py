@@ -14,14 +14,14 @@ import numpy as np
 import typer
 from mlmodel_cli.histograms import Histogram
 from mlmodel_cli.render import by_evidence, told
-from mlmodel_cli.version_view import Counted, Seen, Verdicts
+from mlmodel_cli.version_view import Counted, Verdicts, VersionView
 from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGroup
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_contract.report import LossReference, MonitorReportSpec
 from mlmodel_contract.version import Estimate, Metrics
-from mlmodel_detection import Evidence, Judgement, Settings, judge
-from model_server.train.data.training_rows import Rows
+from mlmodel_detection import Evidence, MonitoringVerdict, Settings, evaluate
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from numpy.typing import NDArray
 from rich.console import Console
@@ -86,7 +86,7 @@ def main() -> None:
         typer.echo(f"{FOLDER}/{name}.svg: {seen.verdicts.drift.message}")
 
 
-def _drawn(name: str, seen: Seen) -> str:
+def _drawn(name: str, seen: VersionView) -> str:
     """Return the terminal as SVG, without the font that it would fetch from elsewhere."""
     console = Console(record=True, width=_WIDTH, file=StringIO(), highlight=False)
     console.print(f"$ kubectl mlmodel drift {_MODEL}")
@@ -96,24 +96,24 @@ def _drawn(name: str, seen: Seen) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=name), flags=re.DOTALL)
 
 
-def _lived(life: Life) -> Seen:
+def _lived(life: Life) -> VersionView:
     """Let a pod count rows bucket by bucket, and the operator judge each report."""
     random = np.random.default_rng(0)
     pod, evidence, now = _Pod(_known(random)), Evidence(), _START
     for number in range(1, _BUCKETS + 1):
         now += timedelta(minutes=3)
         report = pod.report(random, life, number)
-        judgement = judge(evidence, {"pod": report}, _SETTINGS, now)
+        judgement = evaluate(evidence, {"pod": report}, _SETTINGS, now)
         evidence = judgement.evidence
         if life.until and judgement.drift.state == life.until:
             break
     return _seen(judgement, report)
 
 
-def _seen(judgement: Judgement, report: MonitorReportSpec) -> Seen:
+def _seen(judgement: MonitoringVerdict, report: MonitorReportSpec) -> VersionView:
     histograms = tuple(Histogram(one.name, one.kind, tuple(one.slots), tuple(one.reference), tuple(one.live)) for one in report.features)
     verdicts = Verdicts(drift=judgement.drift, feed=judgement.feed, objective=judgement.criteria, slices=judgement.slices)
-    return Seen(_MODEL, _VERSION, True, verdicts, Counted(1, report.rows.counted, histograms, {}))
+    return VersionView(_MODEL, _VERSION, True, verdicts, Counted(1, report.rows.counted, histograms, {}))
 
 
 class _Pod:
@@ -139,7 +139,7 @@ def _known(random: np.random.Generator) -> Profile:
     chances = _predicted(columns)
     loss = -np.log(np.where(truth, chances[:, 1], chances[:, 0]))
     reference = LossReference(rows=len(loss), mean=float(loss.mean()), variance=float(loss.var()))
-    rows = Rows({name: np.array(values) for name, values in columns.items()}, np.zeros(len(truth)))
+    rows = TrainingRows({name: np.array(values) for name, values in columns.items()}, np.zeros(len(truth)))
     return profile(_schema(), rows, chances, reference)
 
 

@@ -10,10 +10,10 @@ from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LossReference
-from mlmodel_detection import Bucket, Correlations, DriftDetector, DriftState, FeatureReference
+from mlmodel_detection import Bucket, CorrelationReference, DriftDetector, DriftState, FeatureReference
 from mlmodel_detection.drift.change_points import log_weight, most_candidates
 from model_server.monitor.counting import RowCounter
-from model_server.train.data.training_rows import Rows
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from numpy.typing import NDArray
 
@@ -30,7 +30,7 @@ SCHEMA = BundleSchema(
 def trained(rows: Floats) -> Profile:
     """The profile of a model of these rows, which predicts y."""
     columns = dict(zip(NAMES, rows.T, strict=True))
-    return profile(SCHEMA, Rows(columns, rows[:, 0]), rows[:, 1:2], LossReference(rows=1, mean=0, variance=0))
+    return profile(SCHEMA, TrainingRows(columns, rows[:, 0]), rows[:, 1:2], LossReference(rows=1, mean=0, variance=0))
 
 
 def counted(known: Profile, rows: Floats) -> Bucket:
@@ -42,7 +42,7 @@ def counted(known: Profile, rows: Floats) -> Bucket:
 def watching(known: Profile, level: float = 0.005, tolerance: float = 0.05) -> DriftDetector:
     references = tuple(FeatureReference.of(one) for one in RowCounter(known, SCHEMA).features())
     pairs = known.correlations
-    return DriftDetector(references, level, tolerance, Correlations.of(pairs) if pairs else None)
+    return DriftDetector(references, level, tolerance, CorrelationReference.of(pairs) if pairs else None)
 
 
 def correlated(random: np.random.Generator, rows: int, correlation: float) -> Floats:

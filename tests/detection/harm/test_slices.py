@@ -8,7 +8,7 @@ from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts
 from mlmodel_contract.version import SliceMetrics
-from mlmodel_detection import Evidence, Judgement, Refusal, judge
+from mlmodel_detection import Evidence, MonitoringVerdict, RefusalReason, evaluate
 
 from tests.detection.support.reports import NOW, SETTINGS, features, report, scored
 
@@ -41,9 +41,9 @@ def whole(*parts: LabelCounts) -> LabelCounts:
     return LabelCounts(**sums, **bins)
 
 
-def look(bad: LabelCounts, good: LabelCounts) -> Judgement:
+def look(bad: LabelCounts, good: LabelCounts) -> MonitoringVerdict:
     one = report(MADE, LIVE, 1, whole(bad, good), {GROUP: bad, OTHER: good})
-    return judge(Evidence(), {"pod": one}, WATCHED, NOW)
+    return evaluate(Evidence(), {"pod": one}, WATCHED, NOW)
 
 
 def test_a_group_that_misses_a_criterion_is_harm_though_the_whole_keeps_it() -> None:
@@ -72,9 +72,9 @@ def test_a_group_with_too_few_labels_is_not_judged(rows: int) -> None:
 def test_harm_in_a_group_that_is_no_longer_declared_is_forgotten() -> None:
     bad, good = labelled(RANDOM, 600, 0.4), labelled(RANDOM, 8_000, 0.8)
     reports = {"pod": report(MADE, LIVE, 1, whole(bad, good), {GROUP: bad, OTHER: good})}
-    known = judge(Evidence(), reports, WATCHED, NOW)
+    known = evaluate(Evidence(), reports, WATCHED, NOW)
     assert known.drift.harm == "Confirmed"
-    assert judge(known.evidence, reports, replace(WATCHED, slices={}), NOW).drift.harm == "None"
+    assert evaluate(known.evidence, reports, replace(WATCHED, slices={}), NOW).drift.harm == "None"
 
 
 def test_groups_are_added_over_pods_and_survive_a_restart_of_the_operator() -> None:
@@ -83,12 +83,12 @@ def test_groups_are_added_over_pods_and_survive_a_restart_of_the_operator() -> N
         f"pod-{place}": report(MADE, [feature.draw(RANDOM, 3_000) for feature in MADE], 1, part, {GROUP: part, OTHER: LabelCounts()})
         for place, part in enumerate(parts)
     }
-    together = judge(Evidence(), reports, WATCHED, NOW)
+    together = evaluate(Evidence(), reports, WATCHED, NOW)
     assert not together.refused
     evidence = Evidence()
     for pod, one in reports.items():
-        evidence = Evidence.unpack(judge(evidence, {pod: one}, WATCHED, NOW).evidence.pack())
-    one_by_one = judge(evidence, {}, WATCHED, NOW)
+        evidence = Evidence.unpack(evaluate(evidence, {pod: one}, WATCHED, NOW).evidence.pack())
+    one_by_one = evaluate(evidence, {}, WATCHED, NOW)
     assert together.slices == one_by_one.slices
     assert together.slices[0].labels == 900
 
@@ -96,11 +96,11 @@ def test_groups_are_added_over_pods_and_survive_a_restart_of_the_operator() -> N
 def test_reports_whose_groups_cannot_be_are_refused() -> None:
     part = labelled(RANDOM, 300, 0.7)
     good = report(MADE, LIVE, 1, part, {GROUP: part})
-    known = judge(Evidence(), {"pod": good}, WATCHED, NOW).evidence
+    known = evaluate(Evidence(), {"pod": good}, WATCHED, NOW).evidence
     for groups in ({OTHER: part}, {}, {GROUP: part, OTHER: part}):
         other = report(MADE, LIVE, 1, part, groups)
-        assert judge(known, {"other": other}, WATCHED, NOW).refused == {"other": Refusal.INCONSISTENT}
+        assert evaluate(known, {"other": other}, WATCHED, NOW).refused == {"other": RefusalReason.INCONSISTENT}
     twice = good.model_copy(update={"groups": [*good.groups, *good.groups]})
     fewer = report(MADE, LIVE, 2, part, {GROUP: labelled(RANDOM, 200, 0.7)})
-    assert judge(Evidence(), {"pod": twice}, WATCHED, NOW).refused == {"pod": Refusal.INCONSISTENT}
-    assert judge(known, {"pod": fewer}, WATCHED, NOW).refused == {"pod": Refusal.DECREASED}
+    assert evaluate(Evidence(), {"pod": twice}, WATCHED, NOW).refused == {"pod": RefusalReason.INCONSISTENT}
+    assert evaluate(known, {"pod": fewer}, WATCHED, NOW).refused == {"pod": RefusalReason.DECREASED}

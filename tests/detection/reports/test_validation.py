@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlmodel_contract.report import FeatureCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
-from mlmodel_detection import Evidence, Judgement, Refusal, judge
+from mlmodel_detection import Evidence, MonitoringVerdict, RefusalReason, evaluate
 
 from tests.detection.support.reports import LOSS, NOW, SETTINGS, features, report, scored
 
@@ -20,11 +20,11 @@ PROBABILITY = RANDOM.beta(1, 1, 500)
 LABELS = scored(RANDOM.random(500) < PROBABILITY, PROBABILITY)
 OLD = report(MADE, EARLY, 4)
 GOOD = report(MADE, LIVE, 5, LABELS)
-KNOWN = judge(Evidence(), {"pod": GOOD}, SETTINGS, NOW)
+KNOWN = evaluate(Evidence(), {"pod": GOOD}, SETTINGS, NOW)
 
 
-def after(hostile: MonitorReportSpec, pod: str = "pod") -> Judgement:
-    return judge(KNOWN.evidence, {pod: hostile}, SETTINGS, NOW)
+def after(hostile: MonitorReportSpec, pod: str = "pod") -> MonitoringVerdict:
+    return evaluate(KNOWN.evidence, {pod: hostile}, SETTINGS, NOW)
 
 
 def with_feature(index: int = 0, **changes: Any) -> MonitorReportSpec:
@@ -54,64 +54,64 @@ def moved(slot: int, rows: int) -> list[int]:
     return live
 
 
-HOSTILE: list[tuple[str, Callable[[], MonitorReportSpec], Refusal]] = [
-    ("older", lambda: OLD, Refusal.STALE),
-    ("same sequence, other counts", lambda: OLD.model_copy(update={"sequence": 5}), Refusal.STALE),
-    ("newer, smaller counts", lambda: OLD.model_copy(update={"sequence": 6}), Refusal.DECREASED),
-    ("fewer labels", lambda: GOOD.model_copy(update={"labels": LabelCounts(), "sequence": 6}), Refusal.DECREASED),
-    ("another version", lambda: GOOD.model_copy(update={"version": "flights-v2", "sequence": 6}), Refusal.FOREIGN),
-    ("another contract", lambda: GOOD.model_copy(update={"contract": 99, "sequence": 6}), Refusal.FOREIGN),
-    ("negative count", lambda: with_feature(live=[-1, *moved(1, 1 + GOOD.features[0].live[0])[1:]]), Refusal.ABSURD),
-    ("not a number", lambda: with_feature(live=[float("nan"), *GOOD.features[0].live[1:]]), Refusal.ABSURD),
-    ("infinite", lambda: with_labels(loss=float("inf")), Refusal.ABSURD),
-    ("not a number as the loss", lambda: with_labels(loss=float("nan")), Refusal.ABSURD),
-    ("huge counts", lambda: scaled(10**9), Refusal.ABSURD),
-    ("huge sums", lambda: with_labels(loss=2**200, loss_squared=2**400), Refusal.ABSURD),
-    ("negative loss", lambda: with_labels(loss=-1), Refusal.ABSURD),
-    ("counts that do not sum to rows", lambda: with_feature(live=moved(3, 1)), Refusal.INCONSISTENT),
-    ("rows that no feature has", lambda: with_rows(counted=2_001), Refusal.INCONSISTENT),
-    ("more due than counted", lambda: with_rows(due=2_001), Refusal.INCONSISTENT),
-    ("more right than labelled", lambda: with_labels(correct=501), Refusal.INCONSISTENT),
-    ("a loss without its square", lambda: with_labels(loss=LABELS.loss * 1_000), Refusal.INCONSISTENT),
+HOSTILE: list[tuple[str, Callable[[], MonitorReportSpec], RefusalReason]] = [
+    ("older", lambda: OLD, RefusalReason.STALE),
+    ("same sequence, other counts", lambda: OLD.model_copy(update={"sequence": 5}), RefusalReason.STALE),
+    ("newer, smaller counts", lambda: OLD.model_copy(update={"sequence": 6}), RefusalReason.DECREASED),
+    ("fewer labels", lambda: GOOD.model_copy(update={"labels": LabelCounts(), "sequence": 6}), RefusalReason.DECREASED),
+    ("another version", lambda: GOOD.model_copy(update={"version": "flights-v2", "sequence": 6}), RefusalReason.FOREIGN),
+    ("another contract", lambda: GOOD.model_copy(update={"contract": 99, "sequence": 6}), RefusalReason.FOREIGN),
+    ("negative count", lambda: with_feature(live=[-1, *moved(1, 1 + GOOD.features[0].live[0])[1:]]), RefusalReason.ABSURD),
+    ("not a number", lambda: with_feature(live=[float("nan"), *GOOD.features[0].live[1:]]), RefusalReason.ABSURD),
+    ("infinite", lambda: with_labels(loss=float("inf")), RefusalReason.ABSURD),
+    ("not a number as the loss", lambda: with_labels(loss=float("nan")), RefusalReason.ABSURD),
+    ("huge counts", lambda: scaled(10**9), RefusalReason.ABSURD),
+    ("huge sums", lambda: with_labels(loss=2**200, loss_squared=2**400), RefusalReason.ABSURD),
+    ("negative loss", lambda: with_labels(loss=-1), RefusalReason.ABSURD),
+    ("counts that do not sum to rows", lambda: with_feature(live=moved(3, 1)), RefusalReason.INCONSISTENT),
+    ("rows that no feature has", lambda: with_rows(counted=2_001), RefusalReason.INCONSISTENT),
+    ("more due than counted", lambda: with_rows(due=2_001), RefusalReason.INCONSISTENT),
+    ("more right than labelled", lambda: with_labels(correct=501), RefusalReason.INCONSISTENT),
+    ("a loss without its square", lambda: with_labels(loss=LABELS.loss * 1_000), RefusalReason.INCONSISTENT),
     (
         "a loss that no probability has",
         lambda: with_labels(loss=LABELS.loss * 100, loss_squared=LABELS.loss_squared * 10_000),
-        Refusal.INCONSISTENT,
+        RefusalReason.INCONSISTENT,
     ),
-    ("scores of other rows", lambda: with_labels(scores_of_negatives=[1] * 100, scores_of_positives=[1] * 100), Refusal.INCONSISTENT),
-    ("half a histogram", lambda: with_labels(scores_of_negatives=[]), Refusal.INCONSISTENT),
-    ("another name", lambda: with_feature(name="y"), Refusal.INCONSISTENT),
-    ("a name twice", lambda: with_feature(name=MADE[1].name), Refusal.INCONSISTENT),
-    ("another reference", lambda: with_feature(reference=[1] * len(GOOD.features[0].reference)), Refusal.INCONSISTENT),
+    ("scores of other rows", lambda: with_labels(scores_of_negatives=[1] * 100, scores_of_positives=[1] * 100), RefusalReason.INCONSISTENT),
+    ("half a histogram", lambda: with_labels(scores_of_negatives=[]), RefusalReason.INCONSISTENT),
+    ("another name", lambda: with_feature(name="y"), RefusalReason.INCONSISTENT),
+    ("a name twice", lambda: with_feature(name=MADE[1].name), RefusalReason.INCONSISTENT),
+    ("another reference", lambda: with_feature(reference=[1] * len(GOOD.features[0].reference)), RefusalReason.INCONSISTENT),
     (
         "a slot more",
         lambda: with_feature(live=[*GOOD.features[0].live, 0], reference=[*GOOD.features[0].reference, 0]),
-        Refusal.INCONSISTENT,
+        RefusalReason.INCONSISTENT,
     ),
-    ("a slot less", lambda: with_feature(live=GOOD.features[0].live[:-1]), Refusal.INCONSISTENT),
-    ("more values out of range than rows", lambda: with_feature(outside=2_001), Refusal.INCONSISTENT),
-    ("a negative number out of range", lambda: with_feature(outside=-1), Refusal.ABSURD),
-    ("no design effect", lambda: with_feature(effect=0.5), Refusal.ABSURD),
-    ("a design effect that is no number", lambda: with_feature(effect=float("nan")), Refusal.ABSURD),
-    ("products of no correlations", lambda: GOOD.model_copy(update={"products": [1], "sequence": 6}), Refusal.INCONSISTENT),
-    ("no features", lambda: GOOD.model_copy(update={"features": [], "sequence": 6}), Refusal.INCONSISTENT),
+    ("a slot less", lambda: with_feature(live=GOOD.features[0].live[:-1]), RefusalReason.INCONSISTENT),
+    ("more values out of range than rows", lambda: with_feature(outside=2_001), RefusalReason.INCONSISTENT),
+    ("a negative number out of range", lambda: with_feature(outside=-1), RefusalReason.ABSURD),
+    ("no design effect", lambda: with_feature(effect=0.5), RefusalReason.ABSURD),
+    ("a design effect that is no number", lambda: with_feature(effect=float("nan")), RefusalReason.ABSURD),
+    ("products of no correlations", lambda: GOOD.model_copy(update={"products": [1], "sequence": 6}), RefusalReason.INCONSISTENT),
+    ("no features", lambda: GOOD.model_copy(update={"features": [], "sequence": 6}), RefusalReason.INCONSISTENT),
     (
         "another holdout",
         lambda: GOOD.model_copy(update={"loss_reference": LOSS.model_copy(update={"mean": 9.0}), "sequence": 6}),
-        Refusal.INCONSISTENT,
+        RefusalReason.INCONSISTENT,
     ),
     (
         "a holdout that is no number",
         lambda: GOOD.model_copy(
             update={"loss_reference": LossReference.model_construct(rows=9, mean=float("nan"), variance=1.0), "sequence": 6}
         ),
-        Refusal.ABSURD,
+        RefusalReason.ABSURD,
     ),
 ]
 
 
 @pytest.mark.parametrize(("make", "refusal"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
-def test_a_report_that_cannot_be_true_changes_nothing(make: Callable[[], MonitorReportSpec], refusal: Refusal) -> None:
+def test_a_report_that_cannot_be_true_changes_nothing(make: Callable[[], MonitorReportSpec], refusal: RefusalReason) -> None:
     judgement = after(make())
     assert judgement.refused == {"pod": refusal}
     assert not judgement.changed
@@ -119,22 +119,22 @@ def test_a_report_that_cannot_be_true_changes_nothing(make: Callable[[], Monitor
 
 
 def test_a_good_pod_counts_beside_a_hostile_one() -> None:
-    judgement = judge(KNOWN.evidence, {"bad": with_feature(live=moved(0, 5)), "new": GOOD}, SETTINGS, NOW)
-    assert judgement.refused == {"bad": Refusal.INCONSISTENT}
+    judgement = evaluate(KNOWN.evidence, {"bad": with_feature(live=moved(0, 5)), "new": GOOD}, SETTINGS, NOW)
+    assert judgement.refused == {"bad": RefusalReason.INCONSISTENT}
     assert judgement.drift.rows == 4_000
 
 
 def test_reports_in_any_order_end_in_the_same_counts() -> None:
-    forward = judge(judge(Evidence(), {"pod": OLD}, SETTINGS, NOW).evidence, {"pod": GOOD}, SETTINGS, NOW)
-    backward = judge(judge(Evidence(), {"pod": GOOD}, SETTINGS, NOW).evidence, {"pod": OLD}, SETTINGS, NOW)
+    forward = evaluate(evaluate(Evidence(), {"pod": OLD}, SETTINGS, NOW).evidence, {"pod": GOOD}, SETTINGS, NOW)
+    backward = evaluate(evaluate(Evidence(), {"pod": GOOD}, SETTINGS, NOW).evidence, {"pod": OLD}, SETTINGS, NOW)
     assert forward.drift.rows == backward.drift.rows == 2_000
     assert forward.evidence.total == backward.evidence.total
 
 
 def test_pods_beyond_the_room_of_a_status_are_refused_and_the_rest_still_counts() -> None:
     many = {f"pod-{index:04}": GOOD for index in range(600)}
-    judgement = judge(Evidence(), many, SETTINGS, NOW)
-    assert set(judgement.refused.values()) == {Refusal.FULL}
+    judgement = evaluate(Evidence(), many, SETTINGS, NOW)
+    assert set(judgement.refused.values()) == {RefusalReason.FULL}
     assert judgement.drift.rows == 2_000 * (600 - len(judgement.refused))
     assert len(judgement.evidence.pack()) < 1_000_000
 

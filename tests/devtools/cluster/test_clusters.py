@@ -11,7 +11,7 @@ from devtools.cluster import image_archives
 from devtools.cluster.clusters import pick
 from devtools.cluster.current import CurrentCluster
 from devtools.cluster.kind import KindCluster
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.progress import Steps
 
 QUIET = Steps(Console(file=io.StringIO()))
@@ -56,7 +56,7 @@ def test_local_is_picked_when_the_docker_engine_does_not_answer(programs: Path) 
 
 def test_an_unknown_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER", "cloud")
-    with pytest.raises(ClusterError, match="use local, kind or current"):
+    with pytest.raises(DevtoolsError, match="use local, kind or current"):
         pick()
 
 
@@ -77,14 +77,14 @@ def test_kind_creates_its_cluster_only_once(programs: Path) -> None:
 def test_the_current_cluster_needs_a_registry_before_anything_else(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGISTRY", raising=False)
     _pretend(programs, "kubectl")
-    with pytest.raises(ClusterError, match="needs REGISTRY=host/path"):
+    with pytest.raises(DevtoolsError, match="needs REGISTRY=host/path"):
         CurrentCluster().up(QUIET)
     assert _calls(programs, "kubectl") == []
 
 
 def test_the_current_cluster_is_not_touched_without_a_yes(programs: Path) -> None:
     _pretend(programs, "kubectl", '"config current-context") echo production;;\n*server*) echo https://prod:6443;;')
-    with pytest.raises(ClusterError, match="'production' was not touched"):
+    with pytest.raises(DevtoolsError, match="'production' was not touched"):
         CurrentCluster().up(QUIET)
     assert not CurrentCluster().kubeconfig.exists()
 
@@ -110,5 +110,5 @@ def test_a_single_program_image_is_read_back(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_image_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_text("no")
-    with pytest.raises(ClusterError, match=r"x\.tar is not an image archive"):
+    with pytest.raises(DevtoolsError, match=r"x\.tar is not an image archive"):
         image_archives.read(tmp_path / "x.tar")

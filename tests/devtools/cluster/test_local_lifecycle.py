@@ -13,7 +13,7 @@ from devtools.cluster import host, leftovers
 from devtools.cluster.clusters import pick
 from devtools.cluster.settings import NODE_ADDRESS, PAUSE_IMAGE
 from devtools.commands import run
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.waiting import wait_until
 from tests.devtools.support.machine import Machine, machine, pod
 
@@ -74,7 +74,7 @@ def test_kills_and_a_reboot_are_survived_and_down_leaves_nothing(own_machine: Ma
     wait_until(lambda: _restarts(own) > 0 and _is_ready(own), "the pod runs again after the reboot", 90, pause=0.5)
 
     own.cluster("down")
-    with suppress(ClusterError):  # the kernel removes the links of pods a moment later
+    with suppress(DevtoolsError):  # the kernel removes the links of pods a moment later
         wait_until(lambda: own.traces() == before, "nothing is left", 20, pause=0.5)
     assert own.traces() == before
     own.cluster("down")  # nothing to do, and no complaint

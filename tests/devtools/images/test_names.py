@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.images import names
 
 OPERATOR = names.IMAGES["operator"]
@@ -51,5 +51,5 @@ def test_another_base_makes_another_image() -> None:
 
 
 def test_an_unknown_target_is_refused_by_name() -> None:
-    with pytest.raises(ClusterError, match="there is no image 'trainer': choose one of operator, model-server"):
+    with pytest.raises(DevtoolsError, match="there is no image 'trainer': choose one of operator, model-server"):
         names.image("trainer")

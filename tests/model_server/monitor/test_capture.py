@@ -10,14 +10,14 @@ import pyarrow.parquet
 import pytest
 from mlmodel_contract.environment import PATH_STORE
 
-from devtools.bundles import Model, late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.bundles import LinearModel, late_flights
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import flights, ids, labels, tensor
 
 pytestmark = pytest.mark.slow
 
 
-def captured(made: Pod, kind: str) -> list[Path]:
+def captured(made: ServerPod, kind: str) -> list[Path]:
     return sorted((made.path(PATH_STORE) / "x-store/models/x/captured" / kind).glob("**/*.parquet"))
 
 
@@ -150,7 +150,7 @@ def test_what_is_older_than_its_retention_is_deleted_and_nothing_else() -> None:
 def test_sensitive_columns_are_counted_and_not_kept() -> None:
     model = late_flights()
     secret = [column.model_copy(update={"sensitive": column.name in ("carrier", "wind")}) for column in model.schema.features]
-    with pod(Model(model.schema.model_copy(update={"features": secret}), model.weights)) as made:
+    with pod(LinearModel(model.schema.model_copy(update={"features": secret}), model.weights)) as made:
         made.start_both()
         assert made.infer(flights(4)).status_code == 200
         poll(lambda: captured(made, "rows"), "the file")
@@ -161,5 +161,5 @@ def test_sensitive_columns_are_counted_and_not_kept() -> None:
         }
 
 
-def _failed_again(made: Pod, before: float) -> bool:
+def _failed_again(made: ServerPod, before: float) -> bool:
     return made.monitored("store_failures_total") >= before + 2

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract.environment import PATH_STORE
-from model_server.monitor.label_files import DroppedLabels
+from model_server.monitor.label_files import LabelFileImporter
 from model_server.storage import Location, write_atomic
 
 from devtools.bundles import late_flights, minutes, species
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import flights, ids
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def result(folder: Path, name: str) -> dict[str, Any]:
 class TestAPod:
     """Server and sidecar as processes."""
 
-    def folder(self, made: Pod) -> Path:
+    def folder(self, made: ServerPod) -> Path:
         return made.path(PATH_STORE) / FOLDER
 
     def test_labels_of_files_are_scored_like_others(self) -> None:
@@ -123,9 +123,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / PATH_STORE.removeprefix("/") / FOLDER
 
 
-def sidecar(server: Server, name: str, model: Any = None) -> DroppedLabels:
+def sidecar(server: Server, name: str, model: Any = None) -> LabelFileImporter:
     client = httpx.Client(transport=httpx.MockTransport(server), base_url="http://server")
-    return DroppedLabels(f"pvc://{FOLDER}", None, name, (model or late_flights()).schema, client, "x")
+    return LabelFileImporter(f"pvc://{FOLDER}", None, name, (model or late_flights()).schema, client, "x")
 
 
 def test_each_file_is_taken_by_one_of_many_pods(folder: Path, server: Server) -> None:

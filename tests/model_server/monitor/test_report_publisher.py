@@ -13,7 +13,7 @@ from mlmodel_contract.report import MonitorReportSpec
 from devtools.bundles import late_flights
 from devtools.cluster.control_plane import ControlPlane
 from devtools.cluster.kubectl import Kubectl
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import flights, ids, labels, tensor
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ def settings(kubectl: Kubectl, namespace: str, request: pytest.FixtureRequest) -
     return {"namespace": namespace, "version_uid": kubectl.json("get", "modelversion", "x-v1")["metadata"]["uid"]}
 
 
-def connect(made: Pod, plane: ControlPlane, kubectl: Kubectl) -> None:
+def connect(made: ServerPod, plane: ControlPlane, kubectl: Kubectl) -> None:
     """Give the sidecar its token, as the kubelet projects it."""
     server = httpx.URL(plane.server)
     made.environment |= {"KUBERNETES_SERVICE_HOST": server.host, "KUBERNETES_SERVICE_PORT_HTTPS": str(server.port)}

@@ -6,17 +6,17 @@ import pytest
 from mlmodel_contract.environment import SOCKET_ROWS
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import flights, ids, labels
 
 pytestmark = pytest.mark.slow
 
 
-def counted(made: Pod) -> float:
+def counted(made: ServerPod) -> float:
     return made.monitored("rows_total", outcome="counted")
 
 
-def missed(made: Pod) -> float:
+def missed(made: ServerPod) -> float:
     return made.monitored("rows_total", outcome="missed")
 
 

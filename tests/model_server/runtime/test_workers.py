@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlmodel_contract.environment import PATH_TERMINATION
-from model_server.runtime.merged_metrics import Merged
+from model_server.runtime.merged_metrics import MergedCollector
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.openmetrics.exposition import generate_latest
 
@@ -95,7 +95,7 @@ def worker(rows: int, in_flight: int, seconds: float, started: float, trace: str
 
 def merged(*workers: str) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(Merged(lambda: workers))
+    registry.register(MergedCollector(lambda: workers))
     return registry
 
 

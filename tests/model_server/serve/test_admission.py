@@ -10,7 +10,7 @@ from mlmodel_contract.manifest import ServerSettings
 from model_server.runtime import cpu_limits
 from model_server.serve.admission import Admission
 from model_server.serve.errors import Overloaded, TooLarge, TooSlow
-from model_server.serve.limits import Limits
+from model_server.serve.limits import ServerLimits
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ async def stalling(started: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 def test_a_body_of_the_limit_is_taken_and_a_longer_one_is_not() -> None:
-    admission = Admission(Limits(body_bytes=100))
+    admission = Admission(ServerLimits(body_bytes=100))
     assert len(asyncio.run(take(admission, chunks(10, 10), None))) == 100
     with pytest.raises(TooLarge, match="100 bytes"):
         asyncio.run(take(admission, chunks(11, 10), None))
@@ -42,11 +42,11 @@ def test_a_body_of_the_limit_is_taken_and_a_longer_one_is_not() -> None:
 
 def test_a_body_that_stalls_is_given_up() -> None:
     with pytest.raises(TooSlow, match=r"0\.05 s"):
-        asyncio.run(take(Admission(Limits(body_seconds=0.05)), stalling(asyncio.Event()), None))
+        asyncio.run(take(Admission(ServerLimits(body_seconds=0.05)), stalling(asyncio.Event()), None))
 
 
 def test_all_bodies_together_are_bounded_and_what_is_given_up_makes_room() -> None:
-    admission = Admission(Limits(body_bytes=15, buffered_bytes=15))
+    admission = Admission(ServerLimits(body_bytes=15, buffered_bytes=15))
 
     async def scenario() -> None:
         started = asyncio.Event()
@@ -62,7 +62,7 @@ def test_all_bodies_together_are_bounded_and_what_is_given_up_makes_room() -> No
 
 
 def test_a_body_counts_until_its_request_is_done() -> None:
-    admission = Admission(Limits(body_bytes=15, buffered_bytes=15))
+    admission = Admission(ServerLimits(body_bytes=15, buffered_bytes=15))
 
     async def scenario() -> None:
         async with admission.received(chunks(1, 10), None):
@@ -82,4 +82,4 @@ def test_a_machine_of_many_processors_is_used_as_far_as_the_pod_may(
     (tmp_path / "cpu.max").write_text(limit)
     monkeypatch.setattr(cpu_limits, "_CGROUP", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
-    assert Limits.of(ServerSettings()).threads == threads
+    assert ServerLimits.of(ServerSettings()).threads == threads

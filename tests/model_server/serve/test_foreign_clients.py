@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.foreign_clients import run_client
 from tests.model_server.support.request_bodies import flights, outputs, tensor
 
@@ -30,7 +30,7 @@ NOT_TAKEN = {"triton_http": ["403", "one version"], "triton_grpc": ["FAILED_PREC
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[Pod]:
+def made() -> Iterator[ServerPod]:
     with pod(late_flights()) as started:
         started.serve()
         yield started
@@ -38,11 +38,11 @@ def made() -> Iterator[Pod]:
 
 
 @pytest.fixture(scope="module", params=CLIENTS)
-def client(request: pytest.FixtureRequest, made: Pod) -> tuple[str, dict[str, Any]]:
+def client(request: pytest.FixtureRequest, made: ServerPod) -> tuple[str, dict[str, Any]]:
     return request.param, run_client(request.param, made.url.removeprefix("http://"), made.grpc_address)
 
 
-def predicted(made: Pod, distance: list[float | None]) -> dict[str, Any]:
+def predicted(made: ServerPod, distance: list[float | None]) -> dict[str, Any]:
     """What the model gives for the clients' rows, by plain JSON."""
     columns = {
         "distance": tensor("distance", "FP64", distance),
@@ -54,7 +54,7 @@ def predicted(made: Pod, distance: list[float | None]) -> dict[str, Any]:
     return {name: found[name]["data"] for name in ("predict", "predict_proba")}
 
 
-def test_every_call_gives_what_plain_json_gives(made: Pod, client: tuple[str, dict[str, Any]]) -> None:
+def test_every_call_gives_what_plain_json_gives(made: ServerPod, client: tuple[str, dict[str, Any]]) -> None:
     name, calls = client
     expected = [predicted(made, [100.0, 200.0]), predicted(made, [100.0, None])]
     checked = 0

@@ -14,7 +14,7 @@ from mlmodel_contract.environment import PATH_BUNDLE, PATH_PREDICTION_KEY, PATH_
 from mlmodel_contract.version import Artifact
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import flights
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def test_overload_is_shed_and_the_rest_served() -> None:
         assert made.infer(flights(1)).status_code == 200
 
 
-def _changed_golden(made: Pod) -> None:
+def _changed_golden(made: ServerPod) -> None:
     """A prediction is another one, and all digests are right."""
     folder = made.path(PATH_BUNDLE)
     golden = json.loads((folder / "golden.json").read_text())
@@ -80,24 +80,24 @@ def _digest(file: Path) -> str:
     return f"sha256:{sha256(file.read_bytes()).hexdigest()}"
 
 
-def _changed_model(made: Pod) -> None:
+def _changed_model(made: ServerPod) -> None:
     (made.path(PATH_BUNDLE) / "model.onnx").write_bytes(b"something else")
 
 
-def _changed_manifest(made: Pod) -> None:
+def _changed_manifest(made: ServerPod) -> None:
     file = made.path(PATH_BUNDLE) / "manifest.json"
     file.write_text(file.read_text() + " ")
 
 
-def _no_key(made: Pod) -> None:
+def _no_key(made: ServerPod) -> None:
     made.path(PATH_PREDICTION_KEY).unlink()
 
 
-def _short_key(made: Pod) -> None:
+def _short_key(made: ServerPod) -> None:
     made.path(PATH_PREDICTION_KEY).write_bytes(b"short")
 
 
-def _bad_limit(made: Pod) -> None:
+def _bad_limit(made: ServerPod) -> None:
     made.environment["MLMODEL_MAX_BODY_BYTES"] = "8Mi"
 
 
@@ -112,14 +112,14 @@ def _bad_limit(made: Pod) -> None:
         (_bad_limit, "MLMODEL_MAX_BODY_BYTES is '8Mi'"),
     ],
 )
-def test_what_must_not_be_served_is_refused_with_the_reason(spoil: Callable[[Pod], None], part: str) -> None:
+def test_what_must_not_be_served_is_refused_with_the_reason(spoil: Callable[[ServerPod], None], part: str) -> None:
     with pod(late_flights()) as made:
         spoil(made)
         assert made.start("serve").wait(60) == 1
         assert part in made.path(PATH_TERMINATION).read_text()
 
 
-def _connected(made: Pod) -> socket.socket:
+def _connected(made: ServerPod) -> socket.socket:
     url = httpx.URL(made.url)
     return socket.create_connection((url.host, url.port or 80), timeout=20)
 

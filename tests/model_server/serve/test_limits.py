@@ -8,23 +8,23 @@ from typing import Any
 
 import httpx
 import pytest
-from mlmodel_contract.manifest import Batcher, ServerSettings
-from mlmodel_contract.manifest import Limits as Declared
-from model_server.serve.limits import Limits
+from mlmodel_contract.manifest import BatcherSettings, ServerSettings
+from mlmodel_contract.manifest import RequestLimits as Declared
+from model_server.serve.limits import ServerLimits
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.request_bodies import flights
 
 
 @contextmanager
-def served(**settings: Any) -> Iterator[Pod]:
+def served(**settings: Any) -> Iterator[ServerPod]:
     with pod(late_flights(), serving=settings) as made:
         made.serve()
         yield made
 
 
-def at_once(made: Pod, requests: int) -> list[httpx.Response]:
+def at_once(made: ServerPod, requests: int) -> list[httpx.Response]:
     with ThreadPoolExecutor(requests) as threads:
         return list(threads.map(lambda _: httpx.post(f"{made.model_url}/infer", json=flights(), timeout=30), range(requests)))
 
@@ -66,8 +66,10 @@ def test_a_request_past_the_timeout_is_given_up() -> None:
 
 
 def test_workers_share_what_is_the_pods() -> None:
-    settings = ServerSettings(workers=3, limits=Declared(max_requests=10, max_body_bytes=50 * 2**20), batcher=Batcher(max_batch_size=7))
-    one, whole = Limits.of(settings), Limits.of(ServerSettings())
+    settings = ServerSettings(
+        workers=3, limits=Declared(max_requests=10, max_body_bytes=50 * 2**20), batcher=BatcherSettings(max_batch_size=7)
+    )
+    one, whole = ServerLimits.of(settings), ServerLimits.of(ServerSettings())
     assert (one.requests, one.batch_rows, one.body_bytes) == (4, 7, 50 * 2**20)
     assert one.buffered_bytes == one.body_bytes > whole.buffered_bytes / 3
     assert one.threads == max(1, whole.threads // 3)
@@ -75,4 +77,4 @@ def test_workers_share_what_is_the_pods() -> None:
 
 
 def test_a_manifest_that_sets_nothing_has_the_servers_own_defaults() -> None:
-    assert Limits.of(ServerSettings()) == Limits(threads=Limits.of(ServerSettings()).threads)
+    assert ServerLimits.of(ServerSettings()) == ServerLimits(threads=ServerLimits.of(ServerSettings()).threads)

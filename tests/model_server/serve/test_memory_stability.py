@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.raw_http import LIVE, answers, connected, head, infer, read_all, read_status
 from tests.model_server.support.request_bodies import flights
 from tests.support.lengths import length
@@ -38,13 +38,13 @@ def descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def resident(made: Pod) -> int:
+def resident(made: ServerPod) -> int:
     """The server's resident memory in bytes."""
     status = Path(f"/proc/{made.processes['serve'].pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
-def one_by_one(made: Pod, count: int) -> None:
+def one_by_one(made: ServerPod, count: int) -> None:
     with connected(made) as connection:
         for _ in range(count):
             connection.sendall(infer())
@@ -71,7 +71,7 @@ def test_ten_thousand_idle_connections_cost_little_and_fail_nobody() -> None:
         assert made.served("requests_total", code="200") >= 3_101
 
 
-def a_round(made: Pod, number: int) -> None:
+def a_round(made: ServerPod, number: int) -> None:
     """Send requests that are predicted, malformed, of too many rows, too large, or given up; now and then more at once than are taken."""
     good = REQUESTS - 2 * len(WRONG) - 22
     poll(lambda: made.served("requests_in_flight") == 0, "the end of those that were given up")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_server.serve.grpc.messages import RpcCall
-from model_server.serve.http.kserve_v1 import V1Reader
+from model_server.serve.http.kserve_v1 import KServeV1Decoder
 from model_server.serve.http.oip_json import decode_infer
 from model_server.serve.inference.data_plane import DataPlane
 from model_server.serve.inference.tensors import InferRequest
@@ -50,7 +50,7 @@ def forms(served: DataPlane, rows: list[Json]) -> dict[str, InferRequest]:
         "inputs": [{**item, "shape": [len(rows), 1], "data": [[value] for value in item["data"]]} for item in request["inputs"][::-1]]
     }
     body, headers = binary(request)
-    v1 = V1Reader(served.model.schema)
+    v1 = KServeV1Decoder(served.model.schema)
     return {
         "flat": decode_infer(json.dumps(request).encode()),
         "nested": decode_infer(json.dumps(nested).encode()),

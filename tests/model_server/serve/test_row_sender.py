@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_server.serve.inference.data_plane import Predicted
-from model_server.serve.row_sender import Handover
+from model_server.serve.inference.data_plane import PredictedBatch
+from model_server.serve.row_sender import RowSender
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ from model_server.serve.row_sender import Handover
 )
 def test_rows_that_cannot_be_handed_over_are_dropped_and_counted(tmp_path: Path, columns: dict[str, Any], predictions: np.ndarray) -> None:
     dropped: list[int] = []
-    handover = Handover(tmp_path / "no-monitor", dropped.append)
-    handover.offer(Predicted(1.0, ["one", "two"], ["x"], np.zeros((2, 1)), columns, predictions, {}))
+    handover = RowSender(tmp_path / "no-monitor", dropped.append)
+    handover.offer(PredictedBatch(1.0, ["one", "two"], ["x"], np.zeros((2, 1)), columns, predictions, {}))
     assert sum(dropped) == 2

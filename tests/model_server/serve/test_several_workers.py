@@ -16,7 +16,7 @@ from mlmodel_contract.environment import PATH_BUNDLE, PATH_TERMINATION
 from model_server.serve.http.unix_listener import listen_locally
 
 from devtools.bundles import late_flights
-from devtools.pods import DEADLINE_SECONDS, Pod, pod, poll
+from devtools.pods import DEADLINE_SECONDS, ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import caller, packed
 from tests.model_server.support.request_bodies import flights, ids, labels, tensor
 
@@ -36,11 +36,11 @@ def runs(pid: int) -> bool:
         return False
 
 
-def rows_of_each(made: Pod) -> list[float]:
+def rows_of_each(made: ServerPod) -> list[float]:
     return [made.served("worker_rows_total", worker=worker) for worker in ("1", "2")]
 
 
-def infer_anew(made: Pod, rows: int = 1) -> httpx.Response:
+def infer_anew(made: ServerPod, rows: int = 1) -> httpx.Response:
     """Predict over a connection of its own."""
     return httpx.post(f"{made.model_url}/infer", json=flights(rows), timeout=30)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mlmodel_contract.environment import PATH_STORE
 
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.request_bodies import Json, ids, outputs, tensor
 from tests.model_server.support.training_runs import Run, flights
 
@@ -22,7 +22,7 @@ ESTIMATORS = {
 
 
 @pytest.fixture(params=ESTIMATORS)
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[Pod, Run, str]]:
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[ServerPod, Run, str]]:
     with pod(None, model="flights", version="flights-v1", store="pvc://store/flights") as made:
         run = Run(made.root, training={"trials": 1, "candidates": [{"name": "only", "estimator": ESTIMATORS[request.param]}]})
         run.write(flights(2_000))
@@ -52,7 +52,7 @@ def asked(rows: int, seed: int) -> tuple[Json, list[bool]]:
     return {"inputs": tensors}, table["late"]
 
 
-def test_the_way_of_a_trained_model(served: tuple[Pod, Run, str]) -> None:
+def test_the_way_of_a_trained_model(served: tuple[ServerPod, Run, str]) -> None:
     made, run, engine = served
     assert made.http.get(made.model_url).json()["parameters"]["engine"] == engine
     request, late = asked(300, seed=5)

@@ -6,10 +6,10 @@ from model_server.bundle.read import open_bundle
 from model_server.prediction_id.ids import Signer
 from model_server.serve.inference.data_plane import DataPlane, ServedModel
 
-from devtools.bundles import Model, write_bundle
+from devtools.bundles import LinearModel, write_bundle
 
 
-def plane(folder: Path, model: Model, max_rows: int = 1000) -> DataPlane:
+def plane(folder: Path, model: LinearModel, max_rows: int = 1000) -> DataPlane:
     digest = write_bundle(folder, model, "x-v1")
     bundle = open_bundle(folder, digest)
     made = DataPlane(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from model_server.serve.errors import ServeError
 from model_server.serve.grpc.messages import RpcCall
-from model_server.serve.http.kserve_v1 import V1Reader
+from model_server.serve.http.kserve_v1 import KServeV1Decoder
 from model_server.serve.http.kserve_v1 import encode as encode_v1
 from model_server.serve.http.oip_json import InferCall
 from model_server.serve.inference.data_plane import DataPlane
@@ -43,7 +43,7 @@ def doors(plane: DataPlane) -> Mapping[str, Door]:
         call = RpcCall(body, plane.find)
         return answered(call.decode, call.encode)
 
-    reader = V1Reader(plane.model.schema)
+    reader = KServeV1Decoder(plane.model.schema)
     return {
         "JSON": lambda body, _length: mixed(body, None),
         "bytes": mixed,

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from devtools.pods import Pod
+from devtools.pods import ServerPod
 from tests.model_server.support.request_bodies import flights
 
 PATH = "/v2/models/x/infer"
@@ -31,7 +31,7 @@ LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @contextmanager
-def connected(made: Pod, sent: bytes = b"") -> Iterator[socket.socket]:
+def connected(made: ServerPod, sent: bytes = b"") -> Iterator[socket.socket]:
     url = httpx.URL(made.url)
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
         connection.sendall(sent)

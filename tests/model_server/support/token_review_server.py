@@ -13,7 +13,7 @@ from typing import Any
 
 from mlmodel_contract.environment import PATH_TOKEN
 
-from devtools.pods import Pod
+from devtools.pods import ServerPod
 from tests.model_server.support.mounted_secrets import Pair, pair
 
 
@@ -47,7 +47,7 @@ class Api:
 
 
 @contextmanager
-def listening(api: Api, made: Pod) -> Iterator[None]:
+def listening(api: Api, made: ServerPod) -> Iterator[None]:
     """Answer as the API server of the pod's cluster."""
 
     class Handler(BaseHTTPRequestHandler):

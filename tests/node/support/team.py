@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devtools.cluster.kubectl import Kubectl, items
-from devtools.errors import ClusterError
+from devtools.errors import DevtoolsError
 from devtools.waiting import wait_until
 from tests.node.support import manifests
 from tests.node.support.manifests import Body
@@ -55,7 +55,7 @@ class Team:
         """Look once a second until it is so; the test fails when it never is."""
         try:
             wait_until(lambda: bool(check()), what, seconds, pause=1)
-        except ClusterError as error:
+        except DevtoolsError as error:
             raise AssertionError(str(error)) from error
 
     def wait_live(self, name: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from mlmodel_contract.environment import ENV_POD
-from mlmodel_contract.manifest import Batcher, Limits, ServerSettings, Tracing
+from mlmodel_contract.manifest import BatcherSettings, RequestLimits, ServerSettings, Tracing
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.cache import Ref
@@ -220,7 +220,7 @@ def test_settings_of_the_server_are_rolled_out_in_place() -> None:
         }
     )
     assert _told(story).serving == ServerSettings(
-        workers=2, batcher=Batcher(max_batch_size=256, max_latency="2ms"), limits=Limits(max_requests=10), timeout="1m"
+        workers=2, batcher=BatcherSettings(max_batch_size=256, max_latency="2ms"), limits=RequestLimits(max_requests=10), timeout="1m"
     )
     assert story.run_number == 1
 

@@ -20,7 +20,7 @@ from mlmodel_operator.cluster.informers import selector
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, ML_MODEL, MODEL_VERSION, SERVICE, WATCHED
 from mlmodel_operator.config import Config
 from mlmodel_operator.decide import decide
-from mlmodel_operator.decide.desired_state import Decision
+from mlmodel_operator.decide.desired_state import DesiredState
 from mlmodel_operator.snapshot import Snapshot, gather
 
 from tests.operator.support import manifests, players
@@ -67,7 +67,7 @@ class Story:
         assert snapshot is not None
         return snapshot
 
-    def take_turn(self) -> Decision:
+    def take_turn(self) -> DesiredState:
         """Decide on what is in the cache, and act."""
         snapshot = self.snapshot()
         decision = decide(snapshot, self.config, self.now)
@@ -77,7 +77,7 @@ class Story:
         assert len(running) <= 1, f"two runs at once: {running}, {self.world.names(JOB)}"
         return decision
 
-    def settle(self) -> Decision:
+    def settle(self) -> DesiredState:
         """Take turns until one writes nothing; the world must come to rest."""
         for _ in range(MOST_TURNS):
             before = self.world.writes.total()
@@ -96,14 +96,14 @@ class Story:
             listed, version = finished(self.world.list_all(kind, None, selector(kind)))
             self.cache.replace(kind, listed, version)
 
-    def wait(self, **length: float) -> Decision:
+    def wait(self, **length: float) -> DesiredState:
         """Let time pass, then settle."""
         self.now += timedelta(**length)
         return self.settle()
 
     # What others do; the operator then settles.
 
-    def ends(self, stage: Stage, *results: StageResult, run: int | None = None) -> Decision:
+    def ends(self, stage: Stage, *results: StageResult, run: int | None = None) -> DesiredState:
         """Let a stage of the present run end with these results; fine ones by default."""
         number = run or self.run_number
         champion = self.status.run.champion if self.status.run else None
@@ -111,28 +111,28 @@ class Story:
         players.complete(self.world, number, stage, messages, self.now)
         return self.settle()
 
-    def run_through(self, package: StageResult | None = None) -> Decision:
+    def run_through(self, package: StageResult | None = None) -> DesiredState:
         """Let the present run pass all its stages."""
         self.ends(Stage.PREPARE)
         self.ends(Stage.TRAIN)
         self.ends(Stage.PACKAGE, *([package] if package else []))
         return self.ends(Stage.VERIFY)
 
-    def go_live(self) -> Decision:
+    def go_live(self) -> DesiredState:
         """Bring the first version to live."""
         self.settle()
         self.run_through()
         return self.ready(f"{NAME}-v1")
 
-    def ready(self, version: str, pods: int | None = None) -> Decision:
+    def ready(self, version: str, pods: int | None = None) -> DesiredState:
         players.set_ready(self.world, version, pods)
         return self.settle()
 
-    def reports(self, version: str, seen: players.Live, *, pod: str | None = None, sequence: int = 1) -> Decision:
+    def reports(self, version: str, seen: players.Live, *, pod: str | None = None, sequence: int = 1) -> DesiredState:
         players.report(self.world, pod or f"{version}-0", version, seen, sequence, self.now)
         return self.settle()
 
-    def edit(self, **parts: Any) -> Decision:
+    def edit(self, **parts: Any) -> DesiredState:
         """Change top-level parts of the spec; None removes one."""
 
         def change(body: Body) -> None:
@@ -141,7 +141,7 @@ class Story:
         self.world.change(ML_MODEL, NAME, change)
         return self.settle()
 
-    def annotate(self, **annotations: str) -> Decision:
+    def annotate(self, **annotations: str) -> DesiredState:
         """Set annotations mlmodel.dev/NAME."""
         named = {f"mlmodel.dev/{name.replace('_', '-')}": value for name, value in annotations.items()}
         self.world.change(ML_MODEL, NAME, lambda body: body["metadata"].setdefault("annotations", {}).update(named))

@@ -12,22 +12,22 @@ from mlmodel_contract.environment import PATH_API_KEYS, PATH_TLS, PATH_TOKEN
 from mlmodel_contract.manifest import KubernetesTokens
 from mlmodel_contract.pod import PodDocument
 
-from ...runtime.paths import place
+from ...runtime.paths import resolve_path
 from ..errors import StartRefused
 from ..telemetry.metrics import ServerMetrics
-from .api_keys import Callers, KeyCallers
-from .reloaded_file import Unusable
+from .api_keys import ApiKeyAuthenticator, Authenticator
+from .reloaded_file import InvalidFile
 
 if TYPE_CHECKING:
     from .certificate import Certificate
 
 
 @dataclass
-class Doors:
+class AccessControl:
     """``certificate`` is None without TLS, ``callers`` where everybody may call; ``looks`` take files that have changed."""
 
     certificate: "Certificate | None" = None
-    callers: Callers | None = None
+    callers: Authenticator | None = None
     looks: list[Callable[[], None]] = field(default_factory=list)
 
     def look(self) -> None:
@@ -36,41 +36,45 @@ class Doors:
             look()
 
 
-async def open_doors(document: PodDocument, metrics: ServerMetrics) -> Doors:
+async def build_access_control(document: PodDocument, metrics: ServerMetrics) -> AccessControl:
     """Return what the pod was told to ask and show.
 
     Raises:
         StartRefused: what is mounted cannot be used, or the server may not ask about callers.
 
     """
-    doors = Doors()
+    doors = AccessControl()
     try:
         if document.tls:
             _with_certificate(doors, document.tls.secret, metrics)
         if document.authentication and (secret := document.authentication.secret):
-            keys = KeyCallers.of(place(PATH_API_KEYS), f"{secret.name}/{secret.key}", partial(metrics.reloaded, "authentication"))
+            keys = ApiKeyAuthenticator.of(
+                resolve_path(PATH_API_KEYS), f"{secret.name}/{secret.key}", partial(metrics.reloaded, "authentication")
+            )
             doors.callers = keys
             doors.looks.append(keys.look)
-    except Unusable as error:
+    except InvalidFile as error:
         raise StartRefused(str(error)) from error
     if document.authentication and (tokens := document.authentication.kubernetes):
         doors.callers = await _token_callers(document, tokens)
     return doors
 
 
-async def _token_callers(document: PodDocument, tokens: KubernetesTokens) -> Callers:
-    from ...runtime.kube_api import ApiServer  # late, as the certificate: these import httpx
-    from .kubernetes_tokens import TokenCallers
-    from .token_review_client import Reviewer
+async def _token_callers(document: PodDocument, tokens: KubernetesTokens) -> Authenticator:
+    from ...runtime.kube_api import InClusterApi  # late, as the certificate: these import httpx
+    from .kubernetes_tokens import TokenReviewAuthenticator
+    from .token_review_client import TokenReviewClient
 
-    reviewer = Reviewer(ApiServer.of_the_cluster(place(PATH_TOKEN)), tokens.audiences, document.namespace, document.model)
+    reviewer = TokenReviewClient(
+        InClusterApi.of_the_cluster(resolve_path(PATH_TOKEN)), tokens.audiences, document.namespace, document.model
+    )
     await reviewer.check()
-    return TokenCallers(reviewer.review)
+    return TokenReviewAuthenticator(reviewer.review)
 
 
-def _with_certificate(doors: Doors, secret: str, metrics: ServerMetrics) -> None:
+def _with_certificate(doors: AccessControl, secret: str, metrics: ServerMetrics) -> None:
     from .certificate import Certificate  # late: its import takes long, and most servers have none
 
-    certificate = doors.certificate = Certificate(place(PATH_TLS), secret, partial(metrics.reloaded, "tls"))
+    certificate = doors.certificate = Certificate(resolve_path(PATH_TLS), secret, partial(metrics.reloaded, "tls"))
     doors.looks.append(certificate.look)
     metrics.certificate(lambda: certificate.expires)

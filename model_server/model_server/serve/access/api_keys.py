@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ..errors import Unauthenticated
-from .reloaded_file import Reloading, Unusable
+from .reloaded_file import InvalidFile, ReloadedFile
 
 OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready"})
 """Paths of REST that need no credentials."""
@@ -32,7 +32,7 @@ def credentials_of(headers: Mapping[bytes, bytes]) -> Credentials:
     return Credentials(headers.get(b"authorization"), headers.get(b"x-api-key"))
 
 
-class Callers(Protocol):
+class Authenticator(Protocol):
     """The callers of a model."""
 
     def known(self, credentials: Credentials) -> bool:
@@ -70,21 +70,21 @@ def bearer(authorization: bytes | None) -> bytes:
     return token
 
 
-class KeyCallers:
+class ApiKeyAuthenticator:
     """Whoever has one of the keys; ``keys`` are their digests."""
 
-    def __init__(self, keys: Reloading[bytes, Sequence[bytes]]) -> None:
+    def __init__(self, keys: ReloadedFile[bytes, Sequence[bytes]]) -> None:
         self._keys = keys
 
     @classmethod
-    def of(cls, file: Path, secret: str, told: Callable[[str], None]) -> "KeyCallers":
+    def of(cls, file: Path, secret: str, told: Callable[[str], None]) -> "ApiKeyAuthenticator":
         """Return the callers with a key in the file, of which ``secret`` is the name for people.
 
         Raises:
             Unusable: there is none.
 
         """
-        return cls(Reloading(lambda: _read(file, secret), lambda content: _digests(content, secret), told))
+        return cls(ReloadedFile(lambda: _read(file, secret), lambda content: _digests(content, secret), told))
 
     def look(self) -> None:
         """Take keys that have changed."""
@@ -122,13 +122,13 @@ def _read(file: Path, secret: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Unusable(f"{_named(secret)} cannot be read: create the Secret with that key") from error
+        raise InvalidFile(f"{_named(secret)} cannot be read: create the Secret with that key") from error
 
 
 def _digests(content: bytes, secret: str) -> Sequence[bytes]:
     keys = content.split()
     if not keys or min(map(len, keys)) < _FEWEST_CHARACTERS:
-        raise Unusable(f"{_named(secret)} must have an API key of at least {_FEWEST_CHARACTERS} characters on each line: put it right")
+        raise InvalidFile(f"{_named(secret)} must have an API key of at least {_FEWEST_CHARACTERS} characters on each line: put it right")
     return [sha256(key).digest() for key in keys]
 
 

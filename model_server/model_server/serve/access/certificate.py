@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography import x509
 
-from .reloaded_file import Reloading, Unusable
+from .reloaded_file import InvalidFile, ReloadedFile
 
 _FILES = ("tls.crt", "tls.key")
 
@@ -36,7 +36,7 @@ class Certificate:
     """
 
     def __init__(self, folder: Path, secret: str, told: Callable[[str], None]) -> None:
-        self._pair = Reloading(lambda: _read(folder, secret), lambda content: _pair(*content, secret), told)
+        self._pair = ReloadedFile(lambda: _read(folder, secret), lambda content: _pair(*content, secret), told)
         self.look = self._pair.look
 
     @property
@@ -78,7 +78,7 @@ def _read(folder: Path, secret: str) -> tuple[bytes, bytes]:
         chain, key = [(state / name).read_bytes() for name in _FILES]
     except OSError as error:
         missing = Path(str(error.filename)).name
-        raise Unusable(
+        raise InvalidFile(
             f"the Secret '{secret}' of serving.tls has no {missing} that can be read: create it with kubectl create secret tls"
         ) from error
     return chain, key
@@ -91,7 +91,7 @@ def _pair(chain: bytes, key: bytes, secret: str) -> Pair:
         expires = x509.load_pem_x509_certificates(chain)[0].not_valid_after_utc.timestamp()
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error)
-        raise Unusable(
+        raise InvalidFile(
             f"tls.crt and tls.key of the Secret '{secret}' of serving.tls are no certificate and its key in PEM ({reason}): put both right"
         ) from error
     return Pair(chain, key, context, expires)

@@ -43,7 +43,7 @@ class _Refused:
     error: ServeError
 
 
-class TokenCallers:
+class TokenReviewAuthenticator:
     """Whoever the API server allows. ``review`` raises what ``Callers.admit`` may; ``clock`` is in seconds since 1970."""
 
     def __init__(self, review: Review, clock: Callable[[], float] = time.time) -> None:

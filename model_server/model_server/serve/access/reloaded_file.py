@@ -12,11 +12,11 @@ Content = TypeVar("Content")
 Made = TypeVar("Made")
 
 
-class Unusable(Exception):
+class InvalidFile(Exception):
     """The files cannot be used; the message says which and why."""
 
 
-class Reloading(Generic[Content, Made]):
+class ReloadedFile(Generic[Content, Made]):
     """``value`` is what was made last. ``told`` is called with ``taken`` or ``refused`` after a change.
 
     Raises:
@@ -39,7 +39,7 @@ class Reloading(Generic[Content, Made]):
                 return
             self._seen = content
             self.value = self._make(content)
-        except Unusable as error:
+        except InvalidFile as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 _log.error("what was there before stays: %s", error)

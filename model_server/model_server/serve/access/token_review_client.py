@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from mlmodel_contract.environment import GROUP
 
-from ...runtime.kube_api import ApiError, ApiServer
+from ...runtime.kube_api import ApiError, InClusterApi
 from ..errors import Forbidden, StartRefused, Unauthenticated, Unavailable
 
 _SECONDS = 5.0
@@ -22,10 +22,10 @@ class _NotAllowed(Exception):
     """The server may not ask."""
 
 
-class Reviewer:
+class TokenReviewClient:
     """Reviews tokens for one model. A user needs the right to ``create`` ``mlmodels/predict`` of it."""
 
-    def __init__(self, server: ApiServer, audiences: Sequence[str], namespace: str, model: str) -> None:
+    def __init__(self, server: InClusterApi, audiences: Sequence[str], namespace: str, model: str) -> None:
         self._server = server
         self._audiences = list(audiences)
         self._namespace, self._model = namespace, model

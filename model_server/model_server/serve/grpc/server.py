@@ -15,15 +15,15 @@ from grpc_health.v1 import health_pb2
 from mlmodel_contract.environment import PORT_GRPC
 
 from ...runtime.ports import address
-from ..access.access import Doors
-from ..access.api_keys import Callers, Credentials
+from ..access.access import AccessControl
+from ..access.api_keys import Authenticator, Credentials
 from ..admission import TOO_MUCH
 from ..errors import Failed, NotPossible, Overloaded, ServeError, Unauthenticated, UnknownModel
-from ..graceful_shutdown import Traffic
-from ..http.endpoints import Parts
+from ..graceful_shutdown import InFlightRequests
+from ..http.endpoints import ServerServices
 from ..inference import server_metadata
 from ..inference.tensors import TensorMetadata
-from ..limits import Limits
+from ..limits import ServerLimits
 from ..status_codes import TABLE, Status
 from ..telemetry.trace_context import HEADER as TRACEPARENT
 from ..telemetry.trace_context import Trace, current, ended_rpc, told
@@ -51,7 +51,7 @@ Call = Callable[[bytes], Awaitable[bytes]]
 class Calls:
     """A method for each call: from the message's bytes to those of the answer, so that long messages are read in threads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ServerServices) -> None:
         self._parts = parts
         self._plane = parts.plane
 
@@ -139,7 +139,7 @@ class Calls:
 class RpcServer:
     """The gRPC server; its calls count as the process's traffic, so that it drains as REST does."""
 
-    def __init__(self, parts: Parts, traffic: Traffic, doors: Doors, limits: Limits, drain: float) -> None:
+    def __init__(self, parts: ServerServices, traffic: InFlightRequests, doors: AccessControl, limits: ServerLimits, drain: float) -> None:
         """``drain`` is how many seconds the end of the process may take."""
         self._parts = parts
         self._traffic = traffic
@@ -235,8 +235,8 @@ def _reflection_handlers() -> dict[str, Any]:
     return gathered.handlers
 
 
-async def _admit(callers: Callers, context: Context) -> None:
-    """Let a caller pass that may; the errors are those of ``Callers.admit``."""
+async def _admit(callers: Authenticator, context: Context) -> None:
+    """Let a caller pass that may; the errors are those of ``Authenticator.admit``."""
     found: dict[str, bytes] = {}
     for key, value in context.invocation_metadata() or ():
         if key in ("authorization", "x-api-key"):
@@ -267,7 +267,7 @@ def _parameter(fact: str | float) -> oip.InferParameter:
     return oip.InferParameter(string_param=fact) if isinstance(fact, str) else oip.InferParameter(double_param=fact)
 
 
-def _options(limits: Limits, drain: float) -> list[tuple[str, Any]]:
+def _options(limits: ServerLimits, drain: float) -> list[tuple[str, Any]]:
     """Return gRPC's settings.
 
     Connections are of a short age. At its end the client is told to make another, and no call fails; so they go to other pods while this

@@ -7,9 +7,9 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from ..access.api_keys import OPEN, Callers, Credentials, credentials_of
+from ..access.api_keys import OPEN, Authenticator, Credentials, credentials_of
 from ..errors import ServeError, Unauthenticated
-from ..graceful_shutdown import Traffic
+from ..graceful_shutdown import InFlightRequests
 from ..status_codes import TABLE
 from ..telemetry.metrics import ServerMetrics
 from .endpoints import refusal
@@ -17,10 +17,10 @@ from .endpoints import refusal
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mlmodel"'}
 
 
-class Gate:
+class AuthMiddleware:
     """An ASGI application in front of another."""
 
-    def __init__(self, app: Traffic, callers: Callers, metrics: ServerMetrics) -> None:
+    def __init__(self, app: InFlightRequests, callers: Authenticator, metrics: ServerMetrics) -> None:
         self._app = app
         self._callers = callers
         self._metrics = metrics

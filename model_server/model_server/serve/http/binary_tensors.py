@@ -14,7 +14,7 @@ SIZE = "binary_data_size"
 HEADER = "inference-header-content-length"
 
 
-class Mixed(NamedTuple):
+class BinaryResponse(NamedTuple):
     """A body of JSON and raw bytes; ``json_length`` is the JSON's."""
 
     body: bytes

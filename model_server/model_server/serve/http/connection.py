@@ -14,12 +14,12 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..access.api_keys import Callers, credentials_of
+from ..access.api_keys import Authenticator, credentials_of
 from ..telemetry.trace_context import NAME as TRACEPARENT
 from ..telemetry.trace_context import Trace
 from .binary_tensors import HEADER
-from .fast_path import Exchange, Hot, Refusal, Shortcut
-from .head_cache import Head
+from .fast_path import FastPathContext, FastPathRequest, RefusedRequest, RequestCycle
+from .head_cache import RequestHead
 
 _NEVER = float("inf")
 _LINGER_SECONDS = 2.0
@@ -35,14 +35,14 @@ class _Refused(Exception):
         self.status = status
 
 
-def protocol(hot: Hot, callers: Callers | None = None) -> type[asyncio.Protocol]:
+def protocol(hot: FastPathContext, callers: Authenticator | None = None) -> type[asyncio.Protocol]:
     """Return the class of a server's connections; only what ``callers`` know already goes the shorter way."""
     return cast(type[asyncio.Protocol], type("ServerProtocol", (_Protocol,), {"hot": hot, "callers": callers}))
 
 
 class _Protocol(HttpToolsProtocol):
-    hot: Hot
-    callers: Callers | None
+    hot: FastPathContext
+    callers: Authenticator | None
     cycle: Any  # uvicorn's, or an Exchange
     pipeline: Any
 
@@ -63,7 +63,7 @@ class _Protocol(HttpToolsProtocol):
         """End: what was not answered is given up."""
         waiting = [cycle for cycle, _ in self.pipeline]
         for cycle in {*waiting, self.cycle, self._running}:
-            if isinstance(cycle, Exchange):
+            if isinstance(cycle, RequestCycle):
                 cycle.give_up()
         super().connection_lost(exc)
 
@@ -85,7 +85,7 @@ class _Protocol(HttpToolsProtocol):
         if head is None or not (self.callers is None or self.callers.known(head.credentials)):
             return False
         self._until = _NEVER
-        self._begin(Shortcut(self, self.hot, True, head))
+        self._begin(FastPathRequest(self, self.hot, True, head))
         self.cycle.take(body)
         self.cycle.complete()
         if self.cycle.response_complete:
@@ -94,7 +94,7 @@ class _Protocol(HttpToolsProtocol):
 
     def _remember(self, data: bytes) -> None:
         """Remember the head of the one request that was all of the data; a recorder decides anew for each request."""
-        if isinstance(self.cycle, Shortcut) and self.hot.traces.recorder is None:
+        if isinstance(self.cycle, FastPathRequest) and self.hot.traces.recorder is None:
             self.hot.heads.learn(data, self.cycle)
 
     def _parse(self, data: bytes) -> None:
@@ -139,20 +139,22 @@ class _Protocol(HttpToolsProtocol):
             self._refusal = refusal
             raise
         self._in_head, self._in_body = False, True
-        fits = self.url in self.hot.paths and self.parser.get_method() == b"POST" and Shortcut.fits(headers, self.hot.limits.body_bytes)
-        head = Head(headers.get(_JSON_LENGTH), credentials_of(headers)) if fits else None
+        fits = (
+            self.url in self.hot.paths and self.parser.get_method() == b"POST" and FastPathRequest.fits(headers, self.hot.limits.body_bytes)
+        )
+        head = RequestHead(headers.get(_JSON_LENGTH), credentials_of(headers)) if fits else None
         if head and (self.callers is None or self.callers.known(head.credentials)):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
             trace = self._trace() if TRACEPARENT in headers or self.hot.traces.recorder else None
-            self._begin(Shortcut(self, self.hot, keep_alive, head, trace))
+            self._begin(FastPathRequest(self, self.hot, keep_alive, head, trace))
         else:
             self._until = _NEVER  # the application has its own bounds
             self._pass_on(headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        if isinstance(self.cycle, Exchange):
+        if isinstance(self.cycle, RequestCycle):
             self.cycle.take(body)
         else:
             super().on_body(body)
@@ -161,7 +163,7 @@ class _Protocol(HttpToolsProtocol):
         """End a request; its answer begins or goes on."""
         self._in_body = False
         self._until = _NEVER
-        if isinstance(self.cycle, Exchange):
+        if isinstance(self.cycle, RequestCycle):
             self.cycle.complete()
         else:
             super().on_message_complete()
@@ -256,7 +258,7 @@ class _Protocol(HttpToolsProtocol):
         self.expect_100_continue = headers.get(b"expect", b"").lower() == b"100-continue"
         super().on_headers_complete()
 
-    def _begin(self, exchange: Exchange) -> None:
+    def _begin(self, exchange: RequestCycle) -> None:
         """Begin with a request of ours, or let it wait for those before it."""
         former, self.cycle = self.cycle, exchange
         if former is None or former.response_complete:
@@ -268,7 +270,7 @@ class _Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Called by uvicorn, too, for the first of the pipeline."""
         self._running = cycle
-        if isinstance(cycle, Exchange):
+        if isinstance(cycle, RequestCycle):
             cycle.start()
         else:
             super()._start_asgi_task(cycle, app)
@@ -297,13 +299,13 @@ class _Protocol(HttpToolsProtocol):
         if self._in_body and self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()  # its head was taken, but it waits: the refusal takes its place
         elif self._in_body and not self.cycle.response_complete:
-            if isinstance(self.cycle, Exchange):
+            if isinstance(self.cycle, RequestCycle):
                 self.cycle.give_up()
             elif self.cycle.response_started:
                 self.transport.close()
                 return
             self.cycle.response_complete = True
-        refusal = Refusal(self, self.hot, status, message)
+        refusal = RefusedRequest(self, self.hot, status, message)
         if self.pipeline or (self.cycle is not None and not self.cycle.response_complete):
             self.pipeline.appendleft((refusal, self.app))
             self.cycle = refusal

@@ -23,15 +23,15 @@ from ..errors import InvalidRequest, NotPossible, ServeError
 from ..inference import server_metadata
 from ..inference.batcher import Batcher
 from ..inference.data_plane import DataPlane
-from ..labels import Feedback, FeedbackPlane, Forwarder
+from ..labels import Feedback, FeedbackPlane, LabelForwarder
 from ..status_codes import TABLE
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import HEADER as TRACEPARENT
 from ..telemetry.trace_context import Trace, Traces, current, ended_http, told
 from . import kserve_v1
-from .binary_tensors import HEADER, Mixed, json_length
+from .binary_tensors import HEADER, BinaryResponse, json_length
 from .docs_page import POLICY, page
-from .kserve_v1 import V1Reader
+from .kserve_v1 import KServeV1Decoder
 from .oip_json import InferCall, encode_metadata, parse_object
 from .openapi import describe
 
@@ -44,12 +44,12 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
+class ServerServices:
     """What the endpoints work with. ``ready`` is false while the server drains; without ``authentication`` everybody may call."""
 
     plane: DataPlane
     feedback: FeedbackPlane
-    forwarder: Forwarder
+    forwarder: LabelForwarder
     batcher: Batcher
     admission: Admission
     metrics: ServerMetrics
@@ -61,9 +61,9 @@ class Parts:
 class Endpoints:
     """A method for each endpoint."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ServerServices) -> None:
         self._parts = parts
-        self._v1 = V1Reader(parts.plane.model.schema)
+        self._v1 = KServeV1Decoder(parts.plane.model.schema)
 
     async def root(self, _request: Request) -> Response:
         """Whether the process answers, by KServe's protocol V1."""
@@ -105,7 +105,7 @@ class Endpoints:
         async with self._body(request) as body:
             call = InferCall(body, length)
             answer = await self._parts.batcher.infer(call.decode, call.encode, len(body))
-        return _mixed(answer) if isinstance(answer, Mixed) else _document(answer)
+        return _mixed(answer) if isinstance(answer, BinaryResponse) else _document(answer)
 
     async def predict(self, request: Request) -> Response:
         """Predict by KServe's protocol V1."""
@@ -164,7 +164,7 @@ class Endpoints:
         return self._parts.admission.received(request.stream(), int(declared) if declared.isdecimal() else None)
 
 
-def create_app(parts: Parts) -> Starlette:
+def create_app(parts: ServerServices) -> Starlette:
     """Return the application with all endpoints."""
     endpoints = Endpoints(parts)
     table: list[tuple[str, str, Handler]] = [
@@ -193,7 +193,7 @@ def create_app(parts: Parts) -> Starlette:
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, 500: _internal_error})
 
 
-def _measured(handler: Handler, path: str, parts: Parts) -> Handler:
+def _measured(handler: Handler, path: str, parts: ServerServices) -> Handler:
     """Answer domain errors, trace and measure; around each endpoint, so that the endpoint's name is known."""
     name = getattr(handler, "__name__", "unknown")
     route = path if name in _RECORDED else None
@@ -268,5 +268,5 @@ def _document(body: bytes, status: int = 200, headers: Mapping[str, str] | None 
     return Response(body, status, headers, media_type="application/json")
 
 
-def _mixed(answer: Mixed) -> Response:
+def _mixed(answer: BinaryResponse) -> Response:
     return Response(answer.body, headers={HEADER: str(answer.json_length)}, media_type="application/octet-stream")

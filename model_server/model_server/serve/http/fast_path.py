@@ -1,6 +1,6 @@
 """The shorter way of an inference request: its body straight to the batcher, its answer straight to the connection.
 
-``Exchange`` is what the protocol class keeps in uvicorn's pipeline in place of uvicorn's own cycle. Not here: when an exchange starts.
+``RequestCycle`` is what the protocol class keeps in uvicorn's pipeline in place of uvicorn's own cycle. Not here: when an exchange starts.
 """
 
 import logging
@@ -11,16 +11,16 @@ import orjson
 
 from ..admission import TOO_MUCH, Admission
 from ..errors import Failed, Overloaded, ServeError
-from ..graceful_shutdown import Traffic
-from ..inference.batcher import Batcher, Waiting
+from ..graceful_shutdown import InFlightRequests
+from ..inference.batcher import Batcher, PendingRequest
 from ..inference.data_plane import DataPlane
-from ..limits import Limits
+from ..limits import ServerLimits
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import HEADER as TRACEPARENT
 from ..telemetry.trace_context import Trace, Traces, ended_http, told
-from .binary_tensors import HEADER, Mixed, json_length
+from .binary_tensors import HEADER, BinaryResponse, json_length
 from .endpoints import RETRY_SECONDS, STATUSES
-from .head_cache import Head, Heads
+from .head_cache import RequestHead, RequestHeadCache
 from .oip_json import decode_infer, encode_infer, encoder
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _PHRASES = {
 }
 
 
-class Hot:
+class FastPathContext:
     """What all connections share. ``now`` is a clock of a second's grain, which costs nothing to read."""
 
     def __init__(
@@ -49,9 +49,9 @@ class Hot:
         plane: DataPlane,
         batcher: Batcher,
         admission: Admission,
-        traffic: Traffic,
+        traffic: InFlightRequests,
         metrics: ServerMetrics,
-        limits: Limits,
+        limits: ServerLimits,
         traces: Traces,
     ) -> None:
         self.plane = plane
@@ -62,7 +62,7 @@ class Hot:
         self.limits = limits
         self.traces = traces
         base = f"/v2/models/{plane.model.name}"
-        self.heads = Heads()
+        self.heads = RequestHeadCache()
         self._headers: list[tuple[bytes, bytes]] | None = None
         self._ok = b""
         self.paths = {  # with the routes that they are of
@@ -105,13 +105,13 @@ class _Event:
         """Do nothing."""
 
 
-class Exchange:
+class RequestCycle:
     """A request and its answer, in the place of uvicorn's ``RequestResponseCycle``, whose names it shares."""
 
     message_event = _Event()
     disconnected = False  # uvicorn may set it
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, trace: Trace | None = None) -> None:
+    def __init__(self, connection: Connection, hot: FastPathContext, keep_alive: bool, trace: Trace | None = None) -> None:
         self.connection = connection
         self.hot = hot
         self.keep_alive = keep_alive
@@ -150,10 +150,10 @@ class Exchange:
             connection.on_response_complete()
 
 
-class Refusal(Exchange):
+class RefusedRequest(RequestCycle):
     """The answer to what is no request that is taken."""
 
-    def __init__(self, connection: Connection, hot: Hot, status: int, message: str) -> None:
+    def __init__(self, connection: Connection, hot: FastPathContext, status: int, message: str) -> None:
         super().__init__(connection, hot, keep_alive=False)
         self._status = status
         self._message = message
@@ -163,17 +163,19 @@ class Refusal(Exchange):
         self.reply(self._status, _error(self._message), "connection", 0.0)
 
 
-class Shortcut(Exchange):
+class FastPathRequest(RequestCycle):
     """An inference request."""
 
-    def __init__(self, connection: Connection, hot: Hot, keep_alive: bool, head: Head, trace: Trace | None = None) -> None:
+    def __init__(
+        self, connection: Connection, hot: FastPathContext, keep_alive: bool, head: RequestHead, trace: Trace | None = None
+    ) -> None:
         super().__init__(connection, hot, keep_alive, trace)
         self.head = head
         self._began = time.perf_counter()
         self._parts: list[bytes] = []
         self._size = 0
         self._started = self._complete = self._too_much = False
-        self._waiting: Waiting | None = None
+        self._waiting: PendingRequest | None = None
         hot.traffic.begin()
 
     @staticmethod
@@ -226,7 +228,7 @@ class Shortcut(Exchange):
             _log.exception("a request could not be read%s", told(self.trace))
             self._answer(Failed("the server failed on this request, see its log"))
 
-    def _submitted(self) -> Waiting:
+    def _submitted(self) -> PendingRequest:
         if self._too_much:
             raise Overloaded(TOO_MUCH)
         body, json_bytes = self.body(), json_length(self.head.json_length)
@@ -235,13 +237,13 @@ class Shortcut(Exchange):
         request = decode_infer(body, json_bytes)
         return self.hot.batcher.submit(self.hot.plane.read(request, self.trace), encoder(request), self._answer)
 
-    def _answer(self, outcome: bytes | Mixed | ServeError) -> None:
+    def _answer(self, outcome: bytes | BinaryResponse | ServeError) -> None:
         self._waiting = None  # it refers to this exchange: both would stay until a collector finds them
         self._release()
         seconds = time.perf_counter() - self._began
         if isinstance(outcome, ServeError):
             self.reply(STATUSES[type(outcome)], _error(str(outcome)), "infer", seconds)
-        elif isinstance(outcome, Mixed):
+        elif isinstance(outcome, BinaryResponse):
             self.reply(200, outcome.body, "infer", seconds, outcome.json_length)
         else:
             self.reply(200, outcome, "infer", seconds)

@@ -15,7 +15,7 @@ _MOST = 1_024
 _LONGEST = 2_048
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """What a head says: the header that tells the length of its JSON where bytes follow it, and who calls."""
 
     json_length: bytes | None
@@ -25,7 +25,7 @@ class Head(NamedTuple):
 class Whole(Protocol):
     """A request, as it was parsed."""
 
-    head: Head
+    head: RequestHead
     keep_alive: bool
     trace: Trace | None
 
@@ -33,13 +33,13 @@ class Whole(Protocol):
         """Return what has arrived of its body."""
 
 
-class Heads:
+class RequestHeadCache:
     """The heads that are remembered, each with the length of the body that follows it; all are forgotten when they are too many."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Head, int]] = {}
+        self._known: dict[bytes, tuple[RequestHead, int]] = {}
 
-    def find(self, data: bytes) -> tuple[Head | None, bytes]:
+    def find(self, data: bytes) -> tuple[RequestHead | None, bytes]:
         """Return the head and the body of a request that is all of the data, where the head is known."""
         end = data.find(_END) + len(_END)
         head, length = self._known.get(data[:end], (None, -1))

@@ -17,7 +17,7 @@ from ..inference.tensors import DATATYPES_OF, InferRequest, Tensor
 from .oip_json import parse_object
 
 
-class V1Reader:
+class KServeV1Decoder:
     """Reads requests to one model."""
 
     def __init__(self, schema: BundleSchema) -> None:

@@ -15,7 +15,7 @@ from ..errors import InvalidRequest
 from ..inference.raw_tensors import read_raw
 from ..inference.response import InferResponse
 from ..inference.tensors import InferRequest, ModelMetadata, Tensor, TensorMetadata, check_content_type, check_head
-from .binary_tensors import HEADER, SIZE, Mixed, RawData, split
+from .binary_tensors import HEADER, SIZE, BinaryResponse, RawData, split
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def encode_infer(response: InferResponse) -> bytes:
     return response.json()
 
 
-def encoder(request: InferRequest) -> Callable[[InferResponse], bytes | Mixed]:
+def encoder(request: InferRequest) -> Callable[[InferResponse], bytes | BinaryResponse]:
     """Return what writes the response in the form that the request asks for."""
     return partial(_encode_mixed, request.binary) if request.binary else encode_infer
 
@@ -81,7 +81,7 @@ class InferCall:
         self._encode = encoder(request)
         return request
 
-    def encode(self, response: InferResponse) -> bytes | Mixed:
+    def encode(self, response: InferResponse) -> bytes | BinaryResponse:
         """Write the response."""
         return self._encode(response)
 
@@ -166,7 +166,7 @@ def _binary(outputs: Any, parameters: dict[str, Any]) -> bool | frozenset[str]:
     return frozenset(name for name, binary in asked.items() if binary is True)
 
 
-def _encode_mixed(wanted: bool | frozenset[str], response: InferResponse) -> Mixed:
+def _encode_mixed(wanted: bool | frozenset[str], response: InferResponse) -> BinaryResponse:
     documents, parts = split(response.outputs, wanted)
     header = orjson.dumps(
         {
@@ -176,7 +176,7 @@ def _encode_mixed(wanted: bool | frozenset[str], response: InferResponse) -> Mix
             "outputs": documents,
         }
     )
-    return Mixed(b"".join([header, *parts]), len(header))
+    return BinaryResponse(b"".join([header, *parts]), len(header))
 
 
 def _tensor_metadata(tensor: TensorMetadata) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import Failed, Overloaded, ServeError, TooLate
-from ..limits import Limits
+from ..limits import ServerLimits
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import Trace, current, told
-from .data_plane import DataPlane, Outcome, Predicted, Query
+from .data_plane import DataPlane, Outcome, PredictedBatch, Query
 from .response import InferResponse
 from .tensors import InferRequest
 
@@ -32,7 +32,7 @@ Encode = Callable[[InferResponse], T]
 Answer = Callable[[T | ServeError], None]
 
 
-class Waiting:
+class PendingRequest:
     """A request that waits for its answer, in a queue at first."""
 
     __slots__ = ("answer", "encode", "gone", "query", "queue", "since")
@@ -55,7 +55,7 @@ class Waiting:
 class Batcher:
     """Answers requests by the batch; calls ``told`` with what was predicted, once for each batch."""
 
-    def __init__(self, plane: DataPlane, limits: Limits, told: Callable[[Predicted], None], metrics: ServerMetrics) -> None:
+    def __init__(self, plane: DataPlane, limits: ServerLimits, told: Callable[[PredictedBatch], None], metrics: ServerMetrics) -> None:
         self._plane = plane
         self._limits = limits
         self._told = told
@@ -68,7 +68,7 @@ class Batcher:
         self._slow = _Queue()
         self._computing = 0
 
-    def submit(self, query: Query, encode: Encode[T], answer: Answer[T], ticks: int = 0) -> Waiting:
+    def submit(self, query: Query, encode: Encode[T], answer: Answer[T], ticks: int = 0) -> PendingRequest:
         """Compute a request together with others; ``answer`` is called with what ``encode`` made of the response, or with what went wrong.
 
         It waits for others until the event loop has gone round ``ticks`` times in which none came; but one with 0 lets nothing wait.
@@ -80,7 +80,7 @@ class Batcher:
         under_way = len(self._quick.waiting) + len(self._slow.waiting) + self._computing
         if under_way >= self._limits.requests:
             raise Overloaded(f"{under_way} requests are under way, which is all that is taken at once: try again in a second")
-        waiting = Waiting(query, encode, answer)
+        waiting = PendingRequest(query, encode, answer)
         quick = query.rows.size <= self._quick_rows
         queue, full = (self._quick, self._quick_rows) if quick else (self._slow, self._limits.batch_rows)
         queue.add(waiting)
@@ -158,13 +158,13 @@ class Batcher:
             computing = self._loop.run_in_executor(self._threads, self._compute, batch)
             computing.add_done_callback(partial(self._ended, batch))
 
-    def _ended(self, batch: list[Waiting], done: "asyncio.Future[_Computed]") -> None:
+    def _ended(self, batch: list[PendingRequest], done: "asyncio.Future[_Computed]") -> None:
         self._free += 1
         self._finish(batch, *done.result())
         if self._slow.waiting and not self._slow.timer:
             self._compute_slow()
 
-    def _take(self, queue: "_Queue", rows: int) -> list[Waiting]:
+    def _take(self, queue: "_Queue", rows: int) -> list[PendingRequest]:
         now = time.monotonic()
         self._refuse_late(queue.late(now - self._limits.deadline_seconds))
         before = queue.rows
@@ -174,11 +174,11 @@ class Batcher:
             self._metrics.batch(before - queue.rows, now - batch[0].since)
         return batch
 
-    def _refuse_late(self, late: Sequence[Waiting]) -> None:
+    def _refuse_late(self, late: Sequence[PendingRequest]) -> None:
         for waiting in late:
             waiting.answer(TooLate(f"the request was not computed within {self._limits.deadline_seconds:g} s: try again in a second"))
 
-    def _compute(self, batch: Sequence[Waiting]) -> "_Computed":
+    def _compute(self, batch: Sequence[PendingRequest]) -> "_Computed":
         queries = [waiting.query for waiting in batch]
         recorded = [waiting for waiting in batch if waiting.query.trace and waiting.query.trace.span]
         started = time.time_ns() if recorded else 0
@@ -187,7 +187,7 @@ class Batcher:
             _record(recorded, queries, started)
         return [_answer(waiting, outcome) for waiting, outcome in zip(batch, outcomes, strict=True)], predicted
 
-    def _finish(self, batch: Sequence[Waiting], answers: Sequence[Any], predicted: Sequence[Predicted]) -> None:
+    def _finish(self, batch: Sequence[PendingRequest], answers: Sequence[Any], predicted: Sequence[PredictedBatch]) -> None:
         self._computing -= len(batch)
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.gone:
@@ -200,46 +200,46 @@ class _Queue:
     """Requests in the order in which they came."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[PendingRequest] = deque()
         self.rows = 0
         self.timer: asyncio.Handle | None = None
         self.settling = False
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: PendingRequest) -> None:
         waiting.queue = self
         self.waiting.append(waiting)
         self.rows += waiting.query.rows.size
 
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: PendingRequest) -> None:
         """Leave a request out."""
         waiting.queue = None
         self.waiting.remove(waiting)
         self.rows -= waiting.query.rows.size
 
-    def take(self, rows: int) -> list[Waiting]:
+    def take(self, rows: int) -> list[PendingRequest]:
         """Take the next requests, of ``rows`` together or one that has more."""
-        batch: list[Waiting] = []
+        batch: list[PendingRequest] = []
         room = rows
         while self.waiting and (not batch or self.waiting[0].query.rows.size <= room):
             batch.append(self._first())
             room -= batch[-1].query.rows.size
         return batch
 
-    def late(self, since: float) -> list[Waiting]:
+    def late(self, since: float) -> list[PendingRequest]:
         """Take those that wait since before that time."""
-        late: list[Waiting] = []
+        late: list[PendingRequest] = []
         while self.waiting and self.waiting[0].since < since:
             late.append(self._first())
         return late
 
-    def _first(self) -> Waiting:
+    def _first(self) -> PendingRequest:
         first = self.waiting.popleft()
         first.queue = None
         self.rows -= first.query.rows.size
         return first
 
 
-_Computed = tuple[list[Any], list[Predicted]]
+_Computed = tuple[list[Any], list[PredictedBatch]]
 
 
 def _quick_rows(plane: DataPlane) -> int:
@@ -250,7 +250,7 @@ def _quick_rows(plane: DataPlane) -> int:
     return max(0, int((_QUICK_SECONDS - one) / each))
 
 
-def _record(batch: Sequence[Waiting], queries: Sequence[Query], started: int) -> None:
+def _record(batch: Sequence[PendingRequest], queries: Sequence[Query], started: int) -> None:
     """Record how long requests waited, and what computed them; times in nanoseconds since the epoch."""
     ended, now = time.time_ns(), time.monotonic()
     computed = {"mlmodel.batch.requests": len(queries), "mlmodel.batch.rows": sum(query.rows.size for query in queries)}
@@ -261,7 +261,7 @@ def _record(batch: Sequence[Waiting], queries: Sequence[Query], started: int) ->
             span.part("compute", max(came, started), ended, computed | {"mlmodel.rows": waiting.query.rows.size})
 
 
-def _answer(waiting: Waiting, outcome: Outcome) -> Any:
+def _answer(waiting: PendingRequest, outcome: Outcome) -> Any:
     if isinstance(outcome, ServeError):
         return outcome
     try:

@@ -15,7 +15,7 @@ from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
 from ..errors import InvalidRequest, TooLarge
-from .request_rows import Floats, Rows
+from .request_rows import Floats, RequestRows
 from .tensors import FLOATS, INTEGERS, Tensor
 
 LONGEST_TEXT = 1_000
@@ -31,7 +31,7 @@ _TAKEN = {
 }
 
 
-class ColumnReader:
+class ColumnDecoder:
     """Reads the tensors of requests by one schema."""
 
     def __init__(self, schema: BundleSchema, max_rows: int) -> None:
@@ -41,7 +41,7 @@ class ColumnReader:
         self._max_rows = max_rows
         self._all_numbers = all(column.type is ColumnType.NUMBER for column in schema.features)
 
-    def read(self, inputs: Sequence[Tensor]) -> Rows:
+    def read(self, inputs: Sequence[Tensor]) -> RequestRows:
         """Return the rows of a request.
 
         Raises:
@@ -51,14 +51,14 @@ class ColumnReader:
         """
         count = self._count(inputs)
         if len(inputs) == 1 and self._is_matrix(inputs[0]):
-            return Rows(count, _matrix(inputs[0]), {}, None)
+            return RequestRows(count, _matrix(inputs[0]), {}, None)
         tensors = _unique(inputs)
         time = tensors.pop(self._time, None) if self._time else None
         times = _times(time.name, _column_values(time)) if time is not None else None
         if len(tensors) == 1 and self._is_matrix(matrix := next(iter(tensors.values()))):
-            return Rows(count, _matrix(matrix), {}, times)
+            return RequestRows(count, _matrix(matrix), {}, times)
         numbers, texts = self._named(tensors, count)
-        return Rows(count, numbers, texts, times)
+        return RequestRows(count, numbers, texts, times)
 
     def _count(self, inputs: Sequence[Tensor]) -> int:
         first = inputs[0]

@@ -17,12 +17,12 @@ from ...bundle.engine import Predictor
 from ...prediction_id.ids import Signer
 from ..errors import InvalidRequest, StartRefused, UnknownModel
 from ..telemetry.trace_context import Trace
-from .column_decoder import ColumnReader
-from .matrix_decoder import MatrixReader
-from .named_decoder import NamedReader
-from .request_rows import Columns, Floats, Layout, Rows
+from .column_decoder import ColumnDecoder
+from .matrix_decoder import MatrixDecoder
+from .named_decoder import NamedDecoder
+from .request_rows import ColumnLayout, Columns, Floats, RequestRows
 from .response import InferResponse, OutputWriter
-from .slice_groups import Groups
+from .slice_groups import SliceGroups
 from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMetadata
 
 _TRIALS = 3
@@ -44,7 +44,7 @@ class ServedModel:
     tolerance: float
 
 
-class Predicted(NamedTuple):
+class PredictedBatch(NamedTuple):
     """Rows that were predicted, as the monitor is told of them.
 
     ``numbers`` is rows x columns, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
@@ -66,7 +66,7 @@ class Query(NamedTuple):
 
     id: str | None
     wanted: tuple[str, ...]
-    rows: Rows
+    rows: RequestRows
     trace: Trace | None = None
 
 
@@ -80,12 +80,12 @@ class DataPlane:
         self.model = model
         self._signer = signer
         self._clock = clock
-        self._reader = ColumnReader(model.schema, max_rows)
-        self._matrices = MatrixReader(model.schema, max_rows)
-        self._named = NamedReader(model.schema, max_rows)
-        self._layout = Layout(model.schema)
+        self._reader = ColumnDecoder(model.schema, max_rows)
+        self._matrices = MatrixDecoder(model.schema, max_rows)
+        self._named = NamedDecoder(model.schema, max_rows)
+        self._layout = ColumnLayout(model.schema)
         self._writer = OutputWriter(model.schema, model.name, model.version)
-        self._groups = Groups(model.schema)
+        self._groups = SliceGroups(model.schema)
 
     def find(self, name: str, version: str | None) -> None:
         """Check that this server has the model.
@@ -114,7 +114,7 @@ class DataPlane:
         }
         return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
 
-    def infer(self, request: InferRequest) -> tuple[InferResponse, Predicted]:
+    def infer(self, request: InferRequest) -> tuple[InferResponse, PredictedBatch]:
         """Answer one request alone; the errors are those of ``read`` and ``answer``."""
         (response,), predicted = self._together([self.read(request)])
         return response, predicted
@@ -134,7 +134,7 @@ class DataPlane:
         found = self._matrices.read(body) or self._named.read(body)
         return found and Query(found[0], self._writer.all, found[1], trace)
 
-    def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[Predicted]]:
+    def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[PredictedBatch]]:
         """Answer requests that are computed together; for each, in their order, its response or why there is none.
 
         Where anything fails (InvalidRequest: no prediction can be computed for a row), each is computed alone: none fails another.
@@ -166,7 +166,7 @@ class DataPlane:
             for column in self.model.schema.features
         )
         try:
-            self._golden = ColumnReader(self.model.schema, len(golden.rows)).read(tuple(tensors))  # more rows than of a request, perhaps
+            self._golden = ColumnDecoder(self.model.schema, len(golden.rows)).read(tuple(tensors))  # more rows than of a request, perhaps
             predictions = self._predict(self._layout.columns(self._layout.join([self._golden])))
         except InvalidRequest as error:
             raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
@@ -182,7 +182,7 @@ class DataPlane:
                 "serve with the library versions that the bundle was made with, or package the model again"
             )
 
-    def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], Predicted]:
+    def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], PredictedBatch]:
         columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
         predictions = self._predict(columns)
         seconds = self._clock()
@@ -193,7 +193,9 @@ class DataPlane:
             end = start + query.rows.size
             responses.append(InferResponse(self._writer, query.wanted, outputs, start, end, query.id))
             start = end
-        told = Predicted(seconds, ids, self._layout.told, columns.numbers, columns.others, predictions, columns.outside, _traces(queries))
+        told = PredictedBatch(
+            seconds, ids, self._layout.told, columns.numbers, columns.others, predictions, columns.outside, _traces(queries)
+        )
         return responses, told
 
     def _predict(self, columns: Columns) -> np.ndarray:

@@ -13,7 +13,7 @@ import simdjson
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 
-from .request_rows import Floats, Rows
+from .request_rows import Floats, RequestRows
 from .tensors import FLOATS
 
 _LARGE_BYTES = 4_096
@@ -33,7 +33,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     id: str | None = None
 
 
-class MatrixReader:
+class MatrixDecoder:
     """Reads such requests by one schema; to be used by one thread."""
 
     def __init__(self, schema: BundleSchema, max_rows: int) -> None:
@@ -44,7 +44,7 @@ class MatrixReader:
         self._decode = msgspec.json.Decoder(_Request).decode
         self._parser = simdjson.Parser()
 
-    def read(self, body: bytes) -> tuple[str | None, Rows] | None:
+    def read(self, body: bytes) -> tuple[str | None, RequestRows] | None:
         """Return the request's id and rows, or None where the general way is to read it."""
         if not self._width:
             return None
@@ -55,7 +55,7 @@ class MatrixReader:
         fits = width == self._width and 0 < rows <= self._max_rows and len(values) == rows * width
         if not fits or name in self._columns or not 0 < len(name) <= _LONGEST_NAME:
             return None
-        return identity, Rows(rows, values, {}, None)
+        return identity, RequestRows(rows, values, {}, None)
 
     def _small(self, body: bytes) -> tuple[str, tuple[int, int], list[float], str | None]:
         request = self._decode(body)

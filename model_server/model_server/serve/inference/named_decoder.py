@@ -13,7 +13,7 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 
 from .column_decoder import BOOLEANS, LONGEST_TEXT, REALS, TEXTS
-from .request_rows import Rows
+from .request_rows import RequestRows
 from .tensors import FLOATS
 
 _DATATYPES = {ColumnType.NUMBER: FLOATS, ColumnType.BOOLEAN: frozenset({"BOOL"}), ColumnType.CATEGORY: frozenset({"BYTES"})}
@@ -52,7 +52,7 @@ class _Plan(NamedTuple):
     texts: list[tuple[str, int]]
 
 
-class NamedReader:
+class NamedDecoder:
     """Reads such requests by one schema."""
 
     def __init__(self, schema: BundleSchema, max_rows: int) -> None:
@@ -61,7 +61,7 @@ class NamedReader:
         self._decode = msgspec.json.Decoder(_Request).decode
         self._plans: dict[Signature, _Plan | None] = {}
 
-    def read(self, body: bytes) -> tuple[str | None, Rows] | None:
+    def read(self, body: bytes) -> tuple[str | None, RequestRows] | None:
         """Return the request's id and rows, or None where the general way is to read it."""
         try:
             request = self._decode(body)
@@ -117,8 +117,8 @@ def _fits(plan: _Plan, data: list[list[Any]]) -> bool:
     )
 
 
-def _rows(plan: _Plan, data: list[list[Any]]) -> Rows:
+def _rows(plan: _Plan, data: list[list[Any]]) -> RequestRows:
     """Return the rows; a missing number becomes NaN in the array that the list becomes."""
     columns = [data[place] for place in plan.numeric]
     flat = list(chain.from_iterable(columns if plan.rows == 1 else zip(*columns, strict=True)))
-    return Rows(plan.rows, flat, {name: data[place] for name, place in plan.texts}, None)
+    return RequestRows(plan.rows, flat, {name: data[place] for name, place in plan.texts}, None)

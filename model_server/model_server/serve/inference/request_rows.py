@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 _LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a larger number would be infinite to them
 
 
-class Rows(NamedTuple):
+class RequestRows(NamedTuple):
     """Checked rows (a tuple, since one is made for each request).
 
     ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; or the same as a flat list, row
@@ -47,7 +47,7 @@ class Columns(NamedTuple):
     outside: Mapping[str, int]
 
 
-class Layout:
+class ColumnLayout:
     """Joins rows and turns them into columns, by one schema; ``told`` names the columns of numbers that the monitor is told of."""
 
     def __init__(self, schema: BundleSchema) -> None:
@@ -63,7 +63,7 @@ class Layout:
         self._high = np.array([np.inf if column.max is None else column.max for column in numeric])
         self._bounded = any(column.min is not None or column.max is not None for column in numeric)
 
-    def join(self, parts: Sequence[Rows]) -> Rows:
+    def join(self, parts: Sequence[RequestRows]) -> RequestRows:
         """Put rows one after the other; their numbers are an array then.
 
         Raises:
@@ -78,9 +78,9 @@ class Layout:
         times = None
         if any(part.times is not None for part in parts):
             times = [time for part in parts for time in part.times or [None] * part.size]
-        return Rows(sum([part.size for part in parts]), numbers, texts, times)
+        return RequestRows(sum([part.size for part in parts]), numbers, texts, times)
 
-    def columns(self, rows: Rows) -> Columns:
+    def columns(self, rows: RequestRows) -> Columns:
         """Return joined rows by column."""
         numbers = np.asarray(rows.numbers)
         others: dict[str, Sequence[Any]] = dict(rows.texts)
@@ -92,7 +92,7 @@ class Layout:
         told = numbers[:, self._told] if self._booleans else numbers
         return Columns(rows.size, Beside(self._places, numbers, texts), told, others, self._outside(numbers))
 
-    def _matrix(self, parts: Sequence[Rows]) -> Floats:
+    def _matrix(self, parts: Sequence[RequestRows]) -> Floats:
         """Return rows x features; lists are cheapest to convert together."""
         width = len(self._numeric)
         if all([isinstance(part.numbers, list) for part in parts]):  # noqa: C419 (the list is faster)

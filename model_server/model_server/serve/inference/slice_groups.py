@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...prediction_id.ids import NO_GROUP
 
 
-class Groups:
+class SliceGroups:
     """Finds the groups of rows; a row has at most one for each sliced column."""
 
     def __init__(self, schema: BundleSchema) -> None:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 
-class Count:
+class LocalCounter:
     """One counter."""
 
     __slots__ = ("value",)
@@ -23,17 +23,17 @@ class Count:
         self.value = 0
 
 
-class Counts(Collector):
+class CounterCollector(Collector):
     """A family of counters with labels."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self._family = name, text
         self._labels = labels
-        self._found: dict[tuple[str, ...], Count] = {}
+        self._found: dict[tuple[str, ...], LocalCounter] = {}
 
-    def labels(self, *values: str) -> Count:
+    def labels(self, *values: str) -> LocalCounter:
         """Return the counter of these labels."""
-        return self._found.setdefault(values, Count())
+        return self._found.setdefault(values, LocalCounter())
 
     def collect(self) -> Iterator[Metric]:
         """Return the family."""
@@ -43,7 +43,7 @@ class Counts(Collector):
         yield family
 
 
-class Tally:
+class LocalHistogram:
     """One histogram: how many observations each bucket has."""
 
     __slots__ = ("_bounds", "_counts", "_exemplars", "_sum")
@@ -72,18 +72,18 @@ class Tally:
         family.add_metric(labels, buckets, self._sum)
 
 
-class Tallies(Collector):
+class HistogramCollector(Collector):
     """A family of histograms with labels."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float], labels: Sequence[str]) -> None:
         self._family = name, text
         self._bounds = bounds
         self._labels = labels
-        self._found: dict[tuple[str, ...], Tally] = {}
+        self._found: dict[tuple[str, ...], LocalHistogram] = {}
 
-    def labels(self, *values: str) -> Tally:
+    def labels(self, *values: str) -> LocalHistogram:
         """Return the histogram of these labels."""
-        return self._found.setdefault(values, Tally(self._bounds))
+        return self._found.setdefault(values, LocalHistogram(self._bounds))
 
     def collect(self) -> Iterator[Metric]:
         """Return the family."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.process_collector import ProcessCollector
 
-from .counters import Count, Counts, Tallies, Tally
+from .counters import CounterCollector, HistogramCollector, LocalCounter, LocalHistogram
 from .trace_context import Trace
 
 _LABELS = ("namespace", "name", "version")
@@ -28,7 +28,7 @@ class ServerMetrics:
         self._durations = self._tallies(
             "request_duration_seconds", "Time from a request's head to its answer.", _SECONDS, "endpoint", "protocol", "outcome"
         )
-        self._answers: dict[tuple[str, int, str], tuple[Count, Tally]] = {}
+        self._answers: dict[tuple[str, int, str], tuple[LocalCounter, LocalHistogram]] = {}
         self._labels = self._counter("labels", "Labels that came back.", "outcome")
         self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
@@ -91,7 +91,7 @@ class ServerMetrics:
         info = Gauge("mlmodel_server_model_info", "The served version.", (*_LABELS, "engine", "estimator"), registry=self.registry)
         info.labels(*self._model, engine, estimator).set(1)
 
-    def _answer(self, endpoint: str, code: int, protocol: str) -> tuple[Count, Tally]:
+    def _answer(self, endpoint: str, code: int, protocol: str) -> tuple[LocalCounter, LocalHistogram]:
         """Find the metrics of such answers, once."""
         count = self._requests.labels(*self._model, endpoint, str(code), protocol)
         found = count, self._durations.labels(*self._model, endpoint, protocol, _outcome(code))
@@ -101,13 +101,13 @@ class ServerMetrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mlmodel_server_{name}", text, (*_LABELS, *labels), registry=self.registry)
 
-    def _counts(self, name: str, text: str, *labels: str) -> Counts:
-        made = Counts(f"mlmodel_server_{name}", text, (*_LABELS, *labels))
+    def _counts(self, name: str, text: str, *labels: str) -> CounterCollector:
+        made = CounterCollector(f"mlmodel_server_{name}", text, (*_LABELS, *labels))
         self.registry.register(made)
         return made
 
-    def _tallies(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Tallies:
-        made = Tallies(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
+    def _tallies(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> HistogramCollector:
+        made = HistogramCollector(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
         self.registry.register(made)
         return made
 

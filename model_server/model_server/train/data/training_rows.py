@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Rows in time order: every feature by column, and the target as a number or as the index of its class."""
 
     columns: Columns
@@ -37,9 +37,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: slice) -> "Rows":
+    def take(self, rows: slice) -> "TrainingRows":
         """Return some of the rows, without copying."""
-        return Rows({name: values[rows] for name, values in self.columns.items()}, self.target[rows])
+        return TrainingRows({name: values[rows] for name, values in self.columns.items()}, self.target[rows])
 
     def frame(self, features: Sequence[SchemaColumn]) -> Any:
         """Return the features as the data frame that pipelines take."""
@@ -51,8 +51,8 @@ class RunRows:
     """The rows to learn from, those to judge by, and what they look like."""
 
     schema: BundleSchema
-    train: Rows
-    holdout: Rows
+    train: TrainingRows
+    holdout: TrainingRows
 
 
 def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
@@ -100,13 +100,13 @@ def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
     return [group for group in groups if different[group.column, group.text] is group][:MOST_GROUPS]
 
 
-def _rows(table: Any, schema: BundleSchema) -> Rows:
+def _rows(table: Any, schema: BundleSchema) -> TrainingRows:
     columns = {column.name: column_values(table[column.name], column.type) for column in schema.features}
     target = table[schema.target]
     if schema.task is Task.REGRESSION:
-        return Rows(columns, column_values(target, ColumnType.NUMBER))
+        return TrainingRows(columns, column_values(target, ColumnType.NUMBER))
     codes = pa.compute.index_in(target, pa.array(schema.classes, target.type)).fill_null(UNKNOWN_CLASS)
-    return Rows(columns, codes.to_numpy().astype(np.float64))
+    return TrainingRows(columns, codes.to_numpy().astype(np.float64))
 
 
 def column_values(values: Any, kind: ColumnType) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from mlmodel_contract.run import Problem
 from mlmodel_contract.version import Artifact, Comparison
 
 from ...bundle.errors import BundleRefused
-from ...bundle.fetch import Store, fetch
+from ...bundle.fetch import BundleStore, fetch
 from ...bundle.read import Bundle, open_bundle
 from ...storage import StorageError, StorageUnreachableError
 from ..data.training_rows import RunRows
@@ -36,7 +36,7 @@ def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Compariso
     name = document.champion_version or "the live version"
     try:
         with tempfile.TemporaryDirectory() as folder:
-            bundle = _open(document.champion, Path(folder), Store(document.store, document.store_credentials))
+            bundle = _open(document.champion, Path(folder), BundleStore(document.store, document.store_credentials))
             unfit = _unfit(bundle.schema, rows.schema)
             if unfit:
                 _log.warning("%s is of an earlier spec and is not compared with: %s", name, unfit)
@@ -53,7 +53,7 @@ def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Compariso
     return Comparison(champion=name, metrics=metrics(Judged(task, predictions, target)), difference=difference(mine, losses))
 
 
-def _open(artifact: Artifact, folder: Path, store: Store) -> Bundle:
+def _open(artifact: Artifact, folder: Path, store: BundleStore) -> Bundle:
     fetch(artifact, folder, store)
     return open_bundle(folder, artifact.digest)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from mlmodel_contract.report import MICRO, MOST_SCORED, Correlations
+from mlmodel_contract.report import MICRO, MOST_SCORED, CorrelationCounts
 from mlmodel_contract.scores import SCORE_UNIT, alternatives
 from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ _MOST_OF_ONE = 0.5  # of the rows may have the same value
 Floats = NDArray[np.float64]
 
 
-def correlations(scores: Mapping[str, NDArray[np.int64]]) -> Correlations | None:
+def correlations(scores: Mapping[str, NDArray[np.int64]]) -> CorrelationCounts | None:
     """Return the correlations of columns of location scores, in time order; None where there are too few rows or columns.
 
     A column that is mostly one value is left out: its few other values make its correlations a matter of chance.
@@ -36,7 +36,7 @@ def correlations(scores: Mapping[str, NDArray[np.int64]]) -> Correlations | None
     columns = np.column_stack([varied[name] for name in names]).astype(np.float64) / SCORE_UNIT
     own = design_effects(columns)
     pairs = [_pair(columns, own, first, second) for first, second in combinations(range(len(names)), 2)]
-    return Correlations(
+    return CorrelationCounts(
         names=names,
         rows=len(columns),
         products=[pair.product for pair in pairs],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...bundle.engine import OnnxPredictor, Predictor
 from ...bundle.json_rows import to_columns
-from ..data.training_rows import Rows, RunRows
+from ..data.training_rows import RunRows, TrainingRows
 from .columns import matrix
 from .graph import Graph
 from .linear import linear
@@ -47,7 +47,7 @@ def agreeing_onnx(pipeline: Any, rows: RunRows, truth: Predictor, golden: Golden
     return content
 
 
-def convert(pipeline: Any, schema: BundleSchema, rows: Rows) -> bytes | None:
+def convert(pipeline: Any, schema: BundleSchema, rows: TrainingRows) -> bytes | None:
     """Return the pipeline as ONNX, None for an estimator that has no such form here."""
     graph = Graph()
     transformer, model = pipeline[0], pipeline[-1]
@@ -60,9 +60,9 @@ def convert(pipeline: Any, schema: BundleSchema, rows: Rows) -> bytes | None:
     return None if output is None else graph.serialized(output)
 
 
-def _trials(pipeline: Any, rows: RunRows, golden: GoldenRows) -> Iterator[tuple[str, Rows]]:
+def _trials(pipeline: Any, rows: RunRows, golden: GoldenRows) -> Iterator[tuple[str, TrainingRows]]:
     yield "holdout rows", rows.holdout
-    yield "golden rows", Rows(to_columns(golden.rows, rows.schema.features), np.zeros(len(golden.rows)))
+    yield "golden rows", TrainingRows(to_columns(golden.rows, rows.schema.features), np.zeros(len(golden.rows)))
     yield "rows with missing values and unseen categories", _damaged(rows)
     numbers = [column.name for column in rows.schema.features if column.type is not ColumnType.CATEGORY]
     for place, known in thresholds(pipeline[-1]).items():
@@ -70,7 +70,7 @@ def _trials(pipeline: Any, rows: RunRows, golden: GoldenRows) -> Iterator[tuple[
             yield f"rows next to the thresholds of '{numbers[place]}'", _placed(rows.holdout, numbers[place], known)
 
 
-def _damaged(rows: RunRows) -> Rows:
+def _damaged(rows: RunRows) -> TrainingRows:
     """Return rows of the holdout, a quarter of whose values are missing or unseen."""
     part = rows.holdout.take(slice(0, _BASE_ROWS))
     random = np.random.default_rng(0)
@@ -82,10 +82,10 @@ def _damaged(rows: RunRows) -> Rows:
         else:
             values[hit] = np.nan
         columns[column.name] = values
-    return Rows(columns, part.target)
+    return TrainingRows(columns, part.target)
 
 
-def _placed(rows: Rows, name: str, known: NDArray[np.float64]) -> Rows:
+def _placed(rows: TrainingRows, name: str, known: NDArray[np.float64]) -> TrainingRows:
     """Return rows whose value of one feature is a threshold, a neighbour of it, or its float32 and the neighbours of that."""
     chosen = known[np.linspace(0, len(known) - 1, min(_THRESHOLDS, len(known)), dtype=np.int64)]
     near = chosen.astype(np.float32)
@@ -99,7 +99,7 @@ def _placed(rows: Rows, name: str, known: NDArray[np.float64]) -> Rows:
     )
     base = np.arange(len(values)) * 7919 % len(rows)  # rows from everywhere
     columns = {column: entries[base] for column, entries in rows.columns.items()}
-    return Rows({**columns, name: values.astype(np.float64)}, rows.target[base])
+    return TrainingRows({**columns, name: values.astype(np.float64)}, rows.target[base])
 
 
 def _disagreement(expected: NDArray[np.float64], found: NDArray[np.float64], tolerance: float) -> str | None:

@@ -15,7 +15,7 @@ from mlmodel_contract.version import Artifact, Comparison, Metrics
 
 from ...bundle.engine import SklearnPredictor
 from ...bundle.libraries import installed
-from ...bundle.write import Parts, pipeline_bytes, write_bundle
+from ...bundle.write import BundleContents, pipeline_bytes, write_bundle
 from ...runtime.cpu_limits import processors
 from ...storage import locate
 from ..data.training_rows import RunRows, read_rows
@@ -100,9 +100,9 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
     return _Winner(best, candidate, for_serving(pipeline))
 
 
-def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) -> Parts:
+def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) -> BundleContents:
     reference = profile(rows.schema, rows.train, figures.judged.predictions, loss_reference(figures.judged))
-    return Parts(
+    return BundleContents(
         version=context.document.version,
         estimator=won.candidate.estimator,
         schema=rows.schema,
@@ -114,7 +114,7 @@ def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) 
     )
 
 
-def _result(won: _Winner, parts: Parts, comparison: Comparison | None) -> PackageResult:
+def _result(won: _Winner, parts: BundleContents, comparison: Comparison | None) -> PackageResult:
     return PackageResult(
         candidate=won.candidate.name,
         estimator=won.candidate.estimator.value,

@@ -15,10 +15,10 @@ from mlmodel_contract.run import TrialResult
 from ...runtime.cpu_limits import processors
 from ...storage import write_atomic
 from ..data.splits import Fold, expanding
-from ..data.training_rows import Rows, RunRows, read_rows
+from ..data.training_rows import RunRows, TrainingRows, read_rows
 from ..evaluate.evaluation import Judged, score
 from ..evaluate.losses import Floats
-from ..parameter_search import Draw, draw
+from ..parameter_search import SampledCandidate, sample_candidate
 from ..pipeline import build, has_probabilities
 from ..run_context import RunContext
 
@@ -35,13 +35,13 @@ def try_candidate(context: RunContext, index: int) -> TrialResult:
         StorageError: the run's folder cannot be read or written.
 
     """
-    drawn = draw(context.training.tried, context.document.run, index)
+    drawn = sample_candidate(context.training.tried, context.document.run, index)
     result = _nothing_left(context, index) if drawn is None else _try(context, index, drawn)
     write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
     return result
 
 
-def _try(context: RunContext, index: int, drawn: Draw) -> TrialResult:
+def _try(context: RunContext, index: int, drawn: SampledCandidate) -> TrialResult:
     rows = read_rows(context, holdout=False)
     fold_scores: list[float] = []
     parameters = {name: json.dumps(value) for name, value in drawn.parameters.items()}
@@ -61,14 +61,14 @@ def _try(context: RunContext, index: int, drawn: Draw) -> TrialResult:
     return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, score=mean, deviation=deviation)
 
 
-def _predict(context: RunContext, drawn: Draw, rows: RunRows, fold: Fold) -> Floats:
+def _predict(context: RunContext, drawn: SampledCandidate, rows: RunRows, fold: Fold) -> Floats:
     """Fit on the rows before the fold and predict those in it."""
     pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, processors())
     fit(pipeline, rows.train.take(slice(0, fold.start)), rows)
     return predict(pipeline, rows.train.take(slice(fold.start, fold.stop)), rows)
 
 
-def fit(pipeline: Any, part: Rows, rows: RunRows) -> None:
+def fit(pipeline: Any, part: TrainingRows, rows: RunRows) -> None:
     """Fit a pipeline on some rows; classes are fitted by their index."""
     target = part.target.astype(np.int64) if rows.schema.classes else part.target
     with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def fit(pipeline: Any, part: Rows, rows: RunRows) -> None:
         )
 
 
-def predict(pipeline: Any, part: Rows, rows: RunRows) -> Floats:
+def predict(pipeline: Any, part: TrainingRows, rows: RunRows) -> Floats:
     """Predict rows x classes, also where the rows that were learnt from had not every class; or rows x 1."""
     frame = part.frame(rows.schema.features)
     if not rows.schema.classes:
@@ -90,7 +90,7 @@ def predict(pipeline: Any, part: Rows, rows: RunRows) -> Floats:
     return found
 
 
-def _failed(index: int, drawn: Draw, parameters: dict[str, str], error: Exception) -> TrialResult:
+def _failed(index: int, drawn: SampledCandidate, parameters: dict[str, str], error: Exception) -> TrialResult:
     reason = f"candidate '{drawn.candidate.name}': {' '.join(str(error).split())}"[:400]
     _log.warning("trial %d failed: %s", index + 1, reason)
     return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, failure=reason)

@@ -10,7 +10,7 @@ from mlmodel_contract.bundle import MODEL, BundleManifest
 from mlmodel_contract.run import Problem, RunDocument, VerifyResult
 
 from ...bundle.errors import BundleRefused
-from ...bundle.fetch import Store, fetch
+from ...bundle.fetch import BundleStore, fetch
 from ...bundle.read import open_bundle
 from ...bundle.trusted import check_types
 from ...storage import StorageError, StorageUnreachableError
@@ -28,7 +28,7 @@ def verify(document: RunDocument) -> VerifyResult:
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            manifest = fetch(document.artifact, folder, Store(document.store, document.store_credentials))
+            manifest = fetch(document.artifact, folder, BundleStore(document.store, document.store_credentials))
             bundle = open_bundle(folder, document.artifact.digest)
             if MODEL in manifest.files:  # also where ONNX serves: the file must be safe for whoever opens it later
                 check_types(folder / MODEL)

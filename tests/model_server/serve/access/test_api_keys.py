@@ -14,7 +14,7 @@ from mlmodel_contract.manifest import Authentication
 from model_server.serve.grpc.oip import open_inference_pb2 as oip
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, typed
 from tests.model_server.support.mounted_secrets import mount
 from tests.model_server.support.request_bodies import flights, ids
@@ -25,20 +25,20 @@ BY_KEY = Authentication.model_validate({"secret": {"name": "x-keys", "key": "cal
 KEY, OTHER = "a-key-of-some-length-1", "a-key-of-some-length-2"
 
 
-def put(made: Pod, *keys: str) -> None:
+def put(made: ServerPod, *keys: str) -> None:
     folder, _, name = PATH_API_KEYS.rpartition("/")
     mount(made.path(folder), {name: "\n".join(keys).encode()})
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Pod]:
+def served() -> Iterator[ServerPod]:
     with pod(late_flights(), authentication=BY_KEY) as made:
         put(made, KEY)
         made.serve()
         yield made
 
 
-def infer(made: Pod, **headers: str) -> httpx.Response:
+def infer(made: ServerPod, **headers: str) -> httpx.Response:
     return made.http.post(f"{made.model_url}/infer", json=flights(1), headers=headers)
 
 
@@ -49,7 +49,7 @@ def refused(code: grpc.StatusCode) -> Iterator[None]:
     assert error.value.code() is code
 
 
-def rpc(made: Pod, name: str, request: Any, *metadata: tuple[str, str]) -> bytes:
+def rpc(made: ServerPod, name: str, request: Any, *metadata: tuple[str, str]) -> bytes:
     with grpc.insecure_channel(made.grpc_address) as channel:
         return bytes(channel.unary_unary(f"/{name}")(request.SerializeToString(), metadata=metadata, timeout=30))
 
@@ -58,7 +58,7 @@ GOOD = [{"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer  {KEY}"},
 
 
 @pytest.mark.parametrize("headers", GOOD)
-def test_who_has_a_key_may_call(served: Pod, headers: dict[str, str]) -> None:
+def test_who_has_a_key_may_call(served: ServerPod, headers: dict[str, str]) -> None:
     assert infer(served, **headers).status_code == 200
     assert served.http.get(served.model_url, headers=headers).status_code == 200
     v1 = {"instances": [{item["name"]: item["data"][0] for item in flights(1)["inputs"]}]}
@@ -80,7 +80,7 @@ def test_who_has_a_key_may_call(served: Pod, headers: dict[str, str]) -> None:
         pytest.param({"X-API-Key": KEY, "Authorization": f"Bearer {KEY}"}, "send one of them", id="both headers"),
     ],
 )
-def test_others_are_refused_by_rest(served: Pod, headers: dict[str, str], part: str) -> None:
+def test_others_are_refused_by_rest(served: ServerPod, headers: dict[str, str], part: str) -> None:
     raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     for method, path in (
         ("POST", "/v2/models/x/infer"),
@@ -104,18 +104,18 @@ def test_others_are_refused_by_rest(served: Pod, headers: dict[str, str], part: 
     ],
 )
 @pytest.mark.parametrize("name", ["ModelInfer", "ModelMetadata", "ServerMetadata", "RepositoryIndex"])
-def test_others_are_refused_by_grpc(served: Pod, metadata: tuple[tuple[str, str], ...], name: str) -> None:
+def test_others_are_refused_by_grpc(served: ServerPod, metadata: tuple[tuple[str, str], ...], name: str) -> None:
     with refused(grpc.StatusCode.UNAUTHENTICATED):
         rpc(served, f"{SERVICE}/{name}", getattr(oip, f"{name}Request")(), *metadata)
 
 
-def test_a_header_that_is_there_twice_is_refused(served: Pod) -> None:
+def test_a_header_that_is_there_twice_is_refused(served: ServerPod) -> None:
     for name in ("Authorization", "X-API-Key"):
         answer = served.http.post(f"{served.model_url}/infer", json=flights(1), headers=[(name, f"Bearer {KEY}"), (name, f"Bearer {KEY}")])
         assert (answer.status_code, answer.json()["error"]) == (400, f"the header {name.lower()} is there twice: send it once")
 
 
-def test_health_and_metrics_are_open(served: Pod) -> None:
+def test_health_and_metrics_are_open(served: ServerPod) -> None:
     for path in ("/", "/v2/health/live", "/v2/health/ready"):
         assert served.http.get(served.url + path).status_code == 200
     assert served.http.get(served.url + "/v2/health/../models").status_code == 401
@@ -127,7 +127,7 @@ def test_health_and_metrics_are_open(served: Pod) -> None:
     rpc(served, "grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest())
 
 
-def test_a_refusal_waits_for_no_body(served: Pod) -> None:
+def test_a_refusal_waits_for_no_body(served: ServerPod) -> None:
     with socket.create_connection(("127.0.0.1", httpx.URL(served.url).port or 0), timeout=20) as connection:
         connection.sendall(b"POST /v2/models/x/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n{")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
@@ -160,7 +160,7 @@ def test_a_server_without_good_keys_does_not_start_and_says_why(keys: tuple[str,
         assert KEY not in said
 
 
-def test_labels_of_files_need_no_key(served: Pod) -> None:
+def test_labels_of_files_need_no_key(served: ServerPod) -> None:
     served.monitor()
     identities = ids(infer(served, **{"X-API-Key": KEY}))
     folder = served.path(PATH_STORE) / "x-store/models/x/feedback"

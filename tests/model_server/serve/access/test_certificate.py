@@ -15,7 +15,7 @@ from mlmodel_contract.manifest import TLS
 from model_server.serve.grpc.oip import open_inference_pb2 as oip
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, typed
 from tests.model_server.support.mounted_secrets import Pair, mount, pair
 from tests.model_server.support.request_bodies import flights, ids
@@ -26,7 +26,7 @@ MOUNTED = TLS.model_validate({"secret": "x-tls"})
 
 
 @contextmanager
-def served(first: Pair) -> Iterator[Pod]:
+def served(first: Pair) -> Iterator[ServerPod]:
     """A pod whose server speaks TLS; its client trusts the first pair."""
     with pod(late_flights(), tls=MOUNTED) as made:
         mount(made.path(PATH_TLS), first.files)
@@ -35,12 +35,12 @@ def served(first: Pair) -> Iterator[Pod]:
         yield made
 
 
-def presented(made: Pod) -> str:
+def presented(made: ServerPod) -> str:
     """The certificate that a new connection gets, by a client that names no server."""
     return ssl.get_server_certificate(("127.0.0.1", httpx.URL(made.url).port or 0))
 
 
-def rpc(made: Pod, trusted: Pair) -> oip.ModelInferResponse:
+def rpc(made: ServerPod, trusted: Pair) -> oip.ModelInferResponse:
     """Predict by gRPC on a new connection."""
     options = (("grpc.use_local_subchannel_pool", 1),)
     with grpc.secure_channel(made.grpc_address, grpc.ssl_channel_credentials(trusted.chain), options) as channel:
@@ -98,7 +98,7 @@ def test_a_pair_that_rotates_is_for_new_connections_and_ends_no_open_one() -> No
 
 
 @contextmanager
-def _half_sent(made: Pod, trusted: Pair) -> Iterator[tuple[ssl.SSLSocket, bytes]]:
+def _half_sent(made: ServerPod, trusted: Pair) -> Iterator[tuple[ssl.SSLSocket, bytes]]:
     """A connection with half a request, and the other half."""
     body = httpx.Request("POST", made.url, json=flights(1)).content
     head = f"POST /v2/models/x/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()

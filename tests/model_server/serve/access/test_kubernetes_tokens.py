@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from model_server.serve.access import kubernetes_tokens
 from model_server.serve.access.api_keys import Credentials
-from model_server.serve.access.kubernetes_tokens import TokenCallers, expiry
+from model_server.serve.access.kubernetes_tokens import TokenReviewAuthenticator, expiry
 from model_server.serve.errors import Forbidden, Overloaded, ServeError, Unauthenticated, Unavailable
 
 
@@ -23,7 +23,7 @@ class Reviews:
         self.error: ServeError | None = None
         self.open = asyncio.Event()
         self.open.set()
-        self.callers = TokenCallers(self.review, lambda: self.now)
+        self.callers = TokenReviewAuthenticator(self.review, lambda: self.now)
 
     async def review(self, token: str) -> None:
         self.asked.append(token)

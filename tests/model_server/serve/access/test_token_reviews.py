@@ -13,7 +13,7 @@ from model_server.serve.grpc.oip import open_inference_pb2 as oip
 from devtools.bundles import late_flights
 from devtools.cluster.control_plane import ControlPlane
 from devtools.cluster.kubectl import Kubectl
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, typed
 from tests.model_server.support.request_bodies import flights
 from tests.model_server.support.token_review_server import Api, listening
@@ -30,17 +30,17 @@ def api() -> Api:
 
 
 @pytest.fixture
-def served(api: Api) -> Iterator[Pod]:
+def served(api: Api) -> Iterator[ServerPod]:
     with pod(late_flights(), authentication=BY_TOKEN) as made, listening(api, made):
         made.serve()
         yield made
 
 
-def infer(made: Pod, token: str) -> httpx.Response:
+def infer(made: ServerPod, token: str) -> httpx.Response:
     return made.http.post(f"{made.model_url}/infer", json=flights(1), headers={"Authorization": f"Bearer {token}"})
 
 
-def rpc(made: Pod, token: str) -> grpc.StatusCode:
+def rpc(made: ServerPod, token: str) -> grpc.StatusCode:
     with grpc.insecure_channel(made.grpc_address) as channel:
         method: Any = channel.unary_unary(f"/{SERVICE}/ModelInfer", request_serializer=oip.ModelInferRequest.SerializeToString)
         try:
@@ -50,7 +50,7 @@ def rpc(made: Pod, token: str) -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
-def test_the_api_server_says_who_may_call_and_is_asked_once(served: Pod, api: Api) -> None:
+def test_the_api_server_says_who_may_call_and_is_asked_once(served: ServerPod, api: Api) -> None:
     for _ in range(3):
         assert infer(served, "app").status_code == 200
         assert rpc(served, "app") is grpc.StatusCode.OK
@@ -64,14 +64,14 @@ def test_the_api_server_says_who_may_call_and_is_asked_once(served: Pod, api: Ap
     assert api.asked[0] == {"user": APP, "groups": ["g"], "resourceAttributes": {"namespace": "default", "verb": "create", **attributes}}
 
 
-def test_a_token_for_another_audience_is_none(served: Pod, api: Api) -> None:
+def test_a_token_for_another_audience_is_none(served: ServerPod, api: Api) -> None:
     api.audiences = ["another"]
     answer = infer(served, "app")
     assert answer.status_code == 401
     assert "for the audience mlmodel.dev" in answer.json()["error"]
 
 
-def test_while_the_api_server_is_away_known_callers_go_on_and_others_are_told_to_come_again(served: Pod, api: Api) -> None:
+def test_while_the_api_server_is_away_known_callers_go_on_and_others_are_told_to_come_again(served: ServerPod, api: Api) -> None:
     assert infer(served, "app").status_code == 200
     api.down = True
     assert infer(served, "app").status_code == 200

@@ -16,7 +16,7 @@ from grpc_tools import protoc
 from model_server.serve.grpc.oip import open_inference_pb2 as oip
 
 from devtools.bundles import late_flights, minutes
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, Caller, caller, packed, typed, values
 from tests.model_server.support.request_bodies import Json, flights, labels, outputs, raw, tensor
 from tests.model_server.support.service_proxy import service
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def flight_pod() -> Iterator[Pod]:
+def flight_pod() -> Iterator[ServerPod]:
     with pod(late_flights()) as made:
         made.environment |= {"MLMODEL_MAX_ROWS": "1000", "MLMODEL_MAX_BODY_BYTES": "100000"}
         made.start_both()
@@ -34,7 +34,7 @@ def flight_pod() -> Iterator[Pod]:
 
 
 @pytest.fixture(scope="module")
-def call(flight_pod: Pod) -> Iterator[Caller]:
+def call(flight_pod: ServerPod) -> Iterator[Caller]:
     with caller(flight_pod.grpc_address) as made:
         yield made
 
@@ -79,7 +79,7 @@ def test_health_and_metadata(call: Caller) -> None:
     assert [(item.name, item.version, item.state) for item in index] == [("x", "x-v1", "READY")]
 
 
-def test_model_metadata_says_what_rest_says(flight_pod: Pod, call: Caller) -> None:
+def test_model_metadata_says_what_rest_says(flight_pod: ServerPod, call: Caller) -> None:
     model, rest = call("ModelMetadata", oip.ModelMetadataRequest(name="x")), flight_pod.http.get(flight_pod.model_url).json()
     assert (model.name, list(model.versions), model.platform) == (rest["name"], rest["versions"], rest["platform"])
     for side in ("inputs", "outputs"):
@@ -99,14 +99,14 @@ def test_the_health_service_of_grpc(call: Caller) -> None:
         status("another")
 
 
-def test_the_services_are_told_by_reflection(flight_pod: Pod) -> None:
+def test_the_services_are_told_by_reflection(flight_pod: ServerPod) -> None:
     with grpc.insecure_channel(flight_pod.grpc_address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         assert {SERVICE, "grpc.health.v1.Health"} <= set(database.get_services())
         assert database.FindFileContainingSymbol(SERVICE).package == "inference"
 
 
-def test_typed_values_are_predicted_as_json_is(flight_pod: Pod, call: Caller) -> None:
+def test_typed_values_are_predicted_as_json_is(flight_pod: ServerPod, call: Caller) -> None:
     by_json = outputs(flight_pod.infer(whole(5)))
     response = call("ModelInfer", typed(whole(5), id="mine", model_version="x-v1"))
     assert (response.model_name, response.model_version, response.id) == ("x", "x-v1", "mine")
@@ -116,12 +116,12 @@ def test_typed_values_are_predicted_as_json_is(flight_pod: Pod, call: Caller) ->
     assert [list(item.shape) for item in response.outputs] == [[5], [5, 2], [5]]
 
 
-def test_raw_values_get_a_raw_answer(flight_pod: Pod, call: Caller) -> None:
+def test_raw_values_get_a_raw_answer(flight_pod: ServerPod, call: Caller) -> None:
     found = values(call("ModelInfer", packed(whole(3), outputs=[oip.ModelInferRequest.InferRequestedOutputTensor(name="predict")])))
     assert found == {"predict": bytes(outputs(flight_pod.infer(whole(3)))["predict"]["data"])}
 
 
-def test_a_prediction_by_grpc_can_be_labelled_and_is_told_to_the_monitor(flight_pod: Pod, call: Caller) -> None:
+def test_a_prediction_by_grpc_can_be_labelled_and_is_told_to_the_monitor(flight_pod: ServerPod, call: Caller) -> None:
     before = flight_pod.monitored("rows_total")
     ids = values(call("ModelInfer", typed(whole(2))))["prediction_id"]
     flight_pod.label(labels(list(ids), True))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.request_bodies import Json, flights, tensor, without
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def flight_pod() -> Iterator[Pod]:
+def flight_pod() -> Iterator[ServerPod]:
     with pod(late_flights()) as made:
         made.environment["MLMODEL_MAX_ROWS"] = "1000"
         made.serve()
@@ -66,7 +66,7 @@ BAD_COLUMNS: dict[str, tuple[Json, list[str]]] = {
 
 
 @pytest.mark.parametrize(("request_", "parts"), BAD_COLUMNS.values(), ids=BAD_COLUMNS)
-def test_columns_that_do_not_fit_the_schema(flight_pod: Pod, request_: Json, parts: list[str]) -> None:
+def test_columns_that_do_not_fit_the_schema(flight_pod: ServerPod, request_: Json, parts: list[str]) -> None:
     response = flight_pod.infer(request_)
     assert response.status_code == 400, response.text
     assert list(response.json()) == ["error"]
@@ -99,29 +99,29 @@ BAD_DOCUMENTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("body", "part"), BAD_DOCUMENTS.values(), ids=BAD_DOCUMENTS)
-def test_bodies_that_are_no_request(flight_pod: Pod, body: bytes, part: str) -> None:
+def test_bodies_that_are_no_request(flight_pod: ServerPod, body: bytes, part: str) -> None:
     response = flight_pod.infer(body)
     assert response.status_code == 400, response.text
     assert part in response.json()["error"]
 
 
-def test_ten_megabytes_of_junk_are_refused(flight_pod: Pod) -> None:
+def test_ten_megabytes_of_junk_are_refused(flight_pod: ServerPod) -> None:
     response = flight_pod.infer(b"\xff" * (10 * MEGABYTE))
     assert response.status_code == 413
     assert "8388608 bytes" in response.json()["error"]
 
 
-def test_ten_megabytes_of_unknown_length_are_refused(flight_pod: Pod) -> None:
+def test_ten_megabytes_of_unknown_length_are_refused(flight_pod: ServerPod) -> None:
     chunks = (b"[" * MEGABYTE for _ in range(10))
     response = flight_pod.infer(chunks)
     assert response.status_code == 413
 
 
-def test_junk_within_the_limit_is_refused(flight_pod: Pod) -> None:
+def test_junk_within_the_limit_is_refused(flight_pod: ServerPod) -> None:
     assert flight_pod.infer(b"[" * (8 * MEGABYTE)).status_code == 400
 
 
-def test_too_many_rows_are_refused(flight_pod: Pod) -> None:
+def test_too_many_rows_are_refused(flight_pod: ServerPod) -> None:
     response = flight_pod.infer(flights(1001))
     assert response.status_code == 413
     assert "1001 rows" in response.json()["error"]
@@ -139,20 +139,20 @@ def test_too_many_rows_are_refused(flight_pod: Pod) -> None:
         ("GET", "/nothing/here", 404),
     ],
 )
-def test_other_models_versions_and_paths(flight_pod: Pod, method: str, path: str, status: int) -> None:
+def test_other_models_versions_and_paths(flight_pod: ServerPod, method: str, path: str, status: int) -> None:
     response = flight_pod.http.request(method, f"{flight_pod.url}{path}")
     assert response.status_code == status
     assert response.json()["error"]
 
 
-def test_encodings_that_are_not_taken(flight_pod: Pod) -> None:
+def test_encodings_that_are_not_taken(flight_pod: ServerPod) -> None:
     response = flight_pod.http.post(f"{flight_pod.model_url}/infer", json=flights(1), headers={"Content-Encoding": "gzip"})
     assert response.status_code == 400
     assert "send" in response.json()["error"]
 
 
 @pytest.mark.parametrize("request_", [b"NONSENSE\r\n\r\n", b"POST /v2/models/x/infer HTTP/1.1\r\nContent-Length: -5\r\n\r\n"])
-def test_what_is_not_http(flight_pod: Pod, request_: bytes) -> None:
+def test_what_is_not_http(flight_pod: ServerPod, request_: bytes) -> None:
     host = httpx.URL(flight_pod.url)
     with socket.create_connection((host.host, host.port or 80), timeout=10) as connection:
         connection.sendall(request_)
@@ -171,7 +171,7 @@ BAD_MATRICES: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize(("request_", "part"), BAD_MATRICES.values(), ids=BAD_MATRICES)
-def test_matrices_that_do_not_fit_the_schema(number_pod: Pod, request_: Json, part: str) -> None:
+def test_matrices_that_do_not_fit_the_schema(number_pod: ServerPod, request_: Json, part: str) -> None:
     response = number_pod.infer(request_)
     assert response.status_code == 400, response.text
     assert part in response.json()["error"]

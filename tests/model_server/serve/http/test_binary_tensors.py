@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.request_bodies import HEADER, Json, binary, flights, mixed, raw, tensor, unmixed
 
 pytestmark = pytest.mark.slow
@@ -17,14 +17,14 @@ ALL_AS_BYTES = {"parameters": {"binary_data_output": True}}
 
 
 @pytest.fixture(scope="module")
-def flight_pod() -> Iterator[Pod]:
+def flight_pod() -> Iterator[ServerPod]:
     with pod(late_flights()) as made:
         made.serve()
         yield made
         assert made.served("requests_total", code="500") == 0
 
 
-def send(made: Pod, body: bytes, headers: dict[str, str]) -> httpx.Response:
+def send(made: ServerPod, body: bytes, headers: dict[str, str]) -> httpx.Response:
     return made.http.post(f"{made.model_url}/infer", content=body, headers=headers)
 
 
@@ -33,7 +33,7 @@ def whole(rows: int) -> Json:
     return flights(rows, carrier=tensor("carrier", "BYTES", [("AA", "B6", "Zürich")[row % 3] for row in range(rows)]))
 
 
-def test_bytes_are_predicted_as_the_same_json_is(flight_pod: Pod) -> None:
+def test_bytes_are_predicted_as_the_same_json_is(flight_pod: ServerPod) -> None:
     by_json = unmixed(flight_pod.infer(whole(5)))
     by_bytes = unmixed(send(flight_pod, *binary(whole(5))))
     assert by_bytes["predict"] == by_json["predict"]
@@ -41,12 +41,12 @@ def test_bytes_are_predicted_as_the_same_json_is(flight_pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"])
-def test_every_datatype_of_numbers(number_pod: Pod, datatype: str) -> None:
+def test_every_datatype_of_numbers(number_pod: ServerPod, datatype: str) -> None:
     request = {"inputs": [tensor("m", datatype, [[1, 2], [3, 4], [100, 7]], [3, 2])]}
     assert unmixed(send(number_pod, *binary(request)))["predict"] == [0.0, 2.0, 193.0]
 
 
-def test_missing_numbers_are_nan_in_bytes(flight_pod: Pod) -> None:
+def test_missing_numbers_are_nan_in_bytes(flight_pod: ServerPod) -> None:
     carrier = tensor("carrier", "BYTES", ["AA", "B6"])
     as_nan = flights(2, carrier=carrier, wind=tensor("wind", "FP32", [float("nan"), 2.0]))
     as_null = flights(2, carrier=carrier, wind=tensor("wind", "FP32", [None, 2.0]))
@@ -54,14 +54,14 @@ def test_missing_numbers_are_nan_in_bytes(flight_pod: Pod) -> None:
     assert by_bytes["predict_proba"] == unmixed(flight_pod.infer(as_null))["predict_proba"]
 
 
-def test_json_and_bytes_may_be_in_one_request(flight_pod: Pod) -> None:
+def test_json_and_bytes_may_be_in_one_request(flight_pod: ServerPod) -> None:
     request = flights(4)  # a carrier is missing, which JSON alone can tell
     parts = [None if item["name"] == "carrier" else raw(item["datatype"], item["data"]) for item in request["inputs"]]
     assert unmixed(send(flight_pod, *mixed(request, parts)))["predict_proba"] == unmixed(flight_pod.infer(request))["predict_proba"]
 
 
 @pytest.mark.parametrize("as_bytes", [False, True], ids=["request of JSON", "request of bytes"])
-def test_outputs_come_as_bytes_where_they_are_wanted_so(flight_pod: Pod, as_bytes: bool) -> None:
+def test_outputs_come_as_bytes_where_they_are_wanted_so(flight_pod: ServerPod, as_bytes: bool) -> None:
     expected = unmixed(flight_pod.infer(whole(3)))
 
     def asked(**wanted: Any) -> dict[str, Any]:
@@ -80,12 +80,12 @@ def test_outputs_come_as_bytes_where_they_are_wanted_so(flight_pod: Pod, as_byte
 
 
 @pytest.mark.parametrize("rows", [1, 20_000], ids=["short body", "long body"])
-def test_bodies_of_any_length(flight_pod: Pod, rows: int) -> None:
+def test_bodies_of_any_length(flight_pod: ServerPod, rows: int) -> None:
     assert len(unmixed(flight_pod.infer({**whole(rows), **ALL_AS_BYTES}))["predict"]) == rows
     assert len(unmixed(send(flight_pod, *binary({**whole(rows), **ALL_AS_BYTES})))["predict"]) == rows
 
 
-def test_a_data_frame_is_a_tensor_for_each_column_with_content_types(flight_pod: Pod) -> None:
+def test_a_data_frame_is_a_tensor_for_each_column_with_content_types(flight_pod: ServerPod) -> None:
     request = {**flights(2), "parameters": {"content_type": "pd", "anything": {"else": 1}}}
     for item in request["inputs"]:
         item["shape"] = [2, 1]
@@ -129,7 +129,7 @@ BAD: dict[str, tuple[tuple[bytes, dict[str, str]], list[str]]] = {
 
 
 @pytest.mark.parametrize(("request_", "parts"), BAD.values(), ids=BAD)
-def test_bytes_that_do_not_fit(flight_pod: Pod, request_: tuple[bytes, dict[str, str]], parts: list[str]) -> None:
+def test_bytes_that_do_not_fit(flight_pod: ServerPod, request_: tuple[bytes, dict[str, str]], parts: list[str]) -> None:
     response = send(flight_pod, *request_)
     assert response.status_code == 400, response.text
     for part in parts:
@@ -147,7 +147,7 @@ BAD_PARAMETERS: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize(("request_", "part"), BAD_PARAMETERS.values(), ids=BAD_PARAMETERS)
-def test_parameters_that_are_not_taken(flight_pod: Pod, request_: Json, part: str) -> None:
+def test_parameters_that_are_not_taken(flight_pod: ServerPod, request_: Json, part: str) -> None:
     response = flight_pod.infer(request_)
     assert response.status_code == 400, response.text
     assert part in response.json()["error"]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.raw_http import BODY, LIVE, PATH, answers, connected, head, infer, read_all, read_answers
 from tests.model_server.support.request_bodies import flights
 
@@ -26,7 +26,7 @@ def named(name: str, *headers: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Pod]:
+def served() -> Iterator[ServerPod]:
     with pod(late_flights()) as made:
         made.environment |= {"MLMODEL_HEAD_SECONDS": "1", "MLMODEL_BODY_SECONDS": "1", "MLMODEL_IDLE_SECONDS": "3"}
         made.serve()
@@ -66,7 +66,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("sent", "part"), REFUSED.values(), ids=REFUSED)
-def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection(served: Pod, sent: bytes, part: str) -> None:
+def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection(served: ServerPod, sent: bytes, part: str) -> None:
     with connected(served, sent + LIVE) as connection:
         (refusal,) = answers(read_all(connection))
     assert refusal[0] == 400
@@ -84,7 +84,7 @@ def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection
         pytest.param(head("Host: x")[:-2] + b"X: " + b"a" * 400_000, id="a header without end"),
     ],
 )
-def test_a_head_beyond_the_limit_is_refused(served: Pod, sent: bytes, piece: int) -> None:
+def test_a_head_beyond_the_limit_is_refused(served: ServerPod, sent: bytes, piece: int) -> None:
     with connected(served) as connection:
         with suppress(BrokenPipeError):  # it may be refused before all of it is sent
             for start in range(0, len(sent), piece):
@@ -93,7 +93,7 @@ def test_a_head_beyond_the_limit_is_refused(served: Pod, sent: bytes, piece: int
     assert refusal[0] == 431
 
 
-def test_a_head_that_does_not_end_is_given_up(served: Pod) -> None:
+def test_a_head_that_does_not_end_is_given_up(served: ServerPod) -> None:
     with connected(served, head("Host: x")[:-2]) as connection:
         ((status, error),) = answers(read_all(connection))
     assert status == 408
@@ -104,20 +104,20 @@ def test_a_head_that_does_not_end_is_given_up(served: Pod) -> None:
     "sent",
     [pytest.param(infer()[:-5], id="stated length"), pytest.param(head("Host: x", "Transfer-Encoding: chunked") + b"5\r\n{", id="chunked")],
 )
-def test_a_body_that_does_not_end_is_given_up(served: Pod, sent: bytes) -> None:
+def test_a_body_that_does_not_end_is_given_up(served: ServerPod, sent: bytes) -> None:
     with connected(served, sent) as connection:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
     poll(lambda: served.served("requests_in_flight") == 0, "the end of the request")
 
 
-def test_idle_connections_are_closed_in_time_and_harm_nobody(served: Pod) -> None:
+def test_idle_connections_are_closed_in_time_and_harm_nobody(served: ServerPod) -> None:
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(served)) for _ in range(300)]
         assert served.infer(flights(1)).status_code == 200
         assert [read_all(connection) for connection in idle] == [b""] * 300
 
 
-def test_pipelined_requests_are_answered_in_their_order(served: Pod) -> None:
+def test_pipelined_requests_are_answered_in_their_order(served: ServerPod) -> None:
     named = [infer(body=json.dumps({**flights(1), "id": str(place)}).encode()) for place in range(20)]
     with connected(served, b"".join([*named[:10], LIVE, *named[10:], infer("Connection: close")])) as connection:
         found = answers(read_all(connection))
@@ -140,7 +140,9 @@ def test_pipelined_requests_are_answered_in_their_order(served: Pod) -> None:
         pytest.param([named("b")[:-1] + b"}}", named("c")], [(200, "b"), (400, None)], id="a byte too many, which begins the next request"),
     ],
 )
-def test_a_head_that_comes_again_means_what_it_meant(served: Pod, pieces: list[bytes], expected: list[tuple[int, str | None]]) -> None:
+def test_a_head_that_comes_again_means_what_it_meant(
+    served: ServerPod, pieces: list[bytes], expected: list[tuple[int, str | None]]
+) -> None:
     """The parser is not asked again for a head that it has seen; whatever else comes is its own to read."""
     with connected(served, named("a")) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -150,24 +152,24 @@ def test_a_head_that_comes_again_means_what_it_meant(served: Pod, pieces: list[b
         assert [(status, answer.get("id")) for status, answer in read_answers(connection, len(expected))] == expected
 
 
-def test_a_body_that_comes_in_parts_behind_another_request_is_read_to_its_end(served: Pod) -> None:
+def test_a_body_that_comes_in_parts_behind_another_request_is_read_to_its_end(served: ServerPod) -> None:
     with connected(served, infer() + infer("Connection: close")[:-5]) as connection:
         first = connection.recv(65_536)
         connection.sendall(BODY[-5:])
         assert [status for status, _ in answers(first + read_all(connection))] == [200, 200]
 
 
-def test_thousands_of_pipelined_requests_that_are_refused_at_once_do_not_nest(served: Pod) -> None:
+def test_thousands_of_pipelined_requests_that_are_refused_at_once_do_not_nest(served: ServerPod) -> None:
     with connected(served, infer() + infer(body=b"") * 3_000 + infer("Connection: close")) as connection:
         assert [status for status, _ in answers(read_all(connection))] == [200, *[400] * 3_000, 200]
 
 
-def test_what_is_refused_waits_for_the_answers_before_it(served: Pod) -> None:
+def test_what_is_refused_waits_for_the_answers_before_it(served: ServerPod) -> None:
     with connected(served, infer() + LIVE + infer(body=b"junk") + infer() + REFUSED["both lengths"][0] + infer()) as connection:
         assert [status for status, _ in answers(read_all(connection))] == [200, 200, 400, 200, 400]
 
 
-def test_a_client_that_never_reads_is_not_answered_without_end(served: Pod) -> None:
+def test_a_client_that_never_reads_is_not_answered_without_end(served: ServerPod) -> None:
     rows = infer(body=json.dumps(flights(50)).encode())
     before = served.served("rows_total")
     with connected(served) as connection:
@@ -201,12 +203,12 @@ def _flood(connection: socket.socket, sent: bytes) -> None:
         pytest.param(infer(body=BODY + b" " * 200_000), id="a long body"),
     ],
 )
-def test_odd_forms_of_a_good_request_are_answered(served: Pod, sent: bytes) -> None:
+def test_odd_forms_of_a_good_request_are_answered(served: ServerPod, sent: bytes) -> None:
     with connected(served, sent + infer("Connection: close")) as connection:
         assert [status for status, _ in answers(read_all(connection))] == [200, 200]
 
 
-def test_a_request_that_comes_byte_by_byte_is_answered(served: Pod) -> None:
+def test_a_request_that_comes_byte_by_byte_is_answered(served: ServerPod) -> None:
     with connected(served) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in infer("Connection: close"):
@@ -214,7 +216,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(served: Pod) -> None:
         assert [status for status, _ in answers(read_all(connection))] == [200]
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: Pod) -> None:
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: ServerPod) -> None:
     request = infer("Expect: 100-continue", "Connection: close")
     with connected(served, request[: -len(BODY)]) as connection:
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -222,7 +224,7 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: Pod) -> Non
         assert read_all(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_http_1_0_is_answered_and_closed(served: Pod) -> None:
+def test_http_1_0_is_answered_and_closed(served: ServerPod) -> None:
     with connected(served, infer("Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0")) as connection:
         assert [status for status, _ in answers(read_all(connection))] == [200]
 
@@ -230,7 +232,7 @@ def test_http_1_0_is_answered_and_closed(served: Pod) -> None:
 @pytest.mark.parametrize(
     "sent", [b"", infer()[:-5], infer(), LIVE, infer() * 50], ids=["nothing", "half a body", "a request", "another", "many"]
 )
-def test_a_client_that_closes_its_side_or_vanishes_leaves_nothing_behind(served: Pod, sent: bytes) -> None:
+def test_a_client_that_closes_its_side_or_vanishes_leaves_nothing_behind(served: ServerPod, sent: bytes) -> None:
     with connected(served, sent) as connection:
         connection.shutdown(socket.SHUT_WR)
         read_all(connection)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from devtools.bundles import late_flights, minutes
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.request_bodies import Json, flights, labels, outputs, tensor
 
 pytestmark = pytest.mark.slow
@@ -19,14 +19,14 @@ COLUMNS = {name: [row[place] for row in ROWS] for place, name in enumerate(NAMES
 
 
 @pytest.fixture(scope="module")
-def flight_pod() -> Iterator[Pod]:
+def flight_pod() -> Iterator[ServerPod]:
     with pod(late_flights()) as made:
         made.start_both()
         yield made
         assert made.served("requests_total", code="500") == 0
 
 
-def predict(made: Pod, request: Json | bytes) -> httpx.Response:
+def predict(made: ServerPod, request: Json | bytes) -> httpx.Response:
     body: dict[str, Any] = {"content": request} if isinstance(request, bytes) else {"json": request}
     return made.http.post(f"{made.url}/v1/models/x:predict", **body)
 
@@ -43,7 +43,7 @@ REQUESTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
-def test_rows_are_predicted_as_by_v2(flight_pod: Pod, request_: Json) -> None:
+def test_rows_are_predicted_as_by_v2(flight_pod: ServerPod, request_: Json) -> None:
     types = ("FP64", "FP64", "BYTES", "BOOL")
     tensors = [tensor(name, datatype, COLUMNS[name]) for name, datatype in zip(NAMES, types, strict=True)]
     response = predict(flight_pod, request_)
@@ -51,7 +51,7 @@ def test_rows_are_predicted_as_by_v2(flight_pod: Pod, request_: Json) -> None:
     assert response.json()["predictions"] == outputs(flight_pod.infer({"inputs": tensors}))["predict"]["data"]
 
 
-def test_predictions_can_be_labelled(flight_pod: Pod) -> None:
+def test_predictions_can_be_labelled(flight_pod: ServerPod) -> None:
     ids = predict(flight_pod, {"instances": ROWS}).json()["prediction_ids"]
     flight_pod.label(labels(ids, False))
 
@@ -62,7 +62,7 @@ def test_a_regression_gives_numbers() -> None:
         assert predict(made, {"instances": [[1, 2.0], [3.0, 4.5]]}).json()["predictions"] == [0.0, 1.5]
 
 
-def test_models_and_readiness(flight_pod: Pod) -> None:
+def test_models_and_readiness(flight_pod: ServerPod) -> None:
     assert flight_pod.http.get(f"{flight_pod.url}/v1/models").json() == {"models": ["x"]}
     assert flight_pod.http.get(f"{flight_pod.url}/v1/models/x").json() == {"name": "x", "ready": True}
     assert flight_pod.http.get(f"{flight_pod.url}/v1/models/y").status_code == 404
@@ -88,14 +88,14 @@ BAD: dict[str, tuple[Json | bytes, list[str]]] = {
 
 
 @pytest.mark.parametrize(("request_", "parts"), BAD.values(), ids=BAD)
-def test_rows_that_do_not_fit(flight_pod: Pod, request_: Json | bytes, parts: list[str]) -> None:
+def test_rows_that_do_not_fit(flight_pod: ServerPod, request_: Json | bytes, parts: list[str]) -> None:
     response = predict(flight_pod, request_)
     assert response.status_code == 400, response.text
     for part in parts:
         assert part in response.json()["error"]
 
 
-def test_the_repository_has_the_one_version_for_good(flight_pod: Pod) -> None:
+def test_the_repository_has_the_one_version_for_good(flight_pod: ServerPod) -> None:
     repository = f"{flight_pod.url}/v2/repository"
     entry = {"name": "x", "version": "x-v1", "state": "READY", "reason": ""}
     assert flight_pod.http.post(f"{repository}/index").json() == [entry]

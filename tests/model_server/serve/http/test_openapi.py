@@ -18,7 +18,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from devtools.bundles import late_flights, minutes, species
-from devtools.pods import Pod, pod
+from devtools.pods import ServerPod, pod
 from tests.model_server.support.mounted_secrets import mount
 from tests.model_server.support.token_review_server import Api, listening
 from tests.support.lengths import length
@@ -29,34 +29,34 @@ EXAMPLES = length(15, 500)
 
 
 @pytest.fixture(scope="module", params=[late_flights, minutes, species], ids=["flights", "minutes", "species"])
-def described(request: pytest.FixtureRequest) -> Iterator[Pod]:
+def described(request: pytest.FixtureRequest) -> Iterator[ServerPod]:
     with pod(request.param()) as made:
         made.start_both()
         yield made
         assert made.served("requests_total", code="500") == 0
 
 
-def operations(made: Pod) -> Iterator[Any]:
+def operations(made: ServerPod) -> Iterator[Any]:
     schema = schemathesis.openapi.from_url(f"{made.url}/openapi.json")
     results: Iterator[Any] = schema.get_all_operations()
     for result in results:
         yield result.ok()
 
 
-def answered(case: Any, made: Pod) -> None:
+def answered(case: Any, made: ServerPod) -> None:
     response = case.call(base_url=made.url, timeout=30)
     case.validate_response(response, checks=KEPT)
     assert response.status_code < 500
 
 
-def test_whatever_is_sent_is_answered_as_described(described: Pod) -> None:
+def test_whatever_is_sent_is_answered_as_described(described: ServerPod) -> None:
     rules = settings(max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     for operation in operations(described):
         for mode in GenerationMode if operation.body else (GenerationMode.POSITIVE,):
             rules(given(case=operation.as_strategy(generation_mode=mode), made=st.just(described))(answered))()
 
 
-def test_the_examples_of_the_description_are_predicted(described: Pod) -> None:
+def test_the_examples_of_the_description_are_predicted(described: ServerPod) -> None:
     description = described.http.get(f"{described.url}/openapi.json").json()
     tried = 0
     for path, methods in description["paths"].items():
@@ -68,7 +68,7 @@ def test_the_examples_of_the_description_are_predicted(described: Pod) -> None:
     assert tried == 3
 
 
-def test_the_page_shows_the_columns_and_loads_nothing_from_elsewhere(described: Pod) -> None:
+def test_the_page_shows_the_columns_and_loads_nothing_from_elsewhere(described: ServerPod) -> None:
     response = described.http.get(f"{described.url}/docs")
     metadata = described.http.get(described.model_url).json()
     assert response.headers["content-type"].startswith("text/html")
@@ -86,7 +86,7 @@ KNOWN, FORBIDDEN = "known-by-its-owners", "known-and-forbidden"
 class Guarded:
     """A server that asks for credentials, and its description."""
 
-    pod: Pod
+    pod: ServerPod
     description: Any
 
     @property
@@ -148,7 +148,7 @@ def test_headers_are_those_that_are_taken(guarded: Guarded) -> None:
             assert str(status) in operation["responses"], path
 
 
-def test_where_everybody_may_call_no_credentials_are_described(described: Pod) -> None:
+def test_where_everybody_may_call_no_credentials_are_described(described: ServerPod) -> None:
     description = described.http.get(f"{described.url}/openapi.json").json()
     assert "security" not in description
     assert "securitySchemes" not in description["components"]

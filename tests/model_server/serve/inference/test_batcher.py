@@ -12,10 +12,10 @@ from mlmodel_contract.bundle import GoldenRows
 from model_server.prediction_id.ids import Signer
 from model_server.serve.errors import Failed, InvalidRequest, Overloaded, ServeError, TooLate
 from model_server.serve.inference.batcher import Batcher
-from model_server.serve.inference.data_plane import DataPlane, Predicted, ServedModel
+from model_server.serve.inference.data_plane import DataPlane, PredictedBatch, ServedModel
 from model_server.serve.inference.response import InferResponse
 from model_server.serve.inference.tensors import InferRequest, Tensor
-from model_server.serve.limits import Limits
+from model_server.serve.limits import ServerLimits
 from model_server.serve.telemetry.metrics import ServerMetrics
 from model_server.serve.telemetry.trace_context import Trace, current
 
@@ -63,7 +63,7 @@ class Stand:
 
     batcher: Batcher
     adder: Adder
-    told: list[Predicted]
+    told: list[PredictedBatch]
 
     async def infer(self, *rows: float, ticks: int = 0) -> list[float]:
         """Send rows of (a, 1) and return the predictions."""
@@ -78,13 +78,13 @@ def request(rows: tuple[float, ...]) -> InferRequest:
 
 def run(scenario: Callable[[Stand], Awaitable[None]], kind: type[DataPlane] = Quick, **limits: Any) -> None:
     async def scene() -> None:
-        adder, told = Adder(), list[Predicted]()
+        adder, told = Adder(), list[PredictedBatch]()
         adder.free.set()
         plane = kind(ServedModel("x", "x-v1", minutes().schema, adder, "adder", 0.0), Signer(bytes(32), "x-v1"), 1000)
         plane.warm_up(GoldenRows(rows=[{"a": 1.0, "b": 2.0}], predictions=[[3.0]], tolerance=0.0))
         adder.batches.clear()
         adder.entered.clear()
-        stand = Stand(Batcher(plane, Limits(**limits), told.append, ServerMetrics("n", "x", "x-v1")), adder, told)
+        stand = Stand(Batcher(plane, ServerLimits(**limits), told.append, ServerMetrics("n", "x", "x-v1")), adder, told)
         try:
             await scenario(stand)
         finally:

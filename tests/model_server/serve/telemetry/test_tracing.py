@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from devtools.bundles import late_flights
-from devtools.pods import Pod, pod, poll
+from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, typed
 from tests.model_server.support.otlp_collectors import Collector, Told, collector
 from tests.model_server.support.request_bodies import flights, ids, tensor
@@ -32,7 +32,7 @@ RPC = f"{SERVICE}/ModelInfer"
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Pod]:
+def plain() -> Iterator[ServerPod]:
     """A server whose MLModel asks for no spans."""
     with pod(late_flights()) as made:
         made.start_both()
@@ -47,7 +47,7 @@ def receiver() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def traced(receiver: Collector) -> Iterator[Pod]:
+def traced(receiver: Collector) -> Iterator[ServerPod]:
     """A server that sends a span of each request."""
     with pod(late_flights(), tracing=Tracing(endpoint=receiver.endpoint, sample_ratio=1)) as made:
         made.environment |= {"MLMODEL_MAX_BODY_BYTES": "300000"}
@@ -55,16 +55,16 @@ def traced(receiver: Collector) -> Iterator[Pod]:
         yield made
 
 
-def post(made: Pod, path: str, request: Any, *values: str, **headers: str) -> httpx.Response:
+def post(made: ServerPod, path: str, request: Any, *values: str, **headers: str) -> httpx.Response:
     both = [*(("traceparent", value) for value in values), *headers.items()]
     return made.http.post(f"{made.url}{path}", json=request, headers=both)
 
 
-def infer(made: Pod, *values: str, **headers: str) -> httpx.Response:
+def infer(made: ServerPod, *values: str, **headers: str) -> httpx.Response:
     return post(made, "/v2/models/x/infer", flights(), *values, **headers)
 
 
-def rpc(made: Pod, metadata: Sequence[tuple[str, str]], request: Any = None, method: str = "ModelInfer") -> tuple[Any, str]:
+def rpc(made: ServerPod, metadata: Sequence[tuple[str, str]], request: Any = None, method: str = "ModelInfer") -> tuple[Any, str]:
     """Call, and return the answer's code and its trailing ``traceparent``."""
     with grpc.insecure_channel(made.grpc_address) as channel:
         call: Any = channel.unary_unary(f"/{SERVICE}/{method}", request_serializer=lambda message: message.SerializeToString())
@@ -73,7 +73,7 @@ def rpc(made: Pod, metadata: Sequence[tuple[str, str]], request: Any = None, met
         return future.code(), trailing.get("traceparent", "")
 
 
-def exemplars(made: Pod, **labels: str) -> list[dict[str, str]]:
+def exemplars(made: ServerPod, **labels: str) -> list[dict[str, str]]:
     url = f"http://127.0.0.1:{PORT_METRICS_SERVER + made.offset}/metrics"
     response = made.http.get(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
@@ -97,7 +97,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_answer_carries_the_trace_of_its_request(plain: Pod, way: str) -> None:
+def test_each_answer_carries_the_trace_of_its_request(plain: ServerPod, way: str) -> None:
     path, request, status = WAYS[way]
     for value in (SAMPLED, UNSAMPLED):
         response = post(plain, path, request, value)
@@ -127,7 +127,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_a_header_that_is_not_as_it_must_be_is_passed_over(plain: Pod, value: str) -> None:
+def test_a_header_that_is_not_as_it_must_be_is_passed_over(plain: ServerPod, value: str) -> None:
     raw = httpx.Headers([(b"traceparent", value.encode("latin-1"))])
     for path, request in (("/v2/models/x/infer", flights()), ("/v2/models/x/infer", WAYS["the longer way"][1])):
         response = plain.http.post(f"{plain.url}{path}", json=request, headers=raw)
@@ -136,24 +136,24 @@ def test_a_header_that_is_not_as_it_must_be_is_passed_over(plain: Pod, value: st
         assert rpc(plain, [("traceparent", value)]) == (grpc.StatusCode.OK, "")
 
 
-def test_two_headers_are_none(plain: Pod) -> None:
+def test_two_headers_are_none(plain: ServerPod) -> None:
     assert "traceparent" not in infer(plain, SAMPLED, SAMPLED).headers
     assert rpc(plain, [("traceparent", UNSAMPLED), ("traceparent", SAMPLED)]) == (grpc.StatusCode.OK, SAMPLED)  # gRPC's core keeps the last
 
 
-def test_a_newer_version_is_read_as_the_known_one(plain: Pod) -> None:
+def test_a_newer_version_is_read_as_the_known_one(plain: ServerPod) -> None:
     for value in (f"cc-{TRACE}-{PARENT}-ff", f"cc-{TRACE}-{PARENT}-ff-and-what-is-new"):
         assert infer(plain, value).headers["traceparent"] == f"00-{TRACE}-{PARENT}-03"
 
 
 @pytest.mark.parametrize("state", ["a=1", "=", "a=1,a=1", "x" * 30_000, ",,,"], ids=len)
-def test_no_tracestate_harms_a_request(plain: Pod, traced: Pod, state: str) -> None:
+def test_no_tracestate_harms_a_request(plain: ServerPod, traced: ServerPod, state: str) -> None:
     for made in (plain, traced):
         response = infer(made, SAMPLED, tracestate=state)
         assert (response.status_code, response.headers["traceparent"].split("-")[1]) == (200, TRACE)
 
 
-def test_pipelined_requests_keep_their_own_traces(plain: Pod) -> None:
+def test_pipelined_requests_keep_their_own_traces(plain: ServerPod) -> None:
     def answered(place: int) -> bool:
         value = f"00-{place + 1:032x}-{PARENT}-01"
         return infer(plain, value).headers["traceparent"] == value
@@ -162,7 +162,7 @@ def test_pipelined_requests_keep_their_own_traces(plain: Pod) -> None:
         assert all(threads.map(answered, range(200)))
 
 
-def test_grpc_carries_the_trace_in_the_trailing_metadata(plain: Pod) -> None:
+def test_grpc_carries_the_trace_in_the_trailing_metadata(plain: ServerPod) -> None:
     assert rpc(plain, [("traceparent", SAMPLED)]) == (grpc.StatusCode.OK, SAMPLED)
     assert rpc(plain, []) == (grpc.StatusCode.OK, "")
     wrong = oip.ModelInferRequest(model_name="y")
@@ -189,7 +189,7 @@ def test_exemplars_name_sampled_traces_by_protocol_and_outcome() -> None:
         assert TRACE not in text.text
 
 
-def test_captured_rows_name_the_trace_of_their_request(plain: Pod) -> None:
+def test_captured_rows_name_the_trace_of_their_request(plain: ServerPod) -> None:
     with_trace, without = ids(post(plain, "/v2/models/x/infer", flights(2), SAMPLED)), ids(infer(plain))
 
     def kept() -> dict[str, str | None]:
@@ -222,7 +222,7 @@ def a_trace(number: int) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_request_is_a_span_below_that_of_its_caller(traced: Pod, receiver: Collector, way: str) -> None:
+def test_a_request_is_a_span_below_that_of_its_caller(traced: ServerPod, receiver: Collector, way: str) -> None:
     path, request, status = WAYS[way]
     trace, header = a_trace(100 + [*WAYS].index(way))
     response = post(traced, path, request, header, tracestate="vendor=a:b, other=c")
@@ -247,7 +247,7 @@ def test_a_request_is_a_span_below_that_of_its_caller(traced: Pod, receiver: Col
 
 
 @pytest.mark.parametrize("way", ["the shorter way", "the longer way", "V1"])
-def test_its_parts_are_the_wait_and_the_computing(traced: Pod, receiver: Collector, way: str) -> None:
+def test_its_parts_are_the_wait_and_the_computing(traced: ServerPod, receiver: Collector, way: str) -> None:
     path, request, _ = WAYS[way]
     trace, header = a_trace(200 + [*WAYS].index(way))
     mine = post(traced, path, request, header).headers["traceparent"].split("-")[2]
@@ -259,7 +259,7 @@ def test_its_parts_are_the_wait_and_the_computing(traced: Pod, receiver: Collect
     assert compute.attributes == {"mlmodel.batch.requests": 1, "mlmodel.batch.rows": 1, "mlmodel.rows": 1}
 
 
-def test_a_call_of_grpc_is_a_span_too(traced: Pod, receiver: Collector) -> None:
+def test_a_call_of_grpc_is_a_span_too(traced: ServerPod, receiver: Collector) -> None:
     trace, header = a_trace(300)
     code, answered = rpc(traced, [("traceparent", header), ("tracestate", "a=1")])
     poll(lambda: len([span for span in receiver.spans if span.trace == trace]) == 3, "the spans")
@@ -273,14 +273,14 @@ def test_a_call_of_grpc_is_a_span_too(traced: Pod, receiver: Collector) -> None:
     assert of(receiver.named(RPC), wrong).attributes["rpc.response.status_code"] == "NOT_FOUND"
 
 
-def test_feedback_is_a_span_and_a_fault_of_the_client_is_no_error(traced: Pod, receiver: Collector) -> None:
+def test_feedback_is_a_span_and_a_fault_of_the_client_is_no_error(traced: ServerPod, receiver: Collector) -> None:
     trace, header = a_trace(400)
     assert post(traced, "/v2/models/x/feedback", {"id": "x", "truth": True}, header).status_code == 400
     poll(lambda: trace in {span.trace for span in receiver.spans}, "the span")
     assert of(receiver.named("POST /v2/models/{model}/feedback"), trace).status == Status.STATUS_CODE_UNSET
 
 
-def test_without_a_caller_the_ratio_decides_and_with_one_the_caller(traced: Pod, receiver: Collector) -> None:
+def test_without_a_caller_the_ratio_decides_and_with_one_the_caller(traced: ServerPod, receiver: Collector) -> None:
     _, trace, span, flags = infer(traced).headers["traceparent"].split("-")
     poll(lambda: trace in {told.trace for told in receiver.spans}, "the span")
     root = of(receiver.named(INFER), trace)

@@ -9,11 +9,11 @@ from mlmodel_contract.manifest import Candidate, Estimator, Search
 from mlmodel_contract.quality_metrics import Metric, Task
 from model_server.binning.slots import Slots
 from model_server.train.data.splits import expanding
-from model_server.train.data.training_rows import Rows
+from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.dependence import likely_design_effect
 from model_server.train.evaluate.evaluation import Judged, difference, figures, loss_reference, metrics, score
 from model_server.train.evaluate.losses import LARGEST_LOG_LOSS, Floats, loss
-from model_server.train.parameter_search import draw, value_of
+from model_server.train.parameter_search import sample_candidate, value_of
 from model_server.train.profile import profile
 from sklearn import metrics as reference
 from sklearn.model_selection import TimeSeriesSplit
@@ -122,19 +122,19 @@ CANDIDATES = [
 
 
 def test_candidates_take_turns_and_defaults_come_first() -> None:
-    drawn = [found for index in range(4) if (found := draw(CANDIDATES, 7, index))]
+    drawn = [found for index in range(4) if (found := sample_candidate(CANDIDATES, 7, index))]
     assert [found.candidate.name for found in drawn] == ["plain", "tuned", "tuned", "tuned"]
     assert [dict(found.parameters) for found in drawn[:2]] == [{}, {"tol": 0.1}]
 
 
 def test_a_draw_is_a_function_of_run_and_index() -> None:
-    assert draw(CANDIDATES, 7, 3) == draw(CANDIDATES, 7, 3)
-    drawn = [draw(CANDIDATES, run, index) for run in (7, 8) for index in (2, 3)]
+    assert sample_candidate(CANDIDATES, 7, 3) == sample_candidate(CANDIDATES, 7, 3)
+    drawn = [sample_candidate(CANDIDATES, run, index) for run in (7, 8) for index in (2, 3)]
     assert len({found.parameters["C"] for found in drawn if found}) == 4
 
 
 def test_nothing_is_tried_twice() -> None:
-    assert draw(CANDIDATES[:1], 7, 1) is None
+    assert sample_candidate(CANDIDATES[:1], 7, 1) is None
 
 
 def test_values_lie_where_the_search_says() -> None:
@@ -167,7 +167,7 @@ def test_the_profile_counts_every_row_once() -> None:
     number: Floats = RANDOM.normal(0, 1, 1000)
     number[:5] = np.nan
     flags = np.array([1.0, 0.0, np.nan, 1.0] * 250)
-    rows = Rows({"n": number, "few": np.arange(1000) % 3.0, "c": many, "b": flags, "empty": np.full(1000, np.nan)}, np.zeros(1000))
+    rows = TrainingRows({"n": number, "few": np.arange(1000) % 3.0, "c": many, "b": flags, "empty": np.full(1000, np.nan)}, np.zeros(1000))
     found = {feature.name: feature for feature in profile(schema, rows, binary(900).predictions, loss_reference(binary())).features}
     assert [sum(feature.counts) for feature in found.values()] == [1000] * 5 + [900]
     assert list(found)[-1] == "prediction"

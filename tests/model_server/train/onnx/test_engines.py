@@ -12,7 +12,7 @@ from mlmodel_contract.quality_metrics import Task
 from model_server.bundle.engine import OnnxPredictor, SklearnPredictor, load_pipeline
 from model_server.bundle.trusted import PROTOCOL, check_types
 from model_server.bundle.write import pipeline_bytes
-from model_server.train.data.training_rows import Floats, Rows, RunRows
+from model_server.train.data.training_rows import Floats, RunRows, TrainingRows
 from model_server.train.golden_row_selection import golden_rows
 from model_server.train.onnx import agreeing_onnx
 from model_server.train.pipeline import build, for_serving, is_tree
@@ -63,7 +63,7 @@ def rows_for(task: Task, classes: int) -> RunRows:
         target_type=ColumnType.NUMBER if task is Task.REGRESSION else ColumnType.CATEGORY,
         classes=[f"class {index}" for index in range(classes)] if task is Task.CLASSIFICATION else [],
     )
-    whole = Rows(columns, target)
+    whole = TrainingRows(columns, target)
     return RunRows(schema, whole.take(slice(0, 300)), whole.take(slice(300, rows)))
 
 
