@@ -45,3 +45,8 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
             waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def first_existing(*paths: Path) -> Path:
+    """Return the first of the paths that exists, else the last."""
+    return next((path for path in paths if path.exists()), paths[-1])

@@ -31,12 +31,12 @@ _READY_SECONDS = 120
 class ControlPlane:
     """A control plane that should run.
 
-    `binaries` is the folder of the kubernetes program. `address` is where the API server listens and is found.
+    `programs` is the folder of the kubernetes program. `address` is where the API server listens and is found.
     `throw_away` trades durability for speed, and ends everything together with this process.
     """
 
     folder: Path
-    binaries: Path
+    programs: Path
     address: str = NODE_ADDRESS
     ports: Ports = field(default_factory=Ports)
     throw_away: bool = False
@@ -60,7 +60,7 @@ class ControlPlane:
         return f"https://{self.address}:{self.ports.api}"
 
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.binaries / "kubectl", self.kubeconfig)
+        return Kubectl(self.programs / "kubectl", self.kubeconfig)
 
     def kubeconfig_of(self, user: str) -> Path:
         return self.folder / "config" / f"{user}.kubeconfig"
@@ -163,7 +163,7 @@ def _api_server(plane: ControlPlane) -> Component:
         flags["endpoint-reconciler-type"] = "none"  # an Endpoints object may not hold a loopback address
     files = _files(pki, "kube-apiserver", "etcd-client", "ca", "front-proxy-ca", "front-proxy-client", "service-account")
     present = tuple(path for path in files if path.exists())
-    argv = _command(plane.binaries / "kube-apiserver", flags)
+    argv = _command(plane.programs / "kube-apiserver", flags)
     return Component("kube-apiserver", argv, present, dies_with_parent=plane.throw_away)
 
 
@@ -210,14 +210,14 @@ def _controller_manager(plane: ControlPlane) -> Component:
         "flex-volume-plugin-dir": plane.folder / "volume-plugins",  # the default one is made in /usr
         "service-cluster-ip-range": SERVICE_RANGE,
     }
-    argv = _command(plane.binaries / name, flags)
+    argv = _command(plane.programs / name, flags)
     files = (plane.kubeconfig_of(name), *_files(pki, "service-account")[1:])
     return Component(name, argv, files, dies_with_parent=plane.throw_away)
 
 
 def _scheduler(plane: ControlPlane) -> Component:
     name = "kube-scheduler"
-    argv = _command(plane.binaries / name, _common(plane, name, plane.ports.scheduler))
+    argv = _command(plane.programs / name, _common(plane, name, plane.ports.scheduler))
     return Component(name, argv, (plane.kubeconfig_of(name),), dies_with_parent=plane.throw_away)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devtools import debian, processes, programs
-from devtools.cluster import addons, control_plane, firewall, host, leftovers, node, storage
+from devtools.cluster import addons, containerd, control_plane, firewall, host, leftovers, node, storage
 from devtools.cluster.control_plane import ControlPlane
 from devtools.cluster.image_archives import name_in
 from devtools.cluster.kubectl import Kubectl
@@ -75,14 +75,15 @@ class LocalCluster:
             self.layout.state.mkdir(parents=True, exist_ok=True)
             host.prepare(self.layout)
             control_plane.prepare(plane)
+            containerd.prepare(self.layout)
             node.prepare(local)
         with steps.step("containerd and the pause image"):
-            node.start_containerd(local, programs.executable("pause"))
+            containerd.start(self.layout, local.environment, programs.executable("pause"))
         with steps.step("etcd, API server, controller manager, scheduler"):
             control_plane.start(plane)
         with steps.step("kubelet and kube-proxy, until the node is Ready"):
             addons.start_metrics(local, programs.executable("metrics-server"))
-            node.start_rest(local)
+            node.start(local)
         with steps.step("cluster DNS, storage, metrics"):
             addons.start_dns(local, programs.executable("coredns"))
             storage.top_up(plane.kubectl(), self.layout.volumes)
@@ -142,7 +143,7 @@ class LocalCluster:
 
     def load_images(self, archives: Sequence[Path]) -> list[str]:
         for archive in archives:
-            node.load_image(self.layout, archive)
+            containerd.load_image(self.layout, archive)
         return [name_in(archive) for archive in archives]
 
 
