@@ -61,7 +61,7 @@ def run(scenario: Scenario, console: Console) -> Outcome:
     """Run the demonstration.
 
     Raises:
-        DemoError, ClusterError: a step could not be done.
+        DemoError, DevtoolsError: a step could not be done.
 
     """
     timed = Timed(Steps(console))

@@ -38,7 +38,7 @@ def missing(programs: Mapping[str, str]) -> list[str]:
 
 
 def ensure(programs: Mapping[str, str], report: Callable[[str], None] = lambda _: None) -> None:
-    """Install what is missing. Raises `ClusterError` saying what to install where we cannot do it ourselves."""
+    """Install what is missing. Raises `DevtoolsError` saying what to install where we cannot do it ourselves."""
     packages = missing(programs)
     if not packages:
         return

@@ -1,5 +1,6 @@
 """What the person at the terminal sees: each step, what it is at, and the seconds it took. Decides nothing."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,24 +34,42 @@ class Step:
 
 
 class Steps:
-    """Prints the steps of one command to a console (standard error when none is given)."""
+    """Prints the steps of one command to a console (standard error when none is given). Threads may share it."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._under_way = 0
+        self._lock = threading.Lock()
 
     @contextmanager
     def step(self, text: str) -> Iterator[Step]:
         """Show `text` with a clock while the block runs, then one line with its seconds."""
         started = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        task = self._begin(text)
         sign = "[red]failed[/red]"
         try:
-            quiet = not self.console.is_terminal
-            with Progress(*columns, console=self.console, transient=True, disable=quiet) as progress:
-                yield Step(self.console, progress, progress.add_task(escape(text)), text)
+            yield Step(self.console, self._progress, task, text)
             sign = "[green]ok[/green]    "
         finally:
+            self._end(task)
             self.console.print(f"{sign} {escape(text)} [dim]{time.monotonic() - started:.1f} s[/dim]", highlight=False)
+
+    def _begin(self, text: str) -> TaskID:
+        with self._lock:
+            self._under_way += 1
+            if self._under_way == 1:
+                self._progress.start()
+            return self._progress.add_task(escape(text))
+
+    def _end(self, task: TaskID) -> None:
+        """Take the step's line away, and the whole display when no other step is under way."""
+        with self._lock:
+            self._progress.remove_task(task)
+            self._under_way -= 1
+            if self._under_way == 0:
+                self._progress.stop()
 
     def say(self, text: str) -> None:
         """Print one line as it is."""

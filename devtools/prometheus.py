@@ -45,7 +45,7 @@ class Prometheus:
 
 
 def start(folder: Path, jobs: Sequence[Mapping[str, Any]], rules: Path, every: str = "1s") -> Prometheus:
-    """Start a server with these scrape jobs and rules that ends with this process. Raises `ClusterError`."""
+    """Start a server with these scrape jobs and rules that ends with this process. Raises `DevtoolsError`."""
     timing = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
     configuration = folder / "prometheus.json"
     configuration.write_text(json.dumps({"global": timing, "rule_files": [str(rules)], "scrape_configs": list(jobs)}))

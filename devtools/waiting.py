@@ -10,7 +10,7 @@ from devtools.errors import DevtoolsError
 def wait_until(check: Callable[[], bool], what: str, seconds: float, pause: float = 0.1) -> None:
     """Call `check` every `pause` seconds until it is true.
 
-    Raises `ClusterError` naming `what` after `seconds`. What `check` itself raises ends the wait at once.
+    Raises `DevtoolsError` naming `what` after `seconds`. What `check` itself raises ends the wait at once.
     """
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_delay(seconds),

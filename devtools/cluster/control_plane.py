@@ -246,7 +246,7 @@ def _health_urls(plane: ControlPlane) -> list[tuple[str, str]]:
 
 
 def start(plane: ControlPlane) -> None:
-    """Start what does not run, and return when all of it is healthy. Raises `ClusterError` with the guilty's log."""
+    """Start what does not run, and return when all of it is healthy. Raises `DevtoolsError` with the guilty's log."""
     wanted = components(plane)
     for component in wanted[:2]:
         processes.start(plane.folder, plane.logs, component)

@@ -33,7 +33,7 @@ def _ask(question: str) -> bool:
 
 
 def _registry() -> str:
-    """Where images are pushed to, without a slash at the end. Raises `ClusterError` where the user has not said."""
+    """Where images are pushed to, without a slash at the end. Raises `DevtoolsError` where the user has not said."""
     chosen = os.environ.get("REGISTRY", "").rstrip("/")
     if not chosen:
         raise DevtoolsError("CLUSTER=current needs REGISTRY=host/path: a registry that you may push to and your cluster may pull from")

@@ -61,7 +61,7 @@ def name_in(archive: Path) -> str:
 
 
 def read(archive: Path) -> list[ArchivedImage]:
-    """The images in an archive. Raises `ClusterError` when it is none."""
+    """The images in an archive. Raises `DevtoolsError` when it is none."""
     try:
         with tarfile.open(archive) as file:
             entry = file.extractfile("manifest.json")

@@ -74,7 +74,7 @@ def remove_log_links(layout: Layout) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder. Raises `ClusterError` instead when something is still mounted in it: that may be data of others."""
+    """Delete a folder. Raises `DevtoolsError` instead when something is still mounted in it: that may be data of others."""
     if still := mount_points(folder):
         raise DevtoolsError(f"{still[0]} is still mounted, so {folder} is not deleted: unmount it and try again")
     shutil.rmtree(folder, ignore_errors=True)

@@ -29,7 +29,7 @@ def image_names() -> dict[str, str]:
 def build(target: str, report: Callable[[str], None] = lambda _: None) -> Path:
     """Return the archive of the image of that target (`docker save`'s format); build it where it is not there yet.
 
-    An archive appears whole or not at all, and two sessions do not build at once. Raises `ClusterError`.
+    An archive appears whole or not at all, and two sessions do not build at once. Raises `DevtoolsError`.
     """
     tag = content_hash(image(target), _engine().base)
     shelf = cache_folder() / "images"

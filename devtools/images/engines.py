@@ -4,7 +4,6 @@ Of an image it knows the Dockerfile's arguments only.
 """
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import Protocol
 
 from devtools import debian
 from devtools.cache import cache_folder
-from devtools.commands import run, succeeds
-from devtools.errors import DevtoolsError
+from devtools.commands import follow, run, succeeds
+from devtools.errors import CommandError, DevtoolsError
 from devtools.images import base
 from devtools.images.names import ROOT
 
@@ -43,7 +42,7 @@ class Engine(Protocol):
         ...
 
     def build(self, order: Order, report: Report) -> None:
-        """Build the image and write its archive, as `docker save` would. Raises `ClusterError`."""
+        """Build the image and write its archive, as `docker save` would. Raises `DevtoolsError`."""
         ...
 
 
@@ -63,15 +62,11 @@ def _arguments() -> list[str]:
 
 
 def _follow(command: list[str], report: Report) -> None:
-    """Run a build and report the step it is at. Raises `ClusterError` with the end of what it said."""
-    said: list[str] = []
-    environment = {**os.environ, "BUILDKIT_PROGRESS": "plain"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as building:
-        for line in building.stdout or ():
-            said.append(line.rstrip())
-            report(said[-1][:100])
-    if building.returncode != 0:
-        raise DevtoolsError(f"{command[0]} could not build the image: " + "\n".join(said[-20:]))
+    """Run a build and report the step it is at. Raises `DevtoolsError` with the end of its output."""
+    try:
+        follow(command, lambda line: report(line[:100]), env={**os.environ, "BUILDKIT_PROGRESS": "plain"})
+    except CommandError as error:
+        raise DevtoolsError(f"the image could not be built: {error}") from error
 
 
 class Docker:

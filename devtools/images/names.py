@@ -31,7 +31,7 @@ IMAGES = {
 
 
 def image(target: str) -> Image:
-    """The image of that target. Raises `ClusterError` where there is none."""
+    """The image of that target. Raises `DevtoolsError` where there is none."""
     if target not in IMAGES:
         raise DevtoolsError(f"there is no image '{target}': choose one of {', '.join(IMAGES)}")
     return IMAGES[target]

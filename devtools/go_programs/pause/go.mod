@@ -1,3 +1,0 @@
-module mlmodel.dev/cluster/pause
-
-go 1.25.0
