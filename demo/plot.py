@@ -70,7 +70,7 @@ def _gain(axes: Axes, story: Story) -> None:
 
 
 def _decisions(axes: Axes, story: Story) -> None:
-    """Draw a line where something was decision; its words hang in turn at one of some heights, so that neighbours stay readable."""
+    """Draw a line where something was decided; its words alternate between four heights, so that neighbours stay readable."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + _ROOM * (high - low))
     drawn = 0

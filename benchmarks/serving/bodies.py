@@ -1,4 +1,4 @@
-"""The requests: rows drawn anew, in the forms in which the servers take them.
+"""The requests: rows drawn anew, in the forms that the servers accept.
 
 Not here: sending them.
 """

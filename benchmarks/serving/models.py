@@ -71,7 +71,7 @@ class Trained:
 
 
 def as_input(rows: Columns) -> Any:
-    """Return rows as the estimators of the peers take them: a matrix where all are numbers, else a frame."""
+    """Return rows as the estimators of the peers expect them: a matrix where all are numbers, else a frame."""
     import pandas as pd
 
     texts = any(isinstance(values[0], str) for values in rows.values())

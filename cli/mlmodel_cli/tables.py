@@ -37,7 +37,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class PastRows:
-    """Rows in time order. ``values`` are the features as predictors take them; predictions and truths are None where not given."""
+    """Rows in time order. ``values`` are the features as predictors expect them; predictions and truths are None where not given."""
 
     values: dict[str, NDArray[np.float64] | NDArray[np.object_]]
     times: list[str]

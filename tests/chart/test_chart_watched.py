@@ -124,8 +124,10 @@ def test_panels_are_told_apart_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels()}) == len(panels())
     cells: set[tuple[int, int]] = set()
     for panel in panels():
-        place = panel["gridPos"]
-        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        position = panel["gridPos"]
+        own = {
+            (x, y) for x in range(position["x"], position["x"] + position["w"]) for y in range(position["y"], position["y"] + position["h"])
+        }
         assert max(x for x, _ in own) < 24, panel["title"]
         assert not own & cells, panel["title"]
         cells |= own

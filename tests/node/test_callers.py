@@ -101,7 +101,7 @@ def test_a_certificate_is_renewed_and_no_request_fails(team: Team, guarded: Guar
         answered = sum(counts["answered"] for counts in client.counts().values())
         team.wait(lambda: team.counted_rows(pod).get("counted", 0) >= answered, "the sidecar counted the rows that were answered")
         guarded.put_pair("second")
-        team.kubectl("annotate", "pod", pod, "node-tests/look=now")  # kubelet then does; by itself it takes a minute or two
+        team.kubectl("annotate", "pod", pod, "node-tests/sync=now")  # kubelet then does; by itself it takes a minute or two
         team.wait(lambda: guarded.call({})["certificates"] == [guarded.certificate("second")] * 2, "new connections get the new pair")
         client.wait_answered(GRPC_AGE_SECONDS * PER_SECOND)  # so that gRPC made a new connection, too
         client.assert_none_failed()
