@@ -1,7 +1,8 @@
 """An airline's application, replayed: sends each hour's flights to the model and, when they have landed, what became of them.
 
 It runs as a Job beside the model (``replay.yaml``) in the model server's image. Each request has its own connection, and nothing is tried
-again, so that every request the model does not answer is counted. One line of JSON is printed for each day. Settings come from the environment:
+again, so that every request the model does not answer is counted. One line of JSON is printed for each day. Settings come from the
+environment:
 
 ROWS             s3:// or file URI of a Parquet file, ordered by scheduled departure
 URL              of the model, such as http://flight-delay/v2/models/flight-delay
