@@ -39,13 +39,14 @@ class Ours:
         return self.pod.served("rows_total")
 
     def lost_rows(self) -> float:
-        """Return the rows that the sidecar knows to have missed, once it has heard of all that were served."""
+        """Return the rows that the sidecar knows to have missed, once it knows of all that were served."""
         poll(
-            lambda: self._heard() == self.served_rows(), f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._heard():.0f}"
+            lambda: self._known_rows() == self.served_rows(),
+            f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._known_rows():.0f}",
         )
         return self.pod.monitored("rows_total", outcome="missed")
 
-    def _heard(self) -> float:
+    def _known_rows(self) -> float:
         return self.pod.monitored("rows_total")
 
 
