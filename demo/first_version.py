@@ -13,8 +13,8 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 from model_server.bundle.read import open_bundle
 
-from demo.flights import TARGET
 from demo.story import FirstLoss
+from devtools.flights import TARGET
 
 _LOWEST = 1e-7  # as in examples/flights/replay.py
 _CHUNK = 20_000

@@ -16,7 +16,6 @@ from rich.console import Console
 from demo import install, manifests, plot, summary
 from demo.errors import DemoError
 from demo.first_version import losses_by_day
-from demo.flights import FEATURES, TARGET, TIME, read_flights
 from demo.manifests import Keys
 from demo.narrator import Narrator, narrator_for
 from demo.observer import Observer, ReplayLog
@@ -28,6 +27,7 @@ from demo.verdict import Requirement, check_requirements
 from demo.waiting import Goal, StoryPoller
 from devtools.cluster.clusters import Cluster, pick, shell_lines
 from devtools.errors import CommandError
+from devtools.flights import FEATURES, TARGET, TIME, read_flights
 from devtools.progress import Steps
 
 _FIRST_VERSION_SECONDS = 900
