@@ -19,7 +19,7 @@ from types import FrameType
 import httpx
 import uvicorn
 from mlmodel_contract.base import duration
-from mlmodel_contract.bundle import PROFILE, SCHEMA, BundleSchema, Profile
+from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.environment import (
     ENV_POD,
     ENV_POD_NAME,
@@ -37,7 +37,7 @@ from mlmodel_contract.run import MESSAGE_LIMIT, captured_folder, feedback_folder
 from prometheus_client import start_http_server
 
 from ..bundle.errors import BundleRefused
-from ..bundle.read import read_manifest
+from ..bundle.read import read_reference
 from ..runtime.kube_api import ApiError, InClusterApi
 from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import port
@@ -69,7 +69,7 @@ def run_monitor() -> int:
     document = PodDocument.model_validate_json(os.environ[ENV_POD])
     pod = os.environ.get(ENV_POD_NAME) or socket.gethostname()
     try:
-        schema, profile = _reference(document)
+        schema, profile = read_reference(resolve_path(PATH_BUNDLE), document.artifact.digest)
         spool = Spool(resolve_path(PATH_SPOOL))
         sidecar = Sidecar.open(document, pod, (schema, profile), spool)
     except (BundleRefused, SpoolError) as error:
@@ -252,13 +252,6 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the signature is uvicorn's)
         """Tell the sidecar."""
         self._loop.call_soon_threadsafe(self.told_to_end.set)
-
-
-def _reference(document: PodDocument) -> tuple[BundleSchema, Profile]:
-    folder = resolve_path(PATH_BUNDLE)
-    read_manifest(folder, document.artifact.digest)
-    schema = BundleSchema.model_validate_json((folder / SCHEMA).read_bytes())
-    return schema, Profile.model_validate_json((folder / PROFILE).read_bytes())
 
 
 async def _in_thread(work: Callable[[], None]) -> None:

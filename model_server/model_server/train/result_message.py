@@ -6,7 +6,7 @@ Pure. Not here: writing it.
 from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, StageResult, VerifyResult
 
 
-def message_of(result: StageResult) -> str:
+def termination_message(result: StageResult) -> str:
     """Return the result as JSON of at most ``MESSAGE_LIMIT`` bytes; the least important parts are cut first.
 
     Groups of rows go first (those that missed no criterion are last in the list), then problems after the first, then libraries.

@@ -18,7 +18,7 @@ from mlmodel_contract.run import Problem, Quarantine
 
 from ...storage import Location, StorageError, StorageUnreachableError, below, locate, opened
 from .convert import TIME, convert
-from .sources import Reading, intact, schema_of
+from .file_formats import Reading, format_errors, schema_of
 
 T = TypeVar("T")
 _TRUTH = LABEL_COLUMNS[1]
@@ -127,7 +127,7 @@ def _text(truth: Any, kind: ColumnType) -> str | None:
 
 def _table(file: Location, names: Sequence[str]) -> Any:
     """Read those of the columns that the file has."""
-    with opened(file) as stream, intact(file.uri):
+    with opened(file) as stream, format_errors(file.uri):
         parquet = pyarrow.parquet.ParquetFile(stream)
         return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
 

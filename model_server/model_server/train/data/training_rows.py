@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from ...bundle.engine import Columns, frame
 from ...storage import Location, opened
-from ..run_context import RunContext
-from ..stages.prepare import HOLDOUT, TRAIN
+from ..run_context import HOLDOUT, TRAIN, RunContext
 
 UNKNOWN_CLASS = -1
 """Code of a class that no training row has; it is never predicted."""

@@ -13,6 +13,7 @@ from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
 from ...bundle.engine import OnnxPredictor, Predictor
+from ...bundle.golden_row_comparison import compare
 from ...bundle.json_rows import to_columns
 from ..data.training_rows import RunRows, TrainingRows
 from .columns import matrix
@@ -104,10 +105,8 @@ def _placed(rows: TrainingRows, name: str, known: NDArray[np.float64]) -> Traini
 
 def _disagreement(expected: NDArray[np.float64], found: NDArray[np.float64], tolerance: float) -> str | None:
     """Say how the predictions differ, if they do."""
-    if expected.shape != found.shape:
-        return f"shape {found.shape} in place of {expected.shape}"
-    largest = float(np.abs(expected - found).max(initial=0.0))
-    if not largest <= tolerance:
-        return f"by {largest:.2g}"
+    mismatch = compare(expected, found, tolerance)
+    if mismatch is not None:
+        return f"shape {found.shape} in place of {expected.shape}" if mismatch.row is None else f"by {mismatch.difference:.2g}"
     flips = int((expected.argmax(axis=1) != found.argmax(axis=1)).sum())
     return f"{flips} labels" if flips else None

@@ -23,12 +23,12 @@ from ..evaluate.champion import compare
 from ..evaluate.evaluation import Judged, loss_reference, metrics
 from ..evaluate.selection import all_failed, trial_results, winner
 from ..evaluate.slices import slice_metrics
+from ..fitting import fit
 from ..golden_row_selection import golden_rows
 from ..onnx import agreeing_onnx
 from ..pipeline import build, for_serving
 from ..profile import profile
 from ..run_context import RunContext
-from .trial import fit
 
 _log = logging.getLogger(__name__)
 

@@ -20,11 +20,10 @@ from mlmodel_contract.run import PrepareResult, Problem, RunDocument
 from ...storage import write_atomic
 from ..data.captured import read_captured
 from ..data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from ..data.file_formats import Reading
 from ..data.lineage import lineage
-from ..data.sources import Reading, read_source
-from ..run_context import RunContext
-
-TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
+from ..data.sources import read_source
+from ..run_context import HOLDOUT, TRAIN, RunContext
 
 QUARANTINED = "quarantined"
 """Cause of rows that were left out since they were live while a feed was broken."""

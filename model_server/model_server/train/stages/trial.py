@@ -5,8 +5,6 @@ An estimator that cannot be fitted is a result, not a crash: the run goes on wit
 
 import json
 import logging
-import warnings
-from typing import Any
 
 import numpy as np
 from mlmodel_contract.quality_metrics import Metric
@@ -15,11 +13,12 @@ from mlmodel_contract.run import TrialResult
 from ...runtime.cpu_limits import processors
 from ...storage import write_atomic
 from ..data.splits import Fold, expanding
-from ..data.training_rows import RunRows, TrainingRows, read_rows
+from ..data.training_rows import RunRows, read_rows
 from ..evaluate.evaluation import Judged, score
 from ..evaluate.losses import Floats
+from ..fitting import fit, predict
 from ..parameter_search import SampledCandidate, sample_candidate
-from ..pipeline import build, has_probabilities
+from ..pipeline import build
 from ..run_context import RunContext
 
 _log = logging.getLogger(__name__)
@@ -66,28 +65,6 @@ def _predict(context: RunContext, drawn: SampledCandidate, rows: RunRows, fold: 
     pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, processors())
     fit(pipeline, rows.train.take(slice(0, fold.start)), rows)
     return predict(pipeline, rows.train.take(slice(fold.start, fold.stop)), rows)
-
-
-def fit(pipeline: Any, part: TrainingRows, rows: RunRows) -> None:
-    """Fit a pipeline on some rows; classes are fitted by their index."""
-    target = part.target.astype(np.int64) if rows.schema.classes else part.target
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as a fit that has not converged: its score says so
-        pipeline.fit(part.frame(rows.schema.features), target)
-    if rows.schema.classes and not has_probabilities(pipeline):
-        raise ValueError(
-            f"{type(pipeline[-1]).__name__} gives no probabilities with these parameters: change them, such as loss to log_loss"
-        )
-
-
-def predict(pipeline: Any, part: TrainingRows, rows: RunRows) -> Floats:
-    """Predict rows x classes, also where the rows that were learnt from had not every class; or rows x 1."""
-    frame = part.frame(rows.schema.features)
-    if not rows.schema.classes:
-        return np.asarray(pipeline.predict(frame), dtype=np.float64).reshape(-1, 1)
-    found = np.zeros((len(part), len(rows.schema.classes)))
-    found[:, pipeline.classes_] = pipeline.predict_proba(frame)
-    return found
 
 
 def _failed(index: int, drawn: SampledCandidate, parameters: dict[str, str], error: Exception) -> TrialResult:

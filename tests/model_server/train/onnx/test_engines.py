@@ -13,10 +13,10 @@ from model_server.bundle.engine import OnnxPredictor, SklearnPredictor, load_pip
 from model_server.bundle.trusted import PROTOCOL, check_types
 from model_server.bundle.write import pipeline_bytes
 from model_server.train.data.training_rows import Floats, RunRows, TrainingRows
+from model_server.train.fitting import fit
 from model_server.train.golden_row_selection import golden_rows
 from model_server.train.onnx import agreeing_onnx
 from model_server.train.pipeline import build, for_serving, is_tree
-from model_server.train.stages.trial import fit
 from skops.io._protocol import PROTOCOL as SKOPS_PROTOCOL
 
 pytestmark = pytest.mark.slow
