@@ -82,7 +82,7 @@ def read_bytes(location: Location) -> bytes:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         return cast(bytes, location.fs.cat_file(location.path))
 
 
@@ -93,24 +93,24 @@ def download(location: Location, path: Path) -> Location:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         location.fs.get_file(location.path, str(path))
     return Location(fsspec.filesystem("file"), str(path), location.uri)
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[IO[bytes]]:
+def open_file(location: Location) -> Iterator[IO[bytes]]:
     """Open a file for reading in pieces.
 
     Raises:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location), location.fs.open(location.path, "rb") as file:
+    with storage_errors(location), location.fs.open(location.path, "rb") as file:
         yield cast(IO[bytes], file)
 
 
-def matches(location: Location) -> list[Location]:
+def glob_files(location: Location) -> list[Location]:
     """Return the files that an address with ``*`` names, sorted; an address without is returned as it is.
 
     Raises:
@@ -120,20 +120,20 @@ def matches(location: Location) -> list[Location]:
     if "*" not in location.path:
         return [location]
     folder, _, pattern = location.path.rpartition("/")
-    with translated(location):
+    with storage_errors(location):
         # fsspec's own glob says that nothing matches where in truth nobody answered
         found = location.fs.glob(location.path) if "*" in folder else _listed(location.fs, folder, pattern)
         return [_sibling(location, str(path)) for path in sorted(found)]
 
 
-def below(location: Location, ending: str) -> list[Location]:
+def list_files(location: Location, ending: str) -> list[Location]:
     """Return the files at any depth below a folder whose names have the ending, sorted; none where the folder does not exist.
 
     Raises:
         StorageError: the folder is forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         return [_sibling(location, str(path)) for path in sorted(location.fs.find(location.path)) if str(path).endswith(ending)]
 
 
@@ -145,7 +145,7 @@ def write_atomic(location: Location, name: str, content: bytes) -> None:
 
     """
     target = location.child(name)
-    with translated(target):
+    with storage_errors(target):
         if isinstance(target.fs, _local_type()):
             _replace(Path(target.path), content)
         else:
@@ -159,7 +159,7 @@ def create(location: Location, content: bytes) -> bool:
         StorageError: the folder cannot be written or is out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         try:
             if isinstance(location.fs, _local_type()):
                 # fsspec asks first and writes then, which lets two in
@@ -184,7 +184,7 @@ def age(location: Location) -> float:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         written: datetime = location.fs.modified(location.path)
         return (datetime.now(UTC) - written).total_seconds()
 
@@ -196,7 +196,7 @@ def move(location: Location, target: Location) -> None:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         if isinstance(location.fs, _local_type()):
             location.fs.makedirs(target.path.rpartition("/")[0], exist_ok=True)
         location.fs.mv(location.path, target.path)
@@ -209,18 +209,18 @@ def remove(location: Location) -> None:
         StorageError: it may not be deleted, or is out of reach.
 
     """
-    with translated(location), suppress(FileNotFoundError):
+    with storage_errors(location), suppress(FileNotFoundError):
         location.fs.rm(location.path, recursive=True)
 
 
-def folders(location: Location) -> list[Location]:
+def list_folders(location: Location) -> list[Location]:
     """Return the folders right below a folder, sorted; none where it does not exist.
 
     Raises:
         StorageError: the folder is forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         try:
             entries = location.fs.ls(location.path, detail=True)
         except FileNotFoundError:
@@ -229,7 +229,7 @@ def folders(location: Location) -> list[Location]:
 
 
 @contextmanager
-def translated(location: Location) -> Iterator[None]:
+def storage_errors(location: Location) -> Iterator[None]:
     """Turn the failures of any file system into ``StorageError``."""
     try:
         yield

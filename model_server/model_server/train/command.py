@@ -11,7 +11,7 @@ from mlmodel_contract import VERSION
 from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
 from mlmodel_contract.run import MESSAGE_LIMIT, RunDocument, Stage, StageResult
 
-from ..runtime.cpu_limits import pin_threads, processors
+from ..runtime.cpu_limits import available_cpus, limit_threads
 from ..runtime.memory import without_pandas
 from ..runtime.paths import leave_message
 from ..storage import StorageError
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 def run_stage() -> int:
     """Do the stage of ``$MLMODEL_RUN``; return the exit code."""
-    pin_threads(processors())
+    limit_threads(available_cpus())
     document = RunDocument.model_validate_json(os.environ[ENV_RUN])
     if document.contract != VERSION:
         _log.error(

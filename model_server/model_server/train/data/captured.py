@@ -16,7 +16,7 @@ from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_TARGET, C
 from mlmodel_contract.manifest import Column, ColumnType, Data
 from mlmodel_contract.run import Problem, Quarantine
 
-from ...storage import Location, StorageError, StorageUnreachableError, below, locate, opened
+from ...storage import Location, StorageError, StorageUnreachableError, list_files, locate, open_file
 from .convert import TIME, convert
 from .file_formats import Reading, format_errors, schema_of
 
@@ -37,8 +37,8 @@ def read_captured(folder: str, credentials: str | None, data: Data, quarantine: 
     """
     try:
         root = locate(folder, credentials)
-        labels = _labels(below(root.child("labels"), ".parquet"))
-        files = below(root.child("rows"), ".parquet") if labels.num_rows else []
+        labels = _labels(list_files(root.child("labels"), ".parquet"))
+        files = list_files(root.child("rows"), ".parquet") if labels.num_rows else []
         read = list(filter(None, (_still_there(partial(_rows, file, data, labels, quarantine)) for file in files)))
     except StorageUnreachableError:
         raise
@@ -127,7 +127,7 @@ def _text(truth: Any, kind: ColumnType) -> str | None:
 
 def _table(file: Location, names: Sequence[str]) -> Any:
     """Read those of the columns that the file has."""
-    with opened(file) as stream, format_errors(file.uri):
+    with open_file(file) as stream, format_errors(file.uri):
         parquet = pyarrow.parquet.ParquetFile(stream)
         return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
 

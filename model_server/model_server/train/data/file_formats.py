@@ -22,7 +22,7 @@ import pyarrow.parquet
 from mlmodel_contract.manifest import Column
 from mlmodel_contract.run import Problem
 
-from ...storage import Location, StorageError, download, opened
+from ...storage import Location, StorageError, download, open_file
 from .convert import TYPES, convert
 
 _BATCH_ROWS = 65_536
@@ -118,12 +118,12 @@ def _converted(batch: Any, columns: Sequence[Column], wrong: dict[str, _Mismatch
 
 
 def _parquet(file: Location, columns: Sequence[Column]) -> tuple[list[str], Iterator[Any]]:
-    with opened(file) as stream, format_errors(file.uri):
+    with open_file(file) as stream, format_errors(file.uri):
         names = list(pyarrow.parquet.read_schema(stream).names)
     wanted = [column.name for column in columns if column.name in names]
 
     def batches() -> Iterator[Any]:
-        with opened(file) as stream, format_errors(file.uri):
+        with open_file(file) as stream, format_errors(file.uri):
             yield from pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=_BATCH_ROWS, columns=wanted, use_threads=False)
 
     return names, batches()
@@ -152,7 +152,7 @@ def _csv(file: Location, columns: Sequence[Column], compressed: bool) -> tuple[l
 
 @contextmanager
 def _text(file: Location, compressed: bool) -> Iterator[IO[bytes]]:
-    with opened(file) as stream:
+    with open_file(file) as stream:
         if not compressed:
             yield stream
             return

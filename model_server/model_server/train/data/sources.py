@@ -9,7 +9,7 @@ import pyarrow as pa
 from mlmodel_contract.manifest import Column
 from mlmodel_contract.run import Problem
 
-from ...storage import StorageError, StorageUnreachableError, locate, matches
+from ...storage import StorageError, StorageUnreachableError, glob_files, locate
 from .file_formats import Reading, read_file, schema_of
 
 
@@ -22,7 +22,7 @@ def read_source(uri: str, credentials: str | None, columns: Sequence[Column]) ->
     """
     nothing = schema_of(columns).empty_table()
     try:
-        readings = [read_file(file, columns) for file in matches(locate(uri, credentials))]
+        readings = [read_file(file, columns) for file in glob_files(locate(uri, credentials))]
     except StorageUnreachableError:
         raise
     except StorageError as error:

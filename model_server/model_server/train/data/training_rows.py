@@ -17,7 +17,7 @@ from mlmodel_contract.report import MOST_GROUPS
 from numpy.typing import NDArray
 
 from ...bundle.engine import Columns, frame
-from ...storage import Location, opened
+from ...storage import Location, open_file
 from ..run_context import HOLDOUT, TRAIN, RunContext
 
 UNKNOWN_CLASS = -1
@@ -122,5 +122,5 @@ def _none() -> NDArray[Any]:
 
 
 def _table(file: Location) -> Any:
-    with opened(file) as stream:
+    with open_file(file) as stream:
         return pyarrow.parquet.read_table(stream, use_threads=False)

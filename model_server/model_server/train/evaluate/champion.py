@@ -18,14 +18,14 @@ from ...bundle.read import Bundle, open_bundle
 from ...storage import StorageError, StorageUnreachableError
 from ..data.training_rows import RunRows
 from ..run_context import RunContext
-from .evaluation import Judged, difference, metrics
+from .evaluation import EvaluationDataset, difference, metrics
 from .losses import Floats, loss
 
 _log = logging.getLogger(__name__)
 _CHECK = "ChampionUnreadable"
 
 
-def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
+def compare_with_champion(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
     """Judge the champion on the holdout; None where no version is live that predicts the same from these columns.
 
     A problem where the champion cannot be read: a version must not get by without the comparison because of a lost file.
@@ -50,7 +50,7 @@ def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Compariso
     task = rows.schema.task
     losses = loss(task, predictions, target)
     mine = loss(task, challenger, rows.holdout.target)
-    return Comparison(champion=name, metrics=metrics(Judged(task, predictions, target)), difference=difference(mine, losses))
+    return Comparison(champion=name, metrics=metrics(EvaluationDataset(task, predictions, target)), difference=difference(mine, losses))
 
 
 def _open(artifact: Artifact, folder: Path, store: BundleStore) -> Bundle:

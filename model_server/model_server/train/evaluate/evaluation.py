@@ -15,7 +15,7 @@ from mlmodel_contract.version import Estimate, Metrics
 from numpy.typing import NDArray
 
 from .dependence import likely_design_effect
-from .losses import Floats, by_row, loss
+from .losses import Floats, loss, per_row_metrics
 
 _BLOCKS = 50
 """Stretches of the holdout that are drawn as wholes: long enough to hold a day's weather, many enough for an interval."""
@@ -25,7 +25,7 @@ _INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationDataset:
     """Predictions (rows x classes, or rows x 1) beside the truth (class indexes or numbers), in time order."""
 
     task: Task
@@ -38,20 +38,20 @@ class Judged:
         return self.task is Task.CLASSIFICATION and self.predictions.shape[1] == 2
 
 
-def score(judged: Judged, metric: Metric) -> float:
+def score(judged: EvaluationDataset, metric: Metric) -> float:
     """Return one metric on all rows; NaN where it is not defined on them, as an ROC curve of one class."""
-    return figures(judged).get(metric, float("nan"))
+    return metric_values(judged).get(metric, float("nan"))
 
 
-def figures(judged: Judged) -> dict[Metric, float]:
+def metric_values(judged: EvaluationDataset) -> dict[Metric, float]:
     """Return every metric of the task on all rows."""
     whole = _Draws(np.ones((1, 1)), np.zeros(len(judged.target), dtype=np.int64))
     return {metric: float(values[0]) for metric, values in _drawn(judged, whole).items()}
 
 
-def metrics(judged: Judged) -> Metrics:
+def metrics(judged: EvaluationDataset) -> Metrics:
     """Return every metric of the task that is defined on these rows, with its interval."""
-    values = figures(judged)
+    values = metric_values(judged)
     draws = _drawn(judged, _draws(len(judged.target)))
     return Metrics.model_validate({metric.value: estimate(value, draws[metric]) for metric, value in values.items() if np.isfinite(value)})
 
@@ -62,7 +62,7 @@ def difference(challenger: Floats, champion: Floats) -> Estimate:
     return estimate(float(paired.mean()), _draws(len(paired)).means(paired))
 
 
-def loss_reference(judged: Judged) -> LossReference:
+def loss_reference(judged: EvaluationDataset) -> LossReference:
     """Return what live loss is held against."""
     losses = loss(judged.task, judged.predictions, judged.target)
     reference = LossReference(
@@ -105,9 +105,9 @@ def _draws(rows: int) -> _Draws:
     return _Draws(counts.astype(np.float64), np.arange(rows) * blocks // rows)
 
 
-def _drawn(judged: Judged, draws: _Draws) -> dict[Metric, Floats]:
+def _drawn(judged: EvaluationDataset, draws: _Draws) -> dict[Metric, Floats]:
     """Return each metric under each replicate."""
-    means = {metric: draws.means(rows) for metric, rows in by_row(judged.task, judged.predictions, judged.target).items()}
+    means = {metric: draws.means(rows) for metric, rows in per_row_metrics(judged.task, judged.predictions, judged.target).items()}
     if judged.task is Task.REGRESSION:
         return _regression(means, judged.target, draws)
     if judged.binary:

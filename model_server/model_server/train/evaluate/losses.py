@@ -35,7 +35,7 @@ def probability_of(predictions: Floats, target: Floats) -> Floats:
     return np.where(codes >= 0, found, 0.0)
 
 
-def by_row(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:
+def per_row_metrics(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:
     """Return, for each metric that is a mean (or the root of one), the figure of each row."""
     if task is Task.REGRESSION:
         error = predictions[:, 0] - target

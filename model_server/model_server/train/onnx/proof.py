@@ -29,7 +29,7 @@ _THRESHOLDS = 200
 _BASE_ROWS = 500
 
 
-def agreeing_onnx(pipeline: Any, rows: RunRows, truth: Predictor, golden: GoldenRows) -> bytes | None:
+def verified_onnx(pipeline: Any, rows: RunRows, truth: Predictor, golden: GoldenRows) -> bytes | None:
     """Return the pipeline as ONNX if it agrees on every holdout row and on hostile rows; None, with the reason in the log, if not.
 
     To agree is to give every label, and every probability or number to the tolerance of the golden rows.

@@ -16,16 +16,16 @@ from mlmodel_contract.version import Artifact, Comparison, Metrics
 from ...bundle.engine import SklearnPredictor
 from ...bundle.libraries import installed
 from ...bundle.write import BundleContents, pipeline_bytes, write_bundle
-from ...runtime.cpu_limits import processors
+from ...runtime.cpu_limits import available_cpus
 from ...storage import locate
 from ..data.training_rows import RunRows, read_rows
-from ..evaluate.champion import compare
-from ..evaluate.evaluation import Judged, loss_reference, metrics
+from ..evaluate.champion import compare_with_champion
+from ..evaluate.evaluation import EvaluationDataset, loss_reference, metrics
 from ..evaluate.selection import all_failed, trial_results, winner
 from ..evaluate.slices import slice_metrics
 from ..fitting import fit
 from ..golden_row_selection import golden_rows
-from ..onnx import agreeing_onnx
+from ..onnx import verified_onnx
 from ..pipeline import build, for_serving
 from ..profile import profile
 from ..run_context import RunContext
@@ -56,13 +56,13 @@ def package(context: RunContext) -> PackageResult:
     rows = read_rows(context, holdout=True)
     won = _refit(context, best, rows)
     truth = SklearnPredictor(won.pipeline, rows.schema.features)
-    judged = Judged(rows.schema.task, truth.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
-    comparison = compare(context, rows, judged.predictions)
+    judged = EvaluationDataset(rows.schema.task, truth.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
+    comparison = compare_with_champion(context, rows, judged.predictions)
     if isinstance(comparison, Problem):
         return PackageResult(problems=[comparison])
     found = metrics(judged)
     golden = golden_rows(rows.schema, rows.holdout, truth)
-    onnx = agreeing_onnx(won.pipeline, rows, truth, golden)
+    onnx = verified_onnx(won.pipeline, rows, truth, golden)
     parts = _parts(context, won, rows, _Figures(judged, found, golden, onnx))
     digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), parts)
     _log.info("packaged %s (%s, %s): %s", parts.version, won.candidate.name, parts.engine, found.wire())
@@ -78,7 +78,7 @@ def package(context: RunContext) -> PackageResult:
 class _Figures:
     """What was found of the winner on the holdout; ``onnx`` where it agreed."""
 
-    judged: Judged
+    judged: EvaluationDataset
     metrics: Metrics
     golden: GoldenRows
     onnx: bytes | None
@@ -95,7 +95,7 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
         best.score,
         len(rows.train),
     )
-    pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, processors())
+    pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, available_cpus())
     fit(pipeline, rows.train, rows)
     return _Winner(best, candidate, for_serving(pipeline))
 

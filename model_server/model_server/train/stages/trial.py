@@ -10,11 +10,11 @@ import numpy as np
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import TrialResult
 
-from ...runtime.cpu_limits import processors
+from ...runtime.cpu_limits import available_cpus
 from ...storage import write_atomic
 from ..data.splits import Fold, expanding
 from ..data.training_rows import RunRows, read_rows
-from ..evaluate.evaluation import Judged, score
+from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
 from ..fitting import fit, predict
 from ..parameter_search import SampledCandidate, sample_candidate
@@ -49,7 +49,7 @@ def _try(context: RunContext, index: int, drawn: SampledCandidate) -> TrialResul
         folds = list(expanding(len(rows.train), context.training.validation.folds))
         _log.info("%s: %d rows in %d folds", title, len(rows.train), len(folds))
         for number, fold in enumerate(folds, 1):
-            judged = Judged(rows.schema.task, _predict(context, drawn, rows, fold), rows.train.target[fold.start : fold.stop])
+            judged = EvaluationDataset(rows.schema.task, _predict(context, drawn, rows, fold), rows.train.target[fold.start : fold.stop])
             fold_scores.append(score(judged, context.select_by))
             _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), context.select_by, fold_scores[-1])
     except _FITTING_FAILED as error:
@@ -62,7 +62,7 @@ def _try(context: RunContext, index: int, drawn: SampledCandidate) -> TrialResul
 
 def _predict(context: RunContext, drawn: SampledCandidate, rows: RunRows, fold: Fold) -> Floats:
     """Fit on the rows before the fold and predict those in it."""
-    pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, processors())
+    pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, available_cpus())
     fit(pipeline, rows.train.take(slice(0, fold.start)), rows)
     return predict(pipeline, rows.train.take(slice(fold.start, fold.stop)), rows)
 
