@@ -30,11 +30,11 @@ An input for each of them would cost more than the prediction of a row. A graph 
 """
 
 _SLICE_ROWS = 2_048
-"""Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
+"""Rows that ONNX Runtime is given at once: intermediate results can be thousands of numbers for each row."""
 
 
 class MatrixColumns(Mapping[str, NDArray[Any]]):
-    """Columns whose numbers lie beside each other, rows x ``names``, as ``NUMBERS`` takes them; a column of them is made when asked for."""
+    """Columns whose numbers are one matrix, rows x ``names``, the ONNX input ``NUMBERS``; single columns of it are made on access."""
 
     def __init__(self, names: Mapping[str, int], numbers: NDArray[np.float64], others: Columns) -> None:
         self.numbers = numbers
@@ -65,7 +65,7 @@ class Predictor(Protocol):
 
 
 class OnnxPredictor:
-    """ONNX Runtime with one thread of its own: requests are what runs at the same time, not the parts of one."""
+    """ONNX Runtime with one thread of its own: requests run in parallel, not the parts of one."""
 
     engine = ONNXRUNTIME
 
@@ -118,7 +118,7 @@ class SklearnPredictor:
 
 
 def load_pipeline(file: Path, features: Sequence[SchemaColumn]) -> SklearnPredictor:
-    """Load a pipeline all of whose types were found on our own list before; skops' shorter one need not know them."""
+    """Load a pipeline whose types were all checked before by ``trusted.check_types``; skops' own list is shorter."""
     import skops.io
 
     return SklearnPredictor(skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file)), features)
@@ -144,7 +144,7 @@ def fill_missing(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _converter(kind: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the way from a column to what the ONNX input of that type takes: rows x 1."""
+    """Return a function from a column to the ONNX input of that type: rows x 1."""
     if kind == "tensor(string)":
         return lambda values: fill_missing(values)[:, None]
     dtype = np.float32 if kind == "tensor(float)" else np.float64

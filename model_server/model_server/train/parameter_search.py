@@ -1,6 +1,6 @@
 """Which candidate a trial tries, and with which parameters.
 
-Pure: the same run and index give the same draw, so that a trial that is repeated after a crash tries the same. Not here: fitting.
+Pure: the same run and index give the same sample, so that a trial that is repeated after a crash tries the same. Not here: fitting.
 """
 
 import math
@@ -31,8 +31,8 @@ def sample_candidate(candidates: Sequence[Candidate], run: int, index: int) -> S
         return None
     candidate = searching[(index - len(candidates)) % len(searching)]
     random = np.random.default_rng([run, index])
-    drawn = {name: sample_value(search, random) for name, search in sorted(candidate.search.items())}
-    return SampledCandidate(candidate, {**candidate.parameters, **drawn})
+    sampled = {name: sample_value(search, random) for name, search in sorted(candidate.search.items())}
+    return SampledCandidate(candidate, {**candidate.parameters, **sampled})
 
 
 def sample_value(search: Search, random: np.random.Generator) -> Scalar:

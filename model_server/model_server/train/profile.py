@@ -31,7 +31,7 @@ _BOOLEANS = ["false", "true"]
 def profile(schema: BundleSchema, train: TrainingRows, predictions: Floats, loss: LossReference) -> Profile:
     """Return the profile of the training rows, and of the predictions (rows x classes, or rows x 1) and the loss on the holdout.
 
-    Rows must be in time order, or their dependence is not seen.
+    Rows must be in time order, or their dependence is not detected.
     """
     features = [_feature(column, train) for column in schema.features]
     prediction, _ = _numeric(PREDICTION, monitored_prediction(predictions, schema.task))
@@ -75,12 +75,12 @@ def _edges(present: Floats, center: float) -> Floats:
     """
     if not len(present):
         return np.empty(0)
-    known = np.unique(present)
+    distinct = np.unique(present)
     edges = np.unique(np.quantile(present, _QUANTILES, method="lower"))
     ends = bucket_ends(edges, center)
-    passed = np.searchsorted(known, ends, side="right") > np.searchsorted(known, edges, side="right")
-    placed = np.where(passed, edges, ends) if len(known) <= len(edges) else ends
-    common_minimum = edges[0] == known[0] and np.count_nonzero(present == edges[0]) > 1
+    passed = np.searchsorted(distinct, ends, side="right") > np.searchsorted(distinct, edges, side="right")
+    placed = np.where(passed, edges, ends) if len(distinct) <= len(edges) else ends
+    common_minimum = edges[0] == distinct[0] and np.count_nonzero(present == edges[0]) > 1
     return np.unique([previous_bucket_end(edges[0], center), *placed] if common_minimum else placed)
 
 

@@ -35,7 +35,7 @@ def _shorter(result: StageResult) -> StageResult | None:
 
 
 def _fewer(problems: list[Problem]) -> list[Problem]:
-    """Drop the last problem, and say in a last one how many there were more."""
+    """Drop the last problem, and say in a last one how many more there were."""
     if problems[-1].check != _MORE:
         return [*problems[:-2], _more(2)] if len(problems) > 2 else problems[:1]
     before = int(problems[-1].message.split()[0])

@@ -1,6 +1,6 @@
-"""The third stage: fit the winner on all rows to learn from, judge it once on the holdout, and write the bundle.
+"""The third stage: fit the winner on all training rows, evaluate it once on the holdout, and write the bundle.
 
-Not here: the decision whether it may serve, which the operator takes from these figures.
+Not here: the decision whether it may serve, which the operator takes from these metrics.
 """
 
 import json
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Winner:
-    """The trial that won, its candidate, and its pipeline fitted on all rows to learn from."""
+    """The trial that won, its candidate, and its pipeline fitted on all training rows."""
 
     trial: TrialResult
     candidate: Candidate
@@ -55,30 +55,30 @@ def package(context: RunContext) -> PackageResult:
         return PackageResult(problems=[all_failed(results)])
     rows = read_rows(context, holdout=True)
     won = _refit(context, best, rows)
-    truth = SklearnPredictor(won.pipeline, rows.schema.features)
-    judged = EvaluationDataset(rows.schema.task, truth.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
-    comparison = compare_with_champion(context, rows, judged.predictions)
+    predictor = SklearnPredictor(won.pipeline, rows.schema.features)
+    dataset = EvaluationDataset(rows.schema.task, predictor.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
+    comparison = compare_with_champion(context, rows, dataset.predictions)
     if isinstance(comparison, Problem):
         return PackageResult(problems=[comparison])
-    found = metrics(judged)
-    golden = golden_rows(rows.schema, rows.holdout, truth)
-    onnx = verified_onnx(won.pipeline, rows, truth, golden)
-    parts = _parts(context, won, rows, _Figures(judged, found, golden, onnx))
-    digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), parts)
-    _log.info("packaged %s (%s, %s): %s", parts.version, won.candidate.name, parts.engine, found.wire())
-    return _result(won, parts, comparison).model_copy(
+    found = metrics(dataset)
+    golden = golden_rows(rows.schema, rows.holdout, predictor)
+    onnx = verified_onnx(won.pipeline, rows, predictor, golden)
+    contents = _contents(context, won, rows, _Evaluation(dataset, found, golden, onnx))
+    digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), contents)
+    _log.info("packaged %s (%s, %s): %s", contents.version, won.candidate.name, contents.engine, found.wire())
+    return _result(won, contents, comparison).model_copy(
         update={
             "artifact": Artifact(uri=context.document.bundle_folder, digest=digest),
-            "slices": slice_metrics(context.objective, rows, judged),
+            "slices": slice_metrics(context.objective, rows, dataset),
         }
     )
 
 
 @dataclass(frozen=True)
-class _Figures:
-    """What was found of the winner on the holdout; ``onnx`` where it agreed."""
+class _Evaluation:
+    """The winner on the holdout; ``onnx`` where its predictions agreed."""
 
-    judged: EvaluationDataset
+    dataset: EvaluationDataset
     metrics: Metrics
     golden: GoldenRows
     onnx: bytes | None
@@ -100,27 +100,27 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
     return _Winner(best, candidate, for_serving(pipeline))
 
 
-def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) -> BundleContents:
-    reference = profile(rows.schema, rows.train, figures.judged.predictions, loss_reference(figures.judged))
+def _contents(context: RunContext, won: _Winner, rows: RunRows, evaluation: _Evaluation) -> BundleContents:
+    reference = profile(rows.schema, rows.train, evaluation.dataset.predictions, loss_reference(evaluation.dataset))
     return BundleContents(
         version=context.document.version,
         estimator=won.candidate.estimator,
         schema=rows.schema,
         profile=reference,
-        golden=figures.golden,
-        metrics=figures.metrics,
+        golden=evaluation.golden,
+        metrics=evaluation.metrics,
         model=pipeline_bytes(won.pipeline),
-        onnx=figures.onnx,
+        onnx=evaluation.onnx,
     )
 
 
-def _result(won: _Winner, parts: BundleContents, comparison: Comparison | None) -> PackageResult:
+def _result(won: _Winner, contents: BundleContents, comparison: Comparison | None) -> PackageResult:
     return PackageResult(
         candidate=won.candidate.name,
         estimator=won.candidate.estimator.value,
         parameters=won.trial.parameters,
         libraries=installed(),
-        engine=parts.engine,
-        metrics=parts.metrics,
+        engine=contents.engine,
+        metrics=contents.metrics,
         comparison=comparison,
     )

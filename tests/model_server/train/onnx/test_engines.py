@@ -64,7 +64,7 @@ def rows_for(task: Task, classes: int) -> RunRows:
         classes=[f"class {index}" for index in range(classes)] if task is Task.CLASSIFICATION else [],
     )
     whole = TrainingRows(columns, target)
-    return RunRows(schema, whole.take(slice(0, 300)), whole.take(slice(300, rows)))
+    return RunRows(schema, whole.slice(0, 300), whole.slice(300, rows))
 
 
 CASES = [
@@ -101,7 +101,7 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
         found = OnnxPredictor(onnx, FEATURES)
         predicted = found.predict(rows.holdout.columns, len(rows.holdout))
         assert predicted == pytest.approx(expected, abs=golden.tolerance, rel=0)
-        assert found.predict(rows.holdout.take(slice(0, 1)).columns, 1) == pytest.approx(expected[:1], abs=golden.tolerance, rel=0)
+        assert found.predict(rows.holdout.slice(0, 1).columns, 1) == pytest.approx(expected[:1], abs=golden.tolerance, rel=0)
         if is_tree(estimator) and (classes == 0 or "Gradient" not in estimator):
             assert np.array_equal(predicted, expected)  # to the last bit: only a link may round in another way
 
