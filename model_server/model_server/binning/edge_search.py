@@ -91,7 +91,7 @@ class EdgeSearch:
 def bucket_ends(numbers: Floats, center: float) -> Floats:
     """Return the last number in the bucket of each number: an edge that lies there splits no bucket.
 
-    >>> cell_ends(np.array([0.3, 6.0]), 5.0).round(3)
+    >>> bucket_ends(np.array([0.3, 6.0]), 5.0).round(3)
     array([0.313, 6.008])
     """
     return _ends(_order(_buckets(numbers, center)), center)
@@ -100,7 +100,7 @@ def bucket_ends(numbers: Floats, center: float) -> Floats:
 def previous_bucket_end(number: float, center: float) -> float:
     """Return the last number of the bucket below that of a number.
 
-    >>> 5.999 < end_below(6.0, 5.0) < 6.0
+    >>> 5.999 < previous_bucket_end(6.0, 5.0) < 6.0
     True
     """
     return float(_ends(_order(_buckets(np.array([number]), center)) - 1, center)[0])

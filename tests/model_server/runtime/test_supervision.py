@@ -1,4 +1,4 @@
-"""A process that is supervised: it comes back when it is killed, is told to end, and its refusal at the start is passed on."""
+"""A process that is supervised: it comes back when it is killed, is ended, and its refusal at the start is passed on."""
 
 import os
 import signal

@@ -114,7 +114,7 @@ def test_folds_are_those_of_scikit_learn() -> None:
 
 
 CANDIDATES = [
-    Candidate(name="plain", estimator=Estimator.GAUSSIAN_NB),
+    Candidate(name="fixed", estimator=Estimator.GAUSSIAN_NB),
     Candidate(
         name="tuned", estimator=Estimator.LOGISTIC_REGRESSION, parameters={"tol": 0.1}, search={"C": Search(log_uniform=[0.01, 100])}
     ),
@@ -123,7 +123,7 @@ CANDIDATES = [
 
 def test_candidates_take_turns_and_defaults_come_first() -> None:
     drawn = [found for index in range(4) if (found := sample_candidate(CANDIDATES, 7, index))]
-    assert [found.candidate.name for found in drawn] == ["plain", "tuned", "tuned", "tuned"]
+    assert [found.candidate.name for found in drawn] == ["fixed", "tuned", "tuned", "tuned"]
     assert [dict(found.parameters) for found in drawn[:2]] == [{}, {"tol": 0.1}]
 
 

@@ -87,7 +87,7 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
     truth = SklearnPredictor(for_serving(pipeline), FEATURES)
     expected = truth.predict(rows.holdout.columns, len(rows.holdout))
 
-    assert orjson.loads(orjson.dumps(expected, option=orjson.OPT_SERIALIZE_NUMPY)) == expected.tolist()  # as the monitor is told
+    assert orjson.loads(orjson.dumps(expected, option=orjson.OPT_SERIALIZE_NUMPY)) == expected.tolist()  # as the monitor receives it
 
     file = tmp_path / "model.skops"
     file.write_bytes(pipeline_bytes(pipeline))
