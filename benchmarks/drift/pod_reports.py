@@ -24,7 +24,7 @@ class CountedPod:
         self._named = {"model": model, "version": version}
         self._counter = RowCounter(known, schema)
         self._scorer = Scorer(schema, known.loss)
-        self._labels = ScoredLabels.blank(schema, self._scorer)
+        self._labels = ScoredLabels.empty(schema, self._scorer)
         self._rows = 0
 
     def count(self, columns: Mapping[str, Any], chances: Floats) -> None:

@@ -10,7 +10,7 @@ from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import MICRO, LabelCounts, RowCounts
 from mlmodel_detection import HarmDetector, Labelled
 from mlmodel_detection.harm.detector import LossSums
-from model_server.train.evaluate.evaluation import Judged, loss_reference
+from model_server.train.evaluate.evaluation import EvaluationDataset, loss_reference
 from model_server.train.evaluate.losses import loss
 from rich.progress import track
 from sklearn.compose import make_column_transformer
@@ -58,7 +58,7 @@ def _harmed(stream: Stream) -> int | None:
     """Return after how many labels the loss of a boosted model is confirmed to be above its holdout's; None if never."""
     fitted = int(stream.train * (1 - _HOLDOUT))
     predictions, held = _predictions(stream, fitted), slice(fitted, stream.train)
-    reference = loss_reference(Judged(stream.task, predictions[held], stream.target[held]))
+    reference = loss_reference(EvaluationDataset(stream.task, predictions[held], stream.target[held]))
     losses = loss(stream.task, predictions, stream.target) / reference.unit**2
     detector = HarmDetector(reference, (), LEVEL)
     counted = LossSums()

@@ -11,7 +11,7 @@ from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
 from mlmodel_detection import Bucket, CorrelationReference, DriftDetector, DriftState, DriftVerdict, FeatureReference
-from model_server.binning.slots import Slots as FeatureSlots
+from model_server.binning.slots import FeatureBinner
 from model_server.monitor.counting import ProductSums, RowCounter
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
@@ -71,9 +71,9 @@ class Watcher:
 
     def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
         """Return each row's cells and scores, by the sidecar's own code."""
-        slots = FeatureSlots(self.profile.features)
-        cells = slots.find({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
-        return Slots(cells.T, ProductSums(self.profile, slots).scores(cells).T.astype(np.float64))
+        binner = FeatureBinner(self.profile.features)
+        slots = binner.digitize({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
+        return Slots(slots.T, ProductSums(self.profile, binner).scores(slots).T.astype(np.float64))
 
     def bucket(self, rows: Slots) -> Bucket:
         """Count rows as a sidecar does; a test holds it to ``RowCounter``."""
