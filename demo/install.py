@@ -4,6 +4,7 @@ Not here: the model, and anything about flights.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from demo import manifests
@@ -15,27 +16,34 @@ from devtools import programs
 from devtools.cluster.clusters import Cluster
 from devtools.commands import run
 from devtools.images.build import build, build_s3
-from devtools.progress import Step
 
 _CRD = "mlmodels.mlmodel.dev"
 _WAIT_SECONDS = 180
 
 
-def load_images(cluster: Cluster, timed: Timed) -> dict[str, str]:
-    """Build what is not cached, make it usable by the cluster's pods, and return what the images are called there, by target."""
+@dataclass(frozen=True)
+class Built:
+    """The archives of the images, by target, and the helm program."""
+
+    archives: Mapping[str, Path]
+    helm: Path
+
+
+def build_all(timed: Timed) -> Built:
+    """Build the images and helm where they are not cached."""
     archives = {}
     for target in ("operator", "model-server"):
         with timed.step(f"image {target}") as step:
             archives[target] = build(target, step.note)
     with timed.step("image versitygw") as step:
         archives["versitygw"] = build_s3(step.note)
-    with timed.step("images into the cluster"):
-        return dict(zip(archives, cluster.load_images(list(archives.values())), strict=True))
+    with timed.step("program helm") as step:
+        return Built(archives, programs.executable("helm", report=step.note))
 
 
-def helm(step: Step) -> Path:
-    """Build helm where it is not cached."""
-    return programs.executable("helm", report=step.note)
+def load_images(cluster: Cluster, archives: Mapping[str, Path]) -> dict[str, str]:
+    """Make the images usable by the cluster's pods, and return what they are called there, by target."""
+    return dict(zip(archives, cluster.load_images(list(archives.values())), strict=True))
 
 
 def install_operator(cluster: Cluster, helm: Path, images: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from demo import install, manifests, plot, summary
 from demo.errors import DemoError
 from demo.first_version import losses_by_day
+from demo.install import Built
 from demo.manifests import Keys
 from demo.narrator import Narrator, narrator_for
 from demo.observer import Observer, ReplayLog
@@ -26,6 +27,7 @@ from demo.timing import Timed
 from demo.verdict import Requirement, check_requirements
 from demo.waiting import Goal, StoryPoller
 from devtools.cluster.clusters import Cluster, pick, shell_lines
+from devtools.concurrency import run_both
 from devtools.errors import CommandError
 from devtools.flights import FEATURES, TARGET, TIME, read_flights
 from devtools.progress import Steps
@@ -65,10 +67,8 @@ def run(scenario: Scenario, console: Console) -> Outcome:
 
     """
     timed = Timed(Steps(console))
-    context = DemoContext(scenario, console, timed, pick())
-    with timed.remembered("cluster"):
-        context.cluster.up(timed.steps)
-    images = _prepare(context)
+    context = DemoContext(scenario, console, timed, pick(metrics=False))
+    images = _install(context, _start_and_build(context))
     keys = Keys.new()
     with timed.step("the airline's namespace and its S3 server"):
         install.start_storage(context.cluster, images, keys)
@@ -84,15 +84,29 @@ def run(scenario: Scenario, console: Console) -> Outcome:
     return outcome
 
 
-def _prepare(context: DemoContext) -> dict[str, str]:
-    """Build and load the images, install the operator, remove what an earlier demonstration left."""
+def _start_and_build(context: DemoContext) -> Built:
+    """Start the cluster, and build the images and helm meanwhile: each of the two has to wait for the network and the disk now and then."""
+    timed, cluster = context.timed, context.cluster
+
+    def start() -> None:
+        with timed.remembered("cluster"):
+            cluster.up(timed.steps)
+
+    if cluster.name == "current":  # it asks a question, which nothing else may hide
+        start()
+        return install.build_all(timed)
+    _, built = run_both(start, lambda: install.build_all(timed))
+    return built
+
+
+def _install(context: DemoContext, built: Built) -> dict[str, str]:
+    """Load the images and install the operator; remove what an earlier demonstration left. Return the images' names, by target."""
     timed, cluster = context.timed, context.cluster
     install.begin_removal(cluster)
-    images = install.load_images(cluster, timed)
-    with timed.step("program helm") as step:
-        helm = install.helm(step)
+    with timed.step("images into the cluster"):
+        images = install.load_images(cluster, built.archives)
     with timed.step("operator (helm upgrade --install)"):
-        install.install_operator(cluster, helm, images)
+        install.install_operator(cluster, built.helm, images)
     with timed.step("end of an earlier demonstration's namespace"):
         install.await_removal(cluster)
     return images
