@@ -43,6 +43,7 @@ class LinearModel:
 
     @property
     def outputs(self) -> int:
+        """The number of columns that the graph computes."""
         return max(1, len(self.schema.classes) - 1) if len(self.schema.classes) <= 2 else len(self.schema.classes)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Everything that outlives a work tree: binaries, the cluster's state, image archives."""
+    """Everything that outlives a work tree: programs, the cluster's state, image archives."""
     if chosen := os.environ.get("MLMODEL_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -26,9 +26,9 @@ _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def _is_there(program: str) -> bool:
-    """Whether the program is on the PATH, or one of several absolute places, divided by colons, is there."""
+    """Whether the program is on the PATH, or one of several absolute paths, divided by colons, exists."""
     if program.startswith("/"):
-        return any(Path(place).exists() for place in program.split(":"))
+        return any(Path(path).exists() for path in program.split(":"))
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}") is not None
 
 

@@ -23,12 +23,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from devtools.bundles import LinearModel, write_bundle
+from devtools.errors import ComponentError, DevtoolsError
 
 DEADLINE_SECONDS = 30.0
 
 
 def poll(done: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> Any:
-    """Call until the result is true, and return it; a failed connection counts as not yet."""
+    """Call until the result is true, and return it; a failed connection counts as not yet.
+
+    Raises `DevtoolsError` naming `what` after `seconds`.
+    """
     waiting = Retrying(
         stop=stop_after_delay(seconds),
         wait=wait_fixed(0.05),
@@ -36,7 +40,8 @@ def poll(done: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) 
         retry_error_callback=lambda _: None,
     )
     result = waiting(done)
-    assert result, f"{what} did not come within {seconds:g} s"
+    if not result:
+        raise DevtoolsError(f"{what} did not come within {seconds:g} s")
     return result
 
 
@@ -53,6 +58,7 @@ class ServerPod:
     python: str = sys.executable
 
     def start(self, command: str, module: str = "model_server") -> subprocess.Popen[bytes]:
+        """Start a command of the model server (or of another module) and return its process; what it prints goes to a log."""
         settings = {
             "MLMODEL_ROOT": str(self.root),
             "MLMODEL_PORT_OFFSET": str(self.offset),
@@ -90,8 +96,10 @@ class ServerPod:
         return process
 
     def until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the server that runs as this process is ready."""
+
         def ready() -> bool:
-            assert process.poll() is None, self.log(environment.COMMAND_SERVE)
+            self._require_running(process, environment.COMMAND_SERVE)
             return self.http.get(f"{self.url}/v2/health/ready").status_code == 200
 
         poll(ready, "the server")
@@ -101,28 +109,35 @@ class ServerPod:
         poll(lambda: self.feedback(request).status_code == 200, "the labels")
 
     def path(self, path: str) -> Path:
+        """Return where a path of the pod lies on this machine."""
         return self.root / path.removeprefix("/")
 
     def log(self, command: str) -> str:
+        """Return what a command has printed."""
         return (self.root / f"{command}.log").read_text()
 
     @property
     def url(self) -> str:
+        """The URL of the REST port."""
         scheme = "https" if self.document.tls else "http"
         return f"{scheme}://127.0.0.1:{environment.PORT_REST + self.offset}"
 
     @property
     def grpc_address(self) -> str:
+        """The address of the gRPC port, as `host:port`."""
         return f"127.0.0.1:{environment.PORT_GRPC + self.offset}"
 
     @property
     def model_url(self) -> str:
+        """The URL of the model's endpoints."""
         return f"{self.url}/v2/models/{self.document.model}"
 
     def infer(self, request: Any) -> httpx.Response:
+        """Send an inference request: a document, or its bytes."""
         return self.http.post(f"{self.model_url}/infer", **_body(request))
 
     def feedback(self, request: Any) -> httpx.Response:
+        """Send labels: a document, or its bytes."""
         return self.http.post(f"{self.model_url}/feedback", **_body(request))
 
     def metric(self, port: int, name: str, **labels: str) -> float:
@@ -132,12 +147,15 @@ class ServerPod:
         return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
 
     def monitored(self, name: str, **labels: str) -> float:
+        """Return a metric of the sidecar, by its name without prefix."""
         return self.metric(environment.PORT_METRICS_MONITOR, f"mlmodel_monitor_{name}", **labels)
 
     def served(self, name: str, **labels: str) -> float:
+        """Return a metric of the server, by its name without prefix."""
         return self.metric(environment.PORT_METRICS_SERVER, f"mlmodel_server_{name}", **labels)
 
     def stop(self) -> None:
+        """Kill the processes."""
         self.http.close()
         for process in self.processes.values():
             if process.poll() is None:
@@ -145,8 +163,12 @@ class ServerPod:
             process.wait(DEADLINE_SECONDS)
 
     def _exists(self, path: str, process: subprocess.Popen[bytes]) -> bool:
-        assert process.poll() is None, self.log(environment.COMMAND_MONITOR)
+        self._require_running(process, environment.COMMAND_MONITOR)
         return self.path(path).exists()
+
+    def _require_running(self, process: subprocess.Popen[bytes], command: str) -> None:
+        if process.poll() is not None:
+            raise ComponentError(f"{command} ended with code {process.returncode}; its log:\n{self.log(command)}")
 
 
 @contextmanager

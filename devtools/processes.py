@@ -66,7 +66,7 @@ def _environment(pid: int) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _look(pid: int, cluster: Path) -> Running | None:
+def _running_component(pid: int, cluster: Path) -> Running | None:
     environment = _environment(pid)
     if environment.get(_CLUSTER) != str(cluster):
         return None
@@ -80,7 +80,7 @@ def _look(pid: int, cluster: Path) -> Running | None:
 def find(cluster: Path) -> list[Running]:
     """All live processes that belong to the cluster with this state folder, helpers of its components included."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    found = (_look(pid, cluster) for pid in pids if pid != os.getpid())
+    found = (_running_component(pid, cluster) for pid in pids if pid != os.getpid())
     return [running for running in found if running is not None]
 
 
@@ -105,7 +105,7 @@ def stop(cluster: Path, running: Running, grace: float = _GRACE_SECONDS) -> None
     except ProcessLookupError:
         return
     try:
-        if _look(running.pid, cluster) != running:
+        if _running_component(running.pid, cluster) != running:
             return
         if grace and _signal_and_wait(descriptor, signal.SIGTERM, grace):
             return
@@ -116,13 +116,13 @@ def stop(cluster: Path, running: Running, grace: float = _GRACE_SECONDS) -> None
 
 
 def kill(pid: int) -> None:
-    """Kill a process whose id was read from a place that only lists the living, such as a cgroup of ours."""
+    """Kill a process whose id was read from where only running ones are listed, such as a cgroup of ours."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def log_path(logs: Path, name: str) -> Path:
-    """Where the component of that name writes what it says."""
+    """The file that the component of that name prints to."""
     return logs / f"{name}.log"
 
 
@@ -172,11 +172,11 @@ def start(cluster: Path, logs: Path, component: Component) -> bool:
         stop(cluster, running)
     started = _spawn(cluster, logs, component)
 
-    def seen() -> bool:
+    def is_found() -> bool:
         """While the kernel replaces the program, its environment cannot be read for a moment."""
         return started.poll() is not None or find_component(cluster, component) is not None
 
-    wait_until(seen, f"{component.name} starts", 10, pause=0.005)
+    wait_until(is_found, f"{component.name} starts", 10, pause=0.005)
     return True
 
 

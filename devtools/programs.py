@@ -143,16 +143,16 @@ def ensure(name: str, report: Callable[[str], None] = lambda _: None) -> Path:
     sessions do not build the same twice. `report` gets what the build is at. Raises `DevtoolsError`.
     """
     program = PROGRAMS[name]
-    shelf = cache_folder() / "bin"
-    folder = shelf / f"{name}-{_key(program)}"
+    programs = cache_folder() / "bin"
+    folder = programs / f"{name}-{_key(program)}"
     if folder.is_dir():
         return folder
-    with locked(shelf / f"{name}.lock", lambda: report("another session builds it, waiting")):
+    with locked(programs / f"{name}.lock", lambda: report("another session builds it, waiting")):
         if folder.is_dir():
             return folder
-        for leftover in shelf.glob(f".{name}-*"):  # of a build that was killed
+        for leftover in programs.glob(f".{name}-*"):  # of a build that was killed
             shutil.rmtree(leftover, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=shelf))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=programs))
         try:
             _compile(program, temporary, report)
             for alias in program.aliases:

@@ -29,10 +29,11 @@ class S3Server:
 
     @property
     def data(self) -> Path:
+        """The folder of the buckets."""
         return self.folder / "data"
 
     def bucket(self, name: str) -> str:
-        """Make a bucket (kept when it is there) and return its URL, `s3://name`."""
+        """Make a bucket where it does not exist and return its URL, `s3://name`."""
         (self.data / name).mkdir(parents=True, exist_ok=True)
         return f"s3://{name}"
 

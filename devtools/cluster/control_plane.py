@@ -44,10 +44,12 @@ class ControlPlane:
 
     @property
     def pki(self) -> Path:
+        """The folder of keys and certificates."""
         return self.folder / "pki"
 
     @property
     def logs(self) -> Path:
+        """The folder of the logs."""
         return self.folder / "log"
 
     @property
@@ -57,12 +59,15 @@ class ControlPlane:
 
     @property
     def server(self) -> str:
+        """The URL of the API server."""
         return f"https://{self.address}:{self.ports.api}"
 
     def kubectl(self) -> Kubectl:
+        """Return kubectl as administrator."""
         return Kubectl(self.programs / "kubectl", self.kubeconfig)
 
     def kubeconfig_of(self, user: str) -> Path:
+        """The kubeconfig of a component."""
         return self.folder / "config" / f"{user}.kubeconfig"
 
 

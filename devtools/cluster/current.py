@@ -33,7 +33,7 @@ def _ask(question: str) -> bool:
 
 
 def _registry() -> str:
-    """Where images are pushed to, without a slash at the end. Raises `DevtoolsError` where the user has not said."""
+    """Return the registry to push to, without a slash at the end. Raises `DevtoolsError` where the user has not named one."""
     chosen = os.environ.get("REGISTRY", "").rstrip("/")
     if not chosen:
         raise DevtoolsError("CLUSTER=current needs REGISTRY=host/path: a registry that you may push to and your cluster may pull from")
@@ -54,19 +54,24 @@ class CurrentCluster:
 
     @property
     def name(self) -> str:
+        """As in `CLUSTER=name`."""
         return "current"
 
     @property
     def kubeconfig(self) -> Path:
+        """The administrator's, there once the cluster is up."""
         return cache_folder() / "cluster" / "current" / "kubeconfig"
 
     def kubectl(self) -> Kubectl:
+        """Return kubectl as administrator."""
         return Kubectl(installed_kubectl(), self.kubeconfig)
 
     def is_up(self) -> bool:
+        """Return whether the cluster answers now."""
         return self.kubeconfig.exists() and self.kubectl().works("get", "--raw", "/readyz")
 
     def up(self, steps: Steps) -> None:
+        """Ask whether the cluster may be used, and keep a copy of its context."""
         _registry()
         program = installed_kubectl()
         try:
@@ -84,9 +89,11 @@ class CurrentCluster:
         steps.say(f"Using the kube-context {context!r} at {server}.")
 
     def down(self, steps: Steps) -> None:
+        """Forget the copy; the cluster itself stays as it is."""
         self.kubeconfig.unlink(missing_ok=True)
         steps.say("Your own cluster stays as it is.")
 
     def load_images(self, archives: Sequence[Path]) -> list[str]:
+        """Push the images to the user's registry, and return their names there."""
         debian.ensure({"skopeo": "skopeo"})
         return [_pushed(archive, _registry()) for archive in archives]

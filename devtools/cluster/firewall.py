@@ -28,8 +28,8 @@ def tables() -> list[str]:
 
 def without_ours(saved: str) -> str:
     """What is left of the output of `iptables-save` without the rules and chains of Kubernetes and CNI."""
-    kept = [line for line in saved.splitlines() if not (line.startswith((":", "-A", "[")) and _OURS.search(line))]
-    return "\n".join([*kept, ""])
+    others = [line for line in saved.splitlines() if not (line.startswith((":", "-A", "[")) and _OURS.search(line))]
+    return "\n".join([*others, ""])
 
 
 def remove_rules() -> None:

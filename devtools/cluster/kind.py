@@ -31,22 +31,27 @@ class KindCluster:
 
     @property
     def name(self) -> str:
+        """As in `CLUSTER=name`."""
         return "kind"
 
     @property
     def kubeconfig(self) -> Path:
+        """The administrator's, there once the cluster is up."""
         return cache_folder() / "cluster" / "kind" / "kubeconfig"
 
     def kubectl(self) -> Kubectl:
+        """Return kubectl as administrator."""
         return Kubectl(installed_kubectl(), self.kubeconfig)
 
     def _exists(self) -> bool:
         return _NAME in run(["kind", "get", "clusters"]).split()
 
     def is_up(self) -> bool:
+        """Return whether the cluster answers now."""
         return self.kubeconfig.exists() and self.kubectl().works("get", "--raw", "/readyz")
 
     def up(self, steps: Steps) -> None:
+        """Create the cluster where there is none."""
         if not self.can_work():
             raise DevtoolsError("CLUSTER=kind needs kind and a running Docker engine: install both, or use CLUSTER=local")
         self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +66,7 @@ class KindCluster:
         steps.say(f"The kind cluster {_NAME} is up.")
 
     def down(self, steps: Steps) -> None:
+        """Delete the cluster."""
         if not self.can_work():
             steps.say("There is no kind cluster: kind or the Docker engine is not there.")
             return
@@ -69,6 +75,7 @@ class KindCluster:
             self.kubeconfig.unlink(missing_ok=True)
 
     def load_images(self, archives: Sequence[Path]) -> list[str]:
+        """Load the images into kind's node, and return their names."""
         for archive in archives:
             run(["kind", "load", "image-archive", archive, "--name", _NAME], seconds=900)
         return [name_in(archive) for archive in archives]

@@ -38,25 +38,30 @@ class LocalCluster:
 
     @property
     def name(self) -> str:
+        """As in `CLUSTER=name`."""
         return "local"
 
     @property
     def kubeconfig(self) -> Path:
+        """The administrator's, there once the cluster is up."""
         return self.layout.kubeconfig
 
     def _plane(self) -> ControlPlane:
         return ControlPlane(self.layout.state, programs.ensure("kubernetes"))
 
     def kubectl(self) -> Kubectl:
+        """Return kubectl as administrator."""
         return self._plane().kubectl()
 
     def is_up(self) -> bool:
+        """Return whether the cluster answers now."""
         if not self.kubeconfig.exists():
             return False
         running = {one.name for one in processes.find(self.layout.state)}
         return "kubelet" in running and self.kubectl().works("get", "--raw", "/readyz")
 
     def up(self, steps: Steps) -> None:
+        """Build the programs that are not cached, and start what does not run."""
         _require_root("started")
         started = time.monotonic()
         with locked(self.layout.lock, lambda: steps.say("another session starts or stops the cluster; waiting for it")):
@@ -107,6 +112,7 @@ class LocalCluster:
         shutil.rmtree(self.layout.state / "containerd" / "state", ignore_errors=True)
 
     def down(self, steps: Steps) -> None:
+        """Stop everything, and undo what the cluster changed on this machine."""
         if not self.layout.state.exists():
             steps.say("There is no local cluster.")
             return
@@ -149,6 +155,7 @@ class LocalCluster:
         wait_until(none_left, "the pods' processes have ended", 30)
 
     def load_images(self, archives: Sequence[Path]) -> list[str]:
+        """Import the images into containerd, and return their names."""
         for archive in archives:
             containerd.load_image(self.layout, archive)
         return [name_in(archive) for archive in archives]

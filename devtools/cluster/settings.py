@@ -55,18 +55,22 @@ class Layout:
 
     @property
     def lock(self) -> Path:
+        """The lock file of whoever starts or stops the cluster."""
         return self.state.with_name(self.state.name + ".lock")
 
     @property
     def pki(self) -> Path:
+        """The folder of keys and certificates."""
         return self.state / "pki"
 
     @property
     def logs(self) -> Path:
+        """The folder of the logs."""
         return self.state / "log"
 
     @property
     def config(self) -> Path:
+        """The folder of configuration files and of the kubeconfigs of components."""
         return self.state / "config"
 
     @property
@@ -76,6 +80,7 @@ class Layout:
 
     @property
     def containerd_socket(self) -> Path:
+        """Where containerd listens."""
         return self.state / "containerd" / "c.sock"
 
     @property
@@ -85,6 +90,7 @@ class Layout:
 
     @property
     def volumes(self) -> Path:
+        """The folder of the volumes."""
         return self.state / "volumes"
 
 

@@ -59,8 +59,8 @@ def top_up(kubectl: Kubectl, folder: Path) -> int:
     released = [name for name, phase in phases.items() if phase in {"Released", "Failed"}]
     if released:
         kubectl("delete", "persistentvolume", *released, "--wait=true", "--ignore-not-found")
-    kept = set(phases) - set(released)
-    wanted = [name for name in (f"local-{number:02}" for number in range(POOL_SIZE)) if name not in kept]
+    usable = set(phases) - set(released)
+    wanted = [name for name in (f"local-{number:02}" for number in range(POOL_SIZE)) if name not in usable]
     for name in wanted:
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)

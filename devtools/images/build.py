@@ -13,7 +13,7 @@ from devtools.files import locked
 from devtools.images import engines
 from devtools.images.names import IMAGES, content_hash, image, image_name
 
-_KEPT = 2  # archives of each image: this one, and the one before for whoever goes back
+_ARCHIVES_OF_EACH = 2  # this one, and the one before for whoever goes back
 
 
 @cache
@@ -32,16 +32,16 @@ def build(target: str, report: Callable[[str], None] = lambda _: None) -> Path:
     An archive appears whole or not at all, and two sessions do not build at once. Raises `DevtoolsError`.
     """
     tag = content_hash(image(target), _engine().base)
-    shelf = cache_folder() / "images"
-    archive = shelf / f"{target}-{tag}.tar"
-    with locked(shelf / "build.lock", lambda: report("another session builds images, waiting")):
+    folder = cache_folder() / "images"
+    archive = folder / f"{target}-{tag}.tar"
+    with locked(folder / "build.lock", lambda: report("another session builds images, waiting")):
         if not archive.is_file():
-            temporary = shelf / f".{target}.tar"
+            temporary = folder / f".{target}.tar"
             temporary.unlink(missing_ok=True)
             _engine().build(engines.Order(target, image_name(target, tag), temporary), report)
             temporary.rename(archive)
         os.utime(archive)
-        _prune(shelf, target)
+        _prune(folder, target)
     return archive
 
 
@@ -55,8 +55,8 @@ def build_s3(report: Callable[[str], None] = lambda _: None) -> Path:
     return archive
 
 
-def _prune(shelf: Path, target: str) -> None:
+def _prune(folder: Path, target: str) -> None:
     """Remove the archives that were used longest ago: each is hundreds of megabytes."""
-    archives = sorted(shelf.glob(f"{target}-????????????.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for archive in archives[_KEPT:]:
+    archives = sorted(folder.glob(f"{target}-????????????.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for archive in archives[_ARCHIVES_OF_EACH:]:
         archive.unlink()

@@ -74,9 +74,11 @@ class Docker:
 
     @property
     def base(self) -> str:
+        """The base image, as `Engine` says."""
         return "default"
 
     def build(self, order: Order, report: Report) -> None:
+        """Build the image and write its archive, as `Engine` says."""
         _follow(["docker", "build", *_arguments(), "--target", order.target, "--tag", order.name, str(ROOT)], report)
         report("saving the archive")
         run(["docker", "save", "--output", order.archive, order.name], seconds=900)
@@ -90,6 +92,7 @@ class Buildah:
 
     @property
     def base(self) -> str:
+        """The base image, as `Engine` says."""
         return base.identity()
 
     def _command(self, runroot: str, *words: str) -> list[str]:
@@ -108,6 +111,7 @@ class Buildah:
         return name
 
     def build(self, order: Order, report: Report) -> None:
+        """Build the image and write its archive, as `Engine` says."""
         if os.geteuid() != 0:
             raise DevtoolsError("images are built by Docker or, as root, by buildah: start Docker or run this as root")
         debian.ensure({"buildah": "buildah", "mmdebstrap": "mmdebstrap", "unshare": "util-linux"}, report)

@@ -110,7 +110,7 @@ def machine(folder: Path) -> Iterator[Machine]:
 
 
 def pod(name: str, image: str) -> dict[str, object]:
-    """A pod under the restricted Pod Security Standard that runs until it is told to end."""
+    """A pod under the restricted Pod Security Standard that runs until it gets a signal to end."""
     restricted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     return {
         "apiVersion": "v1",

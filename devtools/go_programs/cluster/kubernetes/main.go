@@ -1,4 +1,4 @@
-// One multi-call binary with every component of a single-node Kubernetes, so that the code they share is linked once.
+// One multi-call program with every component of a single-node Kubernetes, so that the code they share is linked once.
 // The name it is called by (or its first argument) selects the component.
 package main
 

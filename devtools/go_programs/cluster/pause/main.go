@@ -1,4 +1,4 @@
-// The process that holds a pod's namespaces open: it sleeps until it is told to end, and reaps the children it inherits.
+// The process that holds a pod's namespaces open: it sleeps until it gets a signal to end, and reaps the children it inherits.
 package main
 
 import (
