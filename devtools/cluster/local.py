@@ -17,6 +17,7 @@ from devtools.cluster.image_archives import name_in
 from devtools.cluster.kubectl import Kubectl
 from devtools.cluster.node import Node
 from devtools.cluster.settings import Layout, local_layout
+from devtools.concurrency import run_both
 from devtools.errors import DevtoolsError
 from devtools.files import locked
 from devtools.progress import Steps
@@ -65,13 +66,15 @@ class LocalCluster:
         _require_root("started")
         started = time.monotonic()
         with locked(self.layout.lock, lambda: steps.say("another session starts or stops the cluster; waiting for it")):
-            self._make_programs(steps)
+            run_both(lambda: self._install_packages(steps), lambda: self._build_programs(steps))
             self._start(steps)
         steps.say(f"The local cluster is up ({time.monotonic() - started:.0f} s).")
 
-    def _make_programs(self, steps: Steps) -> None:
+    def _install_packages(self, steps: Steps) -> None:
         with steps.step("system packages") as step:
             debian.ensure(debian.NODE, step.note)
+
+    def _build_programs(self, steps: Steps) -> None:
         for name in (*_PROGRAMS, "metrics-server") if self.metrics else _PROGRAMS:
             with steps.step(f"program {name}") as step:
                 programs.ensure(name, step.note)
