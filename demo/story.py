@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 
@@ -110,7 +111,7 @@ class Story:
     @property
     def decisions(self) -> list[Decided]:
         """All decisions in order."""
-        return [Decided(entry, self.day_at(_moment(entry.time))) for entry in self.log]
+        return [Decided(entry, self.day_at(parse_time(entry.time))) for entry in self.log]
 
     def day_at(self, moment: datetime) -> date | None:
         """Return the day that was being replayed at a time of the wall clock; None before the replay."""
@@ -139,7 +140,3 @@ class Story:
             sum(part.loss for part in first) / first_rows if first_rows else None,
             tuple(sorted({version for day in days for version in day.versions})),
         )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

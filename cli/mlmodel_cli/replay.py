@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from mlmodel_contract import VERSION
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.quality_metrics import Task
@@ -74,7 +75,7 @@ def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) 
 
 def row_of(since: str | None) -> int | None:
     """Return the number of live rows before a verdict's ``since``."""
-    return int((datetime.fromisoformat(since) - _EPOCH).total_seconds()) if since else None
+    return int((parse_time(since) - _EPOCH).total_seconds()) if since else None
 
 
 class _Watched:
@@ -99,7 +100,7 @@ class _Watched:
             model=_NAME,
             version=_NAME,
             sequence=self._sequence,
-            time=_EPOCH.isoformat(),
+            time=format_time(_EPOCH),
             rows=RowCounts(served=self._rows, counted=self._rows, due=self._rows),
             features=self._counter.features(),
             correlations=self.profile.correlations,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Document
+from .base import Document, Time
 
 MICRO = 1_000_000
 """Sums of real numbers are kept in whole millionths."""
@@ -142,7 +142,7 @@ class MonitorReportSpec(Document):
     model: str = Field(max_length=253, description="Name of the MLModel.")
     version: str = Field(max_length=253, description="Name of the ModelVersion that the pod serves.")
     sequence: int = Field(ge=0, description="Grows with every report of the pod, also over restarts of its sidecar.")
-    time: str = Field(max_length=40, description="When the report was made, RFC 3339.")
+    time: Time = Field(description="When the report was made, RFC 3339.")
     rows: RowCounts = Field(default_factory=RowCounts, description="What happened to the rows that the server predicted.")
     features: list[FeatureCounts] = Field(default_factory=list, max_length=257, description="Counts by feature, the prediction last.")
     correlations: CorrelationCounts | None = Field(

@@ -5,8 +5,9 @@ Not here: what is done about a verdict, and any clock: the time is given.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from mlmodel_contract.base import format_time
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec
@@ -71,7 +72,7 @@ def evaluate(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], setti
     Asking again with the same reports changes nothing, and no report makes it raise.
     """
     counted, increment = count(evidence, reports, settings.version)
-    time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    time = format_time(now)
     counted, increment, quality = _quality(counted, increment, settings, time)
     counted, drift = _drift(counted, increment.bucket, settings, time)
     counted, harm = _harm(counted, increment, settings)

@@ -38,7 +38,7 @@ class Config:
     log_level: str
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Config":
         """Read the environment.
 
         Raises:

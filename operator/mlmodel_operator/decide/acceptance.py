@@ -8,13 +8,13 @@ from mlmodel_contract.run import PackageResult
 from mlmodel_contract.version import Metrics, Verdict, VersionVerdict
 
 
-def judge(objective: Objective, package: PackageResult) -> VersionVerdict:
-    """Decide by the objective and the holdout's figures."""
+def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionVerdict:
+    """Return the verdict by the objective and the holdout's figures."""
     metrics = package.metrics or Metrics()
     missed = [criterion for criterion in objective.criteria if not _met(criterion, metrics)]
     if missed:
-        told = "; ".join(f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}" for criterion in missed)
-        return VersionVerdict(verdict=Verdict.REJECTED, reason="CriterionMissed", message=told)
+        message = "; ".join(f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}" for criterion in missed)
+        return VersionVerdict(verdict=Verdict.REJECTED, reason="CriterionMissed", message=message)
     slices = _missed_slices(objective, package)
     if slices:
         return VersionVerdict(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:1024])
@@ -27,18 +27,18 @@ def _against_champion(objective: Objective, package: PackageResult, metrics: Met
     if comparison is None:
         return VersionVerdict(verdict=Verdict.ACCEPTED, reason="CriteriaMet", message=f"all criteria are met on the holdout: {figures}")
     difference = comparison.difference
-    told = (
+    compared = (
         f"against {comparison.champion} on the same rows the loss differs by {difference.value:+.4f} "
         f"(95% between {difference.low:+.4f} and {difference.high:+.4f}); {figures}"
     )
     if difference.high < 0:
-        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="BetterThanChampion", message=f"better: {told}")
+        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="BetterThanChampion", message=f"better: {compared}")
     fallen = [criterion for criterion in objective.criteria if not _met(criterion, comparison.metrics)]
     if fallen and difference.value < 0:
         names = ", ".join(f"{criterion} (it has {_value(criterion, comparison.metrics)})" for criterion in fallen)
-        told = f"not surely better, but the champion no longer meets {names}: {told}"
-        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="ChampionMissesCriteria", message=told)
-    return VersionVerdict(verdict=Verdict.REJECTED, reason="NotBetter", message=f"not proven better: {told}")
+        message = f"not surely better, but the champion no longer meets {names}: {compared}"
+        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="ChampionMissesCriteria", message=message)
+    return VersionVerdict(verdict=Verdict.REJECTED, reason="NotBetter", message=f"not proven better: {compared}")
 
 
 def _met(criterion: Criterion, metrics: Metrics) -> bool:

@@ -1,6 +1,6 @@
-"""Turns the pods' reports into each version's evidence, and the live version's into the model's drift and criteria.
+"""Evaluates the pods' reports: each version's evidence, and the live version's drift and criteria.
 
-Not here: the statistics (``monitoring/``).
+Not here: the statistics (``mlmodel_detection``).
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mlmodel_contract.base import duration
+from mlmodel_contract.base import duration, parse_time
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, SliceStatus
 from mlmodel_detection import Evidence, Settings, evaluate
@@ -16,12 +16,11 @@ from mlmodel_detection import Evidence, Settings, evaluate
 from ..cluster.cache import Ref
 from ..cluster.kinds import MONITOR_REPORT
 from ..snapshot import Snapshot, Version
-from .desired_state import moment
 
 UNREADABLE = "Unreadable"
 """Refusal of a report that does not even fit the schema."""
 
-_SETTLED_AFTER = timedelta(minutes=5)
+_OLD_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -33,17 +32,17 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What monitoring says in this look."""
+class MonitoringResult:
+    """What the reports say of the versions."""
 
     statuses: Mapping[str, ModelVersionStatus]  # of the versions that have reports, with their new evidence
     figures: Mapping[str, Figures]
     refused: Mapping[str, int]  # reports that were not counted, by reason
-    settled: tuple[Ref, ...]  # reports of pods that are gone, counted for good
+    deletable: tuple[Ref, ...]  # reports of pods that are gone, counted for good
 
 
-def watch(snapshot: Snapshot, now: datetime) -> Watched:
-    """Judge every version, by the reports of its pods and the evidence so far."""
+def evaluate_reports(snapshot: Snapshot, now: datetime) -> MonitoringResult:
+    """Evaluate every version, by the reports of its pods and the evidence so far."""
     statuses: dict[str, ModelVersionStatus] = {}
     figures: dict[str, Figures] = {}
     refused = Counter({UNREADABLE: snapshot.unreadable_reports} if snapshot.unreadable_reports else {})
@@ -51,12 +50,12 @@ def watch(snapshot: Snapshot, now: datetime) -> Watched:
         reports = {pod: report for pod, report in snapshot.reports.items() if report.version == name}
         live = snapshot.model.status.live
         if reports or (live is not None and live.version == name):
-            statuses[name], figures[name], counted = _judged(snapshot, version, reports, now)
-            refused.update(counted.values())
-    return Watched(statuses, figures, refused, _settled(snapshot, statuses, now))
+            statuses[name], figures[name], refusals = _evaluate_version(snapshot, version, reports, now)
+            refused.update(refusals.values())
+    return MonitoringResult(statuses, figures, refused, _deletable_reports(snapshot, statuses, now))
 
 
-def _judged(
+def _evaluate_version(
     snapshot: Snapshot, version: Version, reports: Mapping[str, MonitorReportSpec], now: datetime
 ) -> tuple[ModelVersionStatus, Figures, Mapping[str, str]]:
     spec = snapshot.model.spec
@@ -69,11 +68,11 @@ def _judged(
         groups_on_holdout=tuple(version.spec.slices),
     )
     before = _evidence(version)
-    judgement = evaluate(before, reports, settings, now)
+    verdict = evaluate(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
-    evidence = judgement.evidence.forget(gone)
-    status = version.status.model_copy(update={"evidence": evidence.pack(), "drift": judgement.drift, "feed": judgement.feed})
-    return status, Figures(judgement.criteria, judgement.slices), judgement.refused
+    evidence = verdict.evidence.forget(gone)
+    status = version.status.replace(evidence=evidence.pack(), drift=verdict.drift, feed=verdict.feed)
+    return status, Figures(verdict.criteria, verdict.slices), verdict.refused
 
 
 def _evidence(version: Version) -> Evidence:
@@ -90,23 +89,23 @@ def _exists(snapshot: Snapshot, pod: str) -> bool:
 
 def _is_old(snapshot: Snapshot, report: MonitorReportSpec, now: datetime) -> bool:
     try:
-        age = now - moment(report.time)
-    except (ValueError, TypeError):  # no time, or one without a zone: no sidecar of ours wrote it
+        age = now - parse_time(report.time)
+    except ValueError:  # no time, or one without a zone: no sidecar of ours wrote it
         return True
     monitoring = snapshot.model.spec.monitoring
-    return age > max(_SETTLED_AFTER, 3 * duration(monitoring.report_every), 2 * duration(monitoring.heartbeat))
+    return age > max(_OLD_AFTER, 3 * duration(monitoring.report_every), 2 * duration(monitoring.heartbeat))
 
 
-def _settled(snapshot: Snapshot, statuses: Mapping[str, ModelVersionStatus], now: datetime) -> tuple[Ref, ...]:
-    """Reports of pods that are gone may be deleted once the stored evidence holds them: in the look after the one that counted them.
+def _deletable_reports(snapshot: Snapshot, statuses: Mapping[str, ModelVersionStatus], now: datetime) -> tuple[Ref, ...]:
+    """Return the reports of pods that are gone, once the stored evidence holds them: in the reconcile after the one that counted them.
 
-    A report that is still new may be of a pod which is only not yet seen here; were it deleted, the pod's next one would be counted whole.
+    A new report may be of a pod that is only not in the cache yet; were it deleted, the pod's next one would be counted whole.
     """
-    done = []
+    deletable = []
     for pod, report in snapshot.reports.items():
         version = snapshot.versions.get(report.version)
         new = statuses.get(report.version)
         counted = version is None or (new is not None and new.evidence == version.status.evidence)
         if counted and not _exists(snapshot, pod) and _is_old(snapshot, report, now):
-            done.append(Ref(MONITOR_REPORT, pod))
-    return tuple(done)
+            deletable.append(Ref(MONITOR_REPORT, pod))
+    return tuple(deletable)

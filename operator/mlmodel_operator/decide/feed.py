@@ -1,44 +1,46 @@
-"""What follows when a feed of live rows is found broken, or mended: the times that are not learned from, and what people are told.
+"""What follows when a feed of live rows breaks or works again: the times that are not learned from, and the entries of the log.
 
-Not here: how it is found (``monitoring/quality.py``), and that no run starts meanwhile (``triggers.py``).
+Not here: how it is found (``mlmodel_detection.feed``), and that no run starts meanwhile (``run_start.py``).
 """
 
 from datetime import datetime, timedelta
 
-from mlmodel_contract.base import duration
+from mlmodel_contract.base import duration, format_time, parse_time
 from mlmodel_contract.run import Quarantine
-from mlmodel_contract.status import FeedStatus, LoggedDecision, MLModelStatus
+from mlmodel_contract.status import FeedStatus, LiveVersion, LoggedDecision
 
 from ..snapshot import Model
-from .desired_state import moment, stamp
 
-KEPT = 20
+MOST_QUARANTINES = 20
 
 
 def is_broken(feed: FeedStatus | None) -> bool:
-    """Tell whether the feed is known to be broken."""
+    """Return whether the feed is known to be broken."""
     return feed is not None and feed.state == "Broken"
 
 
-def advance(model: Model, status: MLModelStatus, now: datetime) -> tuple[MLModelStatus, tuple[LoggedDecision, ...]]:
-    """Open a quarantine where the live version's feed broke, close it where it works again, and say so."""
-    times, broken = list(status.quarantine), is_broken(status.feed)
-    is_open = bool(times) and times[-1].end is None
-    if status.feed is None or broken == is_open:
-        return status, ()
-    version = status.live.version if status.live else None
-    if broken:
-        times.append(Quarantine(start=stamp(_began(model, status.feed, now))))
-        told = LoggedDecision(time=stamp(now), decision="FeedBroken", version=version, message=status.feed.message)
-    else:
-        times[-1] = times[-1].model_copy(update={"end": stamp(now)})
-        message = f"the feed works again; rows from {times[-1].start} to {times[-1].end} are not learned from"
-        told = LoggedDecision(time=stamp(now), decision="FeedMended", version=version, message=message)
-    return status.model_copy(update={"quarantine": times[-KEPT:]}), (told,)
+def update_quarantine(
+    model: Model, live: LiveVersion | None, feed: FeedStatus | None, now: datetime
+) -> tuple[list[Quarantine], tuple[LoggedDecision, ...]]:
+    """Return the quarantines, one opened where the live version's feed broke or closed where it works again, and the entries of the log."""
+    quarantines = model.status.quarantine
+    last = quarantines[-1] if quarantines else None
+    is_open = last is not None and last.end is None
+    if feed is None or is_broken(feed) == is_open:
+        return quarantines, ()
+    version = live.version if live else None
+    if last is None or not is_open:
+        opened = Quarantine(start=format_time(_last_sound_time(model, feed, now)))
+        entry = LoggedDecision(time=format_time(now), decision="FeedBroken", version=version, message=feed.message)
+        return [*quarantines, opened][-MOST_QUARANTINES:], (entry,)
+    closed = Quarantine(start=last.start, end=format_time(now))
+    message = f"the feed works again; rows from {closed.start} to {closed.end} are not learned from"
+    entry = LoggedDecision(time=format_time(now), decision="FeedMended", version=version, message=message)
+    return [*quarantines[:-1], closed], (entry,)
 
 
-def _began(model: Model, feed: FeedStatus, now: datetime) -> datetime:
-    """Return the last time at which rows were surely as they should be: a report tells of rows that are as old as the one before it."""
+def _last_sound_time(model: Model, feed: FeedStatus, now: datetime) -> datetime:
+    """Return the last time at which rows were surely as they should be: a report covers rows that are as old as the one before it."""
     monitoring = model.spec.monitoring
     unreported: timedelta = 2 * max(duration(monitoring.heartbeat), duration(monitoring.report_every))
-    return (moment(feed.since) if feed.since else now) - unreported
+    return (parse_time(feed.since) if feed.since else now) - unreported

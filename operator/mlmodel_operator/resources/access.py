@@ -23,7 +23,7 @@ from . import names
 def accounts(model: Model) -> list[dict[str, Any]]:
     """Return the accounts of the server and trainer pods; no token is mounted by default."""
     return [
-        names.head(SERVICE_ACCOUNT)
+        names.type_meta(SERVICE_ACCOUNT)
         | {"metadata": names.metadata(model, name, names.labels(model, component)), "automountServiceAccountToken": False}
         for name, component in ((names.server_account(model), names.SERVER), (names.trainer_account(model), names.TRAINER))
     ]
@@ -35,7 +35,7 @@ def report_binding(model: Model, role: str) -> dict[str, Any]:
 
 
 def _binding(model: Model, name: str, role: str) -> dict[str, Any]:
-    return names.head(ROLE_BINDING) | {
+    return names.type_meta(ROLE_BINDING) | {
         "metadata": names.metadata(model, name, names.labels(model, names.SERVER)),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": names.server_account(model), "namespace": model.key.namespace}],
@@ -60,7 +60,7 @@ def _policy(model: Model, component: str, ingress: list[dict[str, Any]]) -> dict
     selector = {LABEL_MODEL: model.key.name, LABEL_COMPONENT: component}
     spec: dict[str, Any] = {"podSelector": {"matchLabels": selector}, "policyTypes": ["Ingress"]}
     name = f"{model.key.name}-{component}"
-    return names.head(NETWORK_POLICY) | {
+    return names.type_meta(NETWORK_POLICY) | {
         "metadata": names.metadata(model, name, names.labels(model, component)),
         "spec": spec | ({"ingress": ingress} if ingress else {}),
     }
@@ -69,7 +69,7 @@ def _policy(model: Model, component: str, ingress: list[dict[str, Any]]) -> dict
 def prediction_key(model: Model, value: str) -> dict[str, Any]:
     """Return the Secret that prediction ids are signed with; ``value`` is base64 of random bytes. Created once, never read or changed."""
     key = PATH_PREDICTION_KEY.rsplit("/", 1)[1]
-    return names.head(SECRET) | {
+    return names.type_meta(SECRET) | {
         "metadata": names.metadata(model, names.prediction_key(model), names.labels(model, names.SERVER)),
         "type": "Opaque",
         "immutable": True,

@@ -1,6 +1,6 @@
-"""What the server container mounts for TLS and for knowing its callers.
+"""What the server container mounts for TLS and to authenticate its callers.
 
-A Secret that is missing is an empty folder, which the server tells in its own sentence; Kubernetes alone would leave the pod without one.
+A Secret that is missing is an empty folder, which the server reports itself; without ``optional`` the pod would wait without a word.
 Not here: the rights that reviewing tokens needs (``access.py``).
 """
 
@@ -9,11 +9,13 @@ from typing import Any
 from mlmodel_contract.environment import PATH_API_KEYS, PATH_TLS, PATH_TOKEN
 from mlmodel_contract.manifest import Serving
 
+from .pod_parts import mount
+
 _FOLDER, _FILE = PATH_API_KEYS.rsplit("/", 1)
 
 
 def volumes(serving: Serving) -> list[dict[str, Any]]:
-    """Volumes of the Secrets; kubelet renews their files."""
+    """Return the volumes of the Secrets; kubelet renews their files."""
     made = []
     if serving.tls:
         made.append({"name": "tls", "secret": {"secretName": serving.tls.secret, "optional": True}})
@@ -24,12 +26,12 @@ def volumes(serving: Serving) -> list[dict[str, Any]]:
 
 
 def mounts(serving: Serving) -> list[dict[str, Any]]:
-    """Mounts of the same, and of the pod's token where the API server is asked about callers."""
+    """Return the mounts of the same, and of the pod's token where the API server is asked about callers."""
     made = []
     if serving.tls:
-        made.append({"name": "tls", "mountPath": PATH_TLS, "readOnly": True})
+        made.append(mount("tls", PATH_TLS, read_only=True))
     if serving.authentication and serving.authentication.secret:
-        made.append({"name": "api-keys", "mountPath": _FOLDER, "readOnly": True})
+        made.append(mount("api-keys", _FOLDER, read_only=True))
     if serving.authentication and serving.authentication.kubernetes:
-        made.append({"name": "token", "mountPath": PATH_TOKEN, "readOnly": True})
+        made.append(mount("token", PATH_TOKEN, read_only=True))
     return made

@@ -1,0 +1,22 @@
+"""The state of one MLModel, gathered from the cache into frozen objects; all that ``decide`` sees.
+
+Not here: any judgement of what is seen.
+"""
+
+from .gather import UnreadableModelError, gather
+from .objects import ContainerTermination, Deployment, Job, JobCondition, Model, Pod, RoleBinding, Service, Snapshot, Version
+
+__all__ = [
+    "ContainerTermination",
+    "Deployment",
+    "Job",
+    "JobCondition",
+    "Model",
+    "Pod",
+    "RoleBinding",
+    "Service",
+    "Snapshot",
+    "UnreadableModelError",
+    "Version",
+    "gather",
+]
