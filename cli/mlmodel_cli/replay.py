@@ -17,7 +17,7 @@ from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
 from mlmodel_detection import Evidence, Settings, evaluate
-from mlmodel_operator.decide.run_start import by_monitoring
+from mlmodel_operator.decide.run_start import request_by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
 from model_server.train.data.training_rows import TrainingRows
@@ -65,7 +65,7 @@ def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) 
         judgement = evaluate(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
         evidence = judgement.evidence
         end = start + len(part)
-        start_of_run = None if ran else by_monitoring(_TRIGGERS, judgement.drift, judgement.feed)
+        start_of_run = None if ran else request_by_monitoring(_TRIGGERS, judgement.drift, judgement.feed)
         yield Look(end, part.times[-1], judgement.drift, judgement.feed, start_of_run.reason if start_of_run else None)
         ran = ran or start_of_run is not None
         if start_of_run and options.restart:

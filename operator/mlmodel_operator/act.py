@@ -114,7 +114,7 @@ def _require_ours(model: Model, ref: Ref, found: Body | None) -> None:
 
 
 async def _create(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
-    """Create an immutable object; one that exists already is put into the cache, which has missed it, with its labels and owner corrected."""
+    """Create an immutable object; one that exists already goes into the cache, which has missed it, with labels and owner corrected."""
     kind, metadata = kind_of(body), body["metadata"]
     try:
         made = await client.create(body)

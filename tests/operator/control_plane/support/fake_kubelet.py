@@ -1,4 +1,4 @@
-"""Plays kubelet for the pods that the real controllers make: trainers end with a result, servers get ready, sidecars report.
+"""A fake kubelet for the pods that the real controllers make: trainers end with a result, servers get ready, sidecars report.
 
 Not here: Job and Deployment controllers, which are the real ones.
 """
@@ -7,33 +7,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mlmodel_contract.base import format_time
 from mlmodel_contract.environment import LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_MODEL, LABEL_RUN, LABEL_STAGE, MANAGER
 from mlmodel_contract.run import Stage
-from mlmodel_operator.cluster.kinds import JOB, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, POD
+from mlmodel_operator.cluster.kinds import JOB, MODEL_VERSION, MONITOR_REPORT, POD
 
-from devtools.waiting import wait_until
 from tests.operator.control_plane.support.api import Api, Body
 from tests.operator.support import manifests
-from tests.operator.support.players import Ended, Live
+from tests.operator.support.fake_controllers import ContainerEnd, LiveRows
 
-Outcome = Callable[[int, int], Ended | None]
+Outcome = Callable[[int, int], ContainerEnd | None]
 """From the run and the index of a trial to how its pod ends; None: it runs on."""
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(datetime.now(UTC))
 
 
 def goes_well(stage: Stage, model: str) -> Outcome:
-    def outcome(run: int, index: int) -> Ended:
+    def outcome(run: int, index: int) -> ContainerEnd:
         champion = f"{model}-v1" if run > 1 else None
-        return Ended(manifests.fine(stage, run, champion)[index])
+        return ContainerEnd(manifests.fine(stage, run, champion)[index])
 
     return outcome
 
 
 @dataclass
-class Kubelet:
+class FakeKubelet:
     """One namespace's kubelet. ``outcomes`` say how the pods of a stage end; a test may change them."""
 
     api: Api
@@ -62,7 +62,7 @@ class Kubelet:
             conditions = [{"type": name, "status": "True", "lastTransitionTime": now()} for name in ("Ready", "ContainersReady")]
             self._set(pod, {"phase": "Running", "conditions": conditions})
 
-    def _end(self, pod: Body, ended: Ended) -> None:
+    def _end(self, pod: Body, ended: ContainerEnd) -> None:
         terminated = {
             "exitCode": ended.exit_code,
             "reason": ended.reason,
@@ -83,60 +83,14 @@ class Kubelet:
     def _set(self, pod: Body, status: Body) -> None:
         self.api.merge(POD, pod["metadata"]["name"], {"status": status}, "status")
 
-    def report(self, version: str, seen: Live, *, sequence: int = 1) -> None:
+    def report(self, version: str, rows: LiveRows, *, sequence: int = 1) -> None:
         """Let the sidecar of the version's first pod report."""
         pod = self.api.names(POD, f"mlmodel.dev/version={version}")[0]
         uid = self.api.get(MODEL_VERSION, version)["metadata"]["uid"]
         owner = {"apiVersion": MODEL_VERSION.api_version, "kind": "ModelVersion", "name": version, "uid": uid}
         labels = {LABEL_MODEL: self.model, LABEL_MANAGED_BY: MANAGER}
-        spec = seen.spec(version, sequence, datetime.now(UTC)).wire()
+        spec = rows.spec(version, sequence, datetime.now(UTC)).wire()
         if self.api.find(MONITOR_REPORT, pod) is None:
             self.api.create(MONITOR_REPORT, {"metadata": {"name": pod, "labels": labels, "ownerReferences": [owner]}, "spec": spec})
         else:
             self.api.merge(MONITOR_REPORT, pod, {"spec": spec})
-
-
-@dataclass
-class Loop:
-    """A model whose loop turns: the operator, the real controllers, and this kubelet."""
-
-    api: Api
-    kubelet: Kubelet
-    name: str = manifests.NAME
-
-    def declare(self, spec: Body | None = None, **annotations: str) -> None:
-        """Apply the manifest."""
-        named = {f"mlmodel.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        self.api.create(ML_MODEL, {"metadata": {"name": self.name, "annotations": named}, "spec": spec or manifests.spec()})
-
-    def annotate(self, **annotations: str) -> None:
-        named = {f"mlmodel.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
-        self.api.merge(ML_MODEL, self.name, {"metadata": {"annotations": named}})
-
-    @property
-    def status(self) -> Body:
-        status: Body = self.api.get(ML_MODEL, self.name).get("status", {})
-        return status
-
-    @property
-    def live(self) -> str | None:
-        live: str | None = self.status.get("live", {}).get("version")
-        return live
-
-    @property
-    def run(self) -> tuple[int, str, str] | None:
-        """Number, stage and state of the run."""
-        run = self.status.get("run")
-        return (run["number"], run["stage"], run["state"]) if run else None
-
-    def condition(self, name: str) -> Body:
-        return next((one for one in self.status.get("conditions", []) if one["type"] == name), {})
-
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = 90) -> None:
-        """Play kubelet until it holds."""
-
-        def look() -> bool:
-            self.kubelet.step()
-            return holds()
-
-        wait_until(look, what, seconds)

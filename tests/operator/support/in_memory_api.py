@@ -1,7 +1,7 @@
 """An API server in memory: it has the methods of ``cluster.client.Client``, on objects that are plain dicts.
 
 Server-side apply, preconditions, resource versions, generations, watch events and garbage collection behave like the real ones.
-Every write is counted and can be made to fail or to kill the operator. Not here: controllers and kubelets (``players.py``).
+Every write is counted and can be made to fail or to kill the operator. Not here: controllers and kubelets (``fake_controllers.py``).
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
+from mlmodel_contract.base import format_time
 from mlmodel_contract.environment import LABEL_MANAGED_BY, MANAGER
 from mlmodel_operator.cluster.cache import Cache, Ref, ref_of
 from mlmodel_operator.cluster.informers import selector
@@ -22,7 +23,7 @@ Hook = Callable[[str], None]
 Json = TypeVar("Json")
 
 
-class World:
+class InMemoryApi:
     """All objects of one namespace."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -31,7 +32,7 @@ class World:
         self._applied: dict[tuple[Ref, str | None], Body] = {}
         self.objects: dict[Ref, Body] = {}
         self.pending: dict[Kind, deque[tuple[str, Body]]] = {kind: deque() for kind in WATCHED}
-        self.told: list[Body] = []  # Events
+        self.events: list[Body] = []  # Events
         self.writes: Counter[str] = Counter()  # "apply Deployment late-v1" and so on; what the operator asked for
         self.before: Hook = lambda _: None
         self.after: Hook = lambda _: None
@@ -129,8 +130,8 @@ class World:
         if "spec" not in body and ref.kind.name in ("Job", "ModelVersion"):
             raise RefusedError("spec: Required value", 422)
         made = copied(body)
-        stamp = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-        made["metadata"] |= {"namespace": NAMESPACE, "uid": f"uid-{self._version}", "creationTimestamp": stamp, "generation": 1}
+        created = format_time(self._clock())
+        made["metadata"] |= {"namespace": NAMESPACE, "uid": f"uid-{self._version}", "creationTimestamp": created, "generation": 1}
         return self._store(ref, made, "ADDED")
 
     def _replace(self, ref: Ref, body: Body) -> Body:
@@ -141,14 +142,14 @@ class World:
         if body.get("spec") != known.get("spec"):
             body["metadata"]["generation"] = known["metadata"]["generation"] + 1
         if _watched(ref.kind, known) and not _watched(ref.kind, body):
-            return self._store(ref, body, "DELETED", told=known)
+            return self._store(ref, body, "DELETED", last=known)
         return self._store(ref, body, "MODIFIED")
 
-    def _store(self, ref: Ref, body: Body, event: str, told: Body | None = None) -> Body:
+    def _store(self, ref: Ref, body: Body, event: str, last: Body | None = None) -> Body:
         self._version += 1
         body["metadata"]["resourceVersion"] = str(self._version)
         self.objects[ref] = body
-        self._tell(ref, event, told or body)
+        self._notify(ref, event, last or body)
         return body
 
     def _delete(self, ref: Ref, uid: str | None) -> None:
@@ -163,14 +164,14 @@ class World:
         self._version += 1
         last = copied(known)
         last["metadata"]["resourceVersion"] = str(self._version)
-        self._tell(ref, "DELETED", last)
+        self._notify(ref, "DELETED", last)
 
-    def _tell(self, ref: Ref, event: str, body: Body) -> None:
+    def _notify(self, ref: Ref, event: str, body: Body) -> None:
         if ref.kind in self.pending and (event == "DELETED" or _watched(ref.kind, body)):
             self.pending[ref.kind].append((event, copied(body)))
 
     def _emit(self, event: Body) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
     def _is_orphan(self, body: Body) -> bool:
         owners = body["metadata"].get("ownerReferences", [])
@@ -222,11 +223,11 @@ def _without(known: Any, before: Any, wanted: Any) -> Any:
     return {name: _without(value, before.get(name), wanted.get(name)) for name, value in left.items()}
 
 
-def replicas_owned_elsewhere(world: World, name: str, replicas: int) -> None:
+def replicas_owned_elsewhere(api: InMemoryApi, name: str, replicas: int) -> None:
     """Set a Deployment's replicas as an autoscaler does, which thereby owns the field."""
 
     def scale(body: Body) -> None:
         body["spec"]["replicas"] = replicas
         body["metadata"]["managedFields"] = [{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
 
-    world.change(DEPLOYMENT, name, scale)
+    api.change(DEPLOYMENT, name, scale)
