@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where artifacts, captured rows and labels lie: a claim for each model, or one place for all."""
+    """Where artifacts, captured rows and labels are stored: in a claim for each model, or in one bucket for all."""
 
     uri: str  # "pvc", or s3://bucket/prefix
     credentials: str | None  # Secret of the model's namespace

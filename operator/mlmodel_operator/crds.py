@@ -1,6 +1,6 @@
 """The CustomResourceDefinitions, generated from the contract: ``python -m mlmodel_operator.crds`` writes them to crds/ and into the chart.
 
-Not here: what the fields are and which rules they keep; that is said once, in ``mlmodel_contract``.
+Not here: the fields and their rules, which are defined once, in ``mlmodel_contract``.
 """
 
 from dataclasses import dataclass

@@ -123,5 +123,5 @@ def _flowing(text: str) -> str:
 
 
 def _worth_filling_in(default: Any) -> bool:
-    """Tell defaults that say something from those that stand for absence; an empty object is filled in by the defaults below it."""
+    """Return whether a default says something or stands for absence; an empty object is filled in by the defaults below it."""
     return default is not None and default not in ("", [])

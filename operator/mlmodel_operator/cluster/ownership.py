@@ -35,7 +35,7 @@ class Owner:
         return bool(self.uids) and uid not in self.uids
 
     def may_be_written(self, key: Key, uid: str) -> bool:
-        """Return whether that MLModel may take the object for its own: it is, or it was before the owner reference was lost."""
+        """Return whether the operator may write the object for that MLModel: it is its own, or was before the owner reference was lost."""
         return self.is_model(uid) or (self.has_lost_owner and self.key == key)
 
 

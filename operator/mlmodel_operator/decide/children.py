@@ -1,4 +1,4 @@
-"""The children that a model shall have at this moment, and those that are obsolete.
+"""The children that a model needs now, and those that are obsolete.
 
 Not here: the objects themselves (``resources/``).
 """

@@ -17,7 +17,7 @@ from . import authentication, names
 from .pod_parts import Storage, container, mount, pod_spec, store_uri, whole_seconds
 
 PRE_STOP_SECONDS = 5
-"""A pod serves on for so long after its end was decided, until every node has taken it out of the Service."""
+"""A pod still serves for so long after its deletion, until every node has removed it from the Service."""
 
 _IN_FLIGHT_SECONDS = 20  # at least; as long as a request may take
 _MONITOR_RESOURCES = {"requests": {"cpu": "25m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}

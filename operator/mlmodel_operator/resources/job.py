@@ -23,7 +23,7 @@ _GRACE_SECONDS = 5
 """A trainer that is terminated has nothing to save."""
 
 _START_SECONDS = 30
-"""What it takes to place a pod and to note its end, beside its own deadline, which counts from where a node has taken it."""
+"""Time to schedule a pod and to notice its end, beside its own deadline, which counts from when a node has accepted it."""
 
 
 def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:

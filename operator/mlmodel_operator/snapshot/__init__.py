@@ -1,6 +1,6 @@
 """The state of one MLModel, gathered from the cache into frozen objects; all that ``decide`` sees.
 
-Not here: any judgement of what is seen.
+Not here: any decision.
 """
 
 from .gather import UnreadableModelError, gather
