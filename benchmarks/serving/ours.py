@@ -6,6 +6,7 @@ is measured.
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,11 +52,12 @@ class Ours:
 
 
 @contextmanager
-def ours(model: Trained, body: bytes, *, monitored: bool = True, beside: bool = False) -> Iterator[Ours]:
-    """Serve a model until the block ends, with the sidecar, or without it and any hand-over."""
+def ours(model: Trained, body: bytes, python: str = sys.executable, *, monitored: bool = True, beside: bool = False) -> Iterator[Ours]:
+    """Serve a model until the block ends, with the sidecar, or without it and any hand-over; ``python`` is that of another checkout."""
     version = json.loads((model.bundle / MANIFEST).read_text())["version"]
     with pod(None, artifact=model.artifact, model=model.kind.name, version=version) as made:
         made.environment.update(COMPILED)
+        made.python = python
         shutil.copytree(model.bundle, made.path(environment.PATH_BUNDLE), dirs_exist_ok=True)
         if monitored:
             with pinned(server_core() if beside else load_core()):

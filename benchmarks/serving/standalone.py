@@ -8,6 +8,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -99,13 +100,13 @@ def _rates(load: OpenLoopResult) -> str:
 
 def _monitoring(model: Trained, effort: Effort, note: Callable[[str], None]) -> Iterator[Row]:
     """Alternate between on and off, since a machine's speed changes in minutes."""
-    kinds = {"off": {"monitored": False}, "on": {}, "on, on the server's core": {"beside": True}}
+    kinds = {"off": partial(ours, monitored=False), "on": ours, "on, on the server's core": partial(ours, beside=True)}
     rates: dict[str, list[float]] = {kind: [] for kind in kinds}
     sent, lost = bodies(model, 1), 0.0
     for index in range(effort.repeats):
-        for kind, options in kinds.items():
+        for kind, serve in kinds.items():
             note(f"monitoring {kind}, {index + 1} of {effort.repeats}")
-            with ours(model, sent[0], **options) as pod:
+            with serve(model, sent[0]) as pod:
                 rates[kind].append(closed_loop(pod.target(sent), _CONNECTIONS, effort.seconds, 1).rate)
                 lost += _lost_rows(pod) if kind == "on" else 0
     off, on, beside = (statistics.median(values) for values in rates.values())
