@@ -39,13 +39,21 @@ def serving(
     models: Annotated[str, typer.Option(help="Models to measure with, of m1, m2, m3 and m4.")] = "m1,m2,m3,m4",
     seconds: Annotated[int, typer.Option(help="Length of each repeat.", min=1)] = 5,
     repeats: Annotated[int, typer.Option(help="Repeats of each cell, of which the median counts.", min=1)] = 3,
+    before: Annotated[
+        Path | None, typer.Option(help="Another checkout: measure its server and ours in turn with m1, and nothing else.")
+    ] = None,
 ) -> None:
     """Requests per second, delays, starts and memory of the model server beside others."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded: servers have one core
     from benchmarks.serving import Options, run
+    from benchmarks.serving.before import run as run_beside
     from benchmarks.serving.cells import Effort
 
-    run(Options(only or [], peers, models.split(","), Effort(seconds, repeats)))
+    effort = Effort(seconds, repeats)
+    if before:
+        run_beside(before, effort)
+    else:
+        run(Options(only or [], peers, models.split(","), effort))
 
 
 @app.command()

@@ -13,8 +13,8 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 from model_server.bundle.read import open_bundle
 
-from demo.flights import TARGET
 from demo.story import FirstLoss
+from devtools.flights import TARGET
 
 _LOWEST = 1e-7  # as in examples/flights/replay.py
 _CHUNK = 20_000
@@ -33,9 +33,9 @@ def losses_by_day(folder: Path, digest: str, rows: pd.DataFrame) -> Mapping[date
 
     """
     bundle = open_bundle(folder, digest)
-    place = bundle.schema.classes.index(True)
+    late_index = bundle.schema.classes.index(True)
     parts = [rows.iloc[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-    probability = np.concatenate([bundle.predictor.predict(_columns(part, bundle.schema), len(part))[:, place] for part in parts])
+    probability = np.concatenate([bundle.predictor.predict(_columns(part, bundle.schema), len(part))[:, late_index] for part in parts])
     late = rows[TARGET].to_numpy()
     loss = -np.log(np.clip(np.where(late, probability, 1 - probability), _LOWEST, 1 - _LOWEST))
     by_day = pd.DataFrame({"day": rows["day"].to_numpy(), "loss": loss}).groupby("day")["loss"].agg(["size", "sum"])

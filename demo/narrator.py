@@ -1,4 +1,4 @@
-"""Tells the story while it happens: a live view where there is a terminal, else one plain line for whatever is new.
+"""Shows the story while it happens: a live view where there is a terminal, else one line for whatever is new.
 
 Not here: what the story is, and when it is over.
 """
@@ -13,17 +13,17 @@ from rich.live import Live
 from rich.markup import escape
 
 from demo.scenario import MODEL
-from demo.screen import Moment, clock, draw
+from demo.screen import Progress, clock, draw
 from demo.story import Story, Week
 
 
 class Narrator(Protocol):
-    """Whoever tells the story."""
+    """Shows the story."""
 
-    def telling(self) -> AbstractContextManager[None]:
-        """Hold the place on the terminal while the block tells."""
+    def session(self) -> AbstractContextManager[None]:
+        """Hold the area on the terminal while the block shows the story."""
 
-    def tell(self, story: Story, waiting_for: str, elapsed: float) -> None:
+    def show(self, story: Story, waiting_for: str, elapsed: float) -> None:
         """Show the story as it is now; ``elapsed`` seconds after the demonstration's start."""
 
 
@@ -35,34 +35,34 @@ class LiveNarrator:
         self._live: Live | None = None
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
+    def session(self) -> Iterator[None]:
         """Draw below what was printed so far; the last view stays."""
         with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as self._live:
             yield
         self._live = None
 
-    def tell(self, story: Story, waiting_for: str, elapsed: float) -> None:
+    def show(self, story: Story, waiting_for: str, elapsed: float) -> None:
         """Redraw."""
         if self._live is not None:
-            self._live.update(draw(story, Moment(datetime.now(UTC), waiting_for, elapsed)), refresh=True)
+            self._live.update(draw(story, Progress(datetime.now(UTC), waiting_for, elapsed)), refresh=True)
 
 
-class PlainNarrator:
+class LineNarrator:
     """Prints each decision, each change of the run, and each week that is over, once."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
 
-    def telling(self) -> AbstractContextManager[None]:
-        """Lines need no place."""
+    def session(self) -> AbstractContextManager[None]:
+        """Do nothing: lines need no area of their own."""
         return nullcontext()
 
-    def tell(self, story: Story, waiting_for: str, elapsed: float) -> None:
+    def show(self, story: Story, waiting_for: str, elapsed: float) -> None:
         """Print what is new."""
         self._once(waiting_for, waiting_for, elapsed)
-        for decided in story.decisions:
-            entry, day = decided.entry, f" on {decided.day:%d %b}" if decided.day else ""
+        for decision in story.decisions:
+            entry, day = decision.entry, f" on {decision.day:%d %b}" if decision.day else ""
             self._once(f"{entry.time} {entry.message}", f"{entry.decision}{day}: {entry.message}", elapsed)
         run = story.status.run
         if run is not None:
@@ -76,14 +76,14 @@ class PlainNarrator:
             self._once(f"week {week.start}", _week(week), elapsed)
 
     def _once(self, key: str, line: str, elapsed: float) -> None:
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._printed:
+            self._printed.add(key)
             self._console.print(f"{clock(elapsed):>6}  {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def narrator_for(console: Console) -> Narrator:
-    """Return whoever suits the console."""
-    return LiveNarrator(console) if console.is_terminal else PlainNarrator(console)
+    """Return the live view for a terminal, else the lines."""
+    return LiveNarrator(console) if console.is_terminal else LineNarrator(console)
 
 
 def _week(week: Week) -> str:

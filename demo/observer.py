@@ -1,6 +1,6 @@
-"""Looks at the cluster: the model's status, its versions, the replay's state and log. It changes nothing.
+"""Reads from the cluster: the model's status, its versions, the replay's state and log. It changes nothing.
 
-Not here: what is made of a look (``story.py``) and how it is shown.
+Not here: what follows from an observation (``story.py``) and how it is shown.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ from typing import Any
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from mlmodel_contract.environment import API_VERSION, GROUP
+from mlmodel_contract.environment import API_VERSION, GROUP, PLURAL_MODELS, PLURAL_VERSIONS
 from mlmodel_contract.status import MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 from urllib3.exceptions import HTTPError
@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from demo.errors import DemoError
 from demo.replay_log import Day, parse_line
 from demo.scenario import MODEL, NAMESPACE, REPLAY
-from demo.story import Sight, Version
+from demo.story import Observation, Version
 from devtools.cluster.kubectl import Kubectl
 
 _GONE = 404
@@ -33,20 +33,20 @@ class Observer:
 
     def __init__(self, kubeconfig: Path) -> None:
         api = config.new_client_from_config(config_file=str(kubeconfig))
-        self._objects: Any = client.CustomObjectsApi(api)  # its answers are plain JSON, and typed as object
+        self._objects: Any = client.CustomObjectsApi(api)  # its answers are parsed JSON, and typed as object
         self._batch = client.BatchV1Api(api)
         self._core = client.CoreV1Api(api)
 
-    def look(self) -> Sight | None:
-        """Look once; None where the API server did not answer this time.
+    def observe(self) -> Observation | None:
+        """Return what the cluster is now; None where the API server did not answer this time.
 
         Raises:
             DemoError: the model is gone, or the API server refuses.
 
         """
         try:
-            model = self._objects.get_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, "mlmodels", MODEL)
-            versions = self._objects.list_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, "modelversions")
+            model = self._objects.get_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, PLURAL_MODELS, MODEL)
+            versions = self._objects.list_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, PLURAL_VERSIONS)
             replay = self._replay()
         except ApiException as error:
             if error.status == _GONE:
@@ -55,12 +55,12 @@ class Observer:
         except HTTPError:
             return None
         status = MLModelStatus.model_validate(model.get("status") or {})
-        return Sight(status, {item["metadata"]["name"]: _version(item) for item in versions["items"]}, replay)
+        return Observation(status, {item["metadata"]["name"]: _version(item) for item in versions["items"]}, replay)
 
-    def troubles(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Return what the namespace's conditions and latest warnings say, for an error message."""
         try:
-            model = self._objects.get_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, "mlmodels", MODEL)
+            model = self._objects.get_namespaced_custom_object(GROUP, API_VERSION, NAMESPACE, PLURAL_MODELS, MODEL)
             events = self._core.list_namespaced_event(NAMESPACE, field_selector="type=Warning").items
         except (ApiException, HTTPError) as error:
             return [f"the API server does not tell more: {type(error).__name__}"]
@@ -106,12 +106,12 @@ class ReplayLog:
         return tuple(self._days[day] for day in sorted(self._days))
 
     @property
-    def last_words(self) -> str:
-        """The last line that told of no day, such as an error's."""
+    def last_other_line(self) -> str:
+        """The last line that is no day's, such as an error's."""
         return self._other[-1] if self._other else ""
 
     @contextmanager
-    def followed(self) -> Iterator["ReplayLog"]:
+    def following(self) -> Iterator["ReplayLog"]:
         """Follow the log while the block runs."""
         thread = threading.Thread(target=self._follow, name="replay-log", daemon=True)
         thread.start()
@@ -126,7 +126,7 @@ class ReplayLog:
     def drain(self) -> None:
         """Read the whole log once more, after the replay's end."""
         for line in self.kubectl.within(NAMESPACE)("logs", f"job/{REPLAY}", "--tail=-1").splitlines():
-            self._take(line)
+            self._add_line(line)
 
     def _follow(self) -> None:
         words = [str(self.kubectl.program), f"--kubeconfig={self.kubectl.kubeconfig}", f"--namespace={NAMESPACE}"]
@@ -135,10 +135,10 @@ class ReplayLog:
                 [*words, "logs", "--follow", f"job/{REPLAY}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             ) as self._process:
                 for line in self._process.stdout or ():
-                    self._take(line)
+                    self._add_line(line)
             self._stop.wait(1.0)
 
-    def _take(self, line: str) -> None:
+    def _add_line(self, line: str) -> None:
         day = parse_line(line)
         if day is not None:
             self._days[day.day] = day

@@ -46,9 +46,9 @@ def _losses(axes: Axes, story: Story) -> None:
     for colour, version in zip(_COLOURS * 10, sorted(story.versions), strict=False):
         served = [(day.day, day.versions[version]) for day in story.days if version in day.versions]
         by_week: dict[date, tuple[int, float]] = {}
-        for day, tally in served:
+        for day, answered in served:
             rows, total = by_week.get(story.scenario.week(day), (0, 0.0))
-            by_week[story.scenario.week(day)] = (rows + tally.rows, total + tally.loss)
+            by_week[story.scenario.week(day)] = (rows + answered.rows, total + answered.loss)
         if by_week:
             starts = sorted(by_week)
             values = [by_week[start][1] / by_week[start][0] for start in starts]
@@ -70,19 +70,19 @@ def _gain(axes: Axes, story: Story) -> None:
 
 
 def _decisions(axes: Axes, story: Story) -> None:
-    """Draw a line where something was decided; its words hang in turn at one of some heights, so that neighbours stay readable."""
+    """Draw a line where something was decided; its words alternate between four heights, so that neighbours stay readable."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + _ROOM * (high - low))
     drawn = 0
-    for decided in story.decisions:
-        colour = _SHOWN.get(decided.entry.decision)
-        if colour is None or decided.day is None:
+    for decision in story.decisions:
+        colour = _SHOWN.get(decision.entry.decision)
+        if colour is None or decision.day is None:
             continue
-        where = _numbers([decided.day])[0]
-        axes.axvline(where, color=colour, linewidth=1, alpha=0.8)
-        text = f"{decided.entry.decision} {(decided.entry.version or '').removeprefix(f'{MODEL}-')}".strip()
+        x = _numbers([decision.day])[0]
+        axes.axvline(x, color=colour, linewidth=1, alpha=0.8)
+        text = f"{decision.entry.decision} {(decision.entry.version or '').removeprefix(f'{MODEL}-')}".strip()
         height = high + (_ROOM - 0.06 * (drawn % 4 + 1)) * (high - low)
-        axes.text(where, height, f" {text}", fontsize="x-small", color=colour, ha="left")
+        axes.text(x, height, f" {text}", fontsize="x-small", color=colour, ha="left")
         drawn += 1
 
 

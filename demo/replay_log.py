@@ -1,4 +1,4 @@
-"""What the replay says of each day: one line of JSON, read into a typed value.
+"""The replay's line of JSON for each day, parsed into a typed value.
 
 Not here: how the lines get here, and what follows from them.
 """
@@ -46,7 +46,7 @@ _DAY: TypeAdapter[Day] = TypeAdapter(Day)
 
 
 def parse_line(line: str) -> Day | None:
-    """Return the day that a line tells of; None for a line that tells of none, such as a traceback's."""
+    """Return the day of a line; None for any other line, such as a traceback's."""
     try:
         return _DAY.validate_json(line)
     except ValidationError:

@@ -16,7 +16,6 @@ from rich.console import Console
 from demo import install, manifests, plot, summary
 from demo.errors import DemoError
 from demo.first_version import losses_by_day
-from demo.flights import FEATURES, TARGET, TIME, read_flights
 from demo.manifests import Keys
 from demo.narrator import Narrator, narrator_for
 from demo.observer import Observer, ReplayLog
@@ -24,10 +23,11 @@ from demo.scenario import NAMESPACE, REPLAY, RESULTS, Scenario
 from demo.storage import Bucket, open_bucket
 from demo.story import FirstLoss, Story
 from demo.timing import Timed
-from demo.verdict import Requirement, judge
-from demo.waiting import Goal, Watch
+from demo.verdict import Requirement, check_requirements
+from demo.waiting import Goal, StoryPoller
 from devtools.cluster.clusters import Cluster, pick, shell_lines
 from devtools.errors import CommandError
+from devtools.flights import FEATURES, TARGET, TIME, read_flights
 from devtools.progress import Steps
 
 _FIRST_VERSION_SECONDS = 900
@@ -35,7 +35,7 @@ _RUN_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoContext:
     """What every step needs."""
 
     scenario: Scenario
@@ -65,28 +65,28 @@ def run(scenario: Scenario, console: Console) -> Outcome:
 
     """
     timed = Timed(Steps(console))
-    stage = Stage(scenario, console, timed, pick())
+    context = DemoContext(scenario, console, timed, pick())
     with timed.remembered("cluster"):
-        stage.cluster.up(timed.steps)
-    images = _prepare(stage)
+        context.cluster.up(timed.steps)
+    images = _prepare(context)
     keys = Keys.new()
     with timed.step("the airline's namespace and its S3 server"):
-        install.start_storage(stage.cluster, images, keys)
+        install.start_storage(context.cluster, images, keys)
     with timed.step("flights of 2013 with the weather"):
         rows = read_flights().rows
     replayed = rows[(rows["day"] >= scenario.first) & (rows["day"] <= scenario.last)]
-    with open_bucket(stage.cluster.kubectl(), keys) as bucket:
+    with open_bucket(context.cluster.kubectl(), keys) as bucket:
         with timed.step("upload of the rows"):
             _upload(bucket, rows, replayed, scenario)
-        story = _tell(stage, images, bucket, replayed)
-    outcome = Outcome(story, judge(story))
-    _conclude(stage, outcome)
+        story = _run_story(context, images, bucket, replayed)
+    outcome = Outcome(story, check_requirements(story))
+    _conclude(context, outcome)
     return outcome
 
 
-def _prepare(stage: Stage) -> dict[str, str]:
+def _prepare(context: DemoContext) -> dict[str, str]:
     """Build and load the images, install the operator, remove what an earlier demonstration left."""
-    timed, cluster = stage.timed, stage.cluster
+    timed, cluster = context.timed, context.cluster
     install.begin_removal(cluster)
     images = install.load_images(cluster, timed)
     with timed.step("program helm") as step:
@@ -105,42 +105,42 @@ def _upload(bucket: Bucket, rows: pd.DataFrame, replayed: pd.DataFrame, scenario
     bucket.put(replayed, "replay/flights.parquet")
 
 
-def _tell(stage: Stage, images: dict[str, str], bucket: Bucket, replayed: pd.DataFrame) -> Story:
-    """Apply the model, replay the flights, and look on until all is decided."""
-    kubectl, timed = stage.cluster.kubectl(), stage.timed
+def _run_story(context: DemoContext, images: dict[str, str], bucket: Bucket, replayed: pd.DataFrame) -> Story:
+    """Apply the model, replay the flights, and wait until all is decided."""
+    kubectl, timed = context.cluster.kubectl(), context.timed
     log = ReplayLog(kubectl)
-    watch = Watch(Observer(stage.cluster.kubeconfig), log, timed)
-    story, narrator = Story(stage.scenario), narrator_for(stage.console)
+    poller = StoryPoller(Observer(context.cluster.kubeconfig), log, timed)
+    story, narrator = Story(context.scenario), narrator_for(context.console)
     kubectl.apply(*manifests.model(), manager="demo")
-    with timed.remembered("first version: checked, trained, judged, served"), narrator.telling():
-        story = watch.until(Goal("waiting for the first version to serve", _serves, _FIRST_VERSION_SECONDS), story, narrator)
+    with timed.remembered("first version: checked, trained, judged, served"), narrator.session():
+        story = poller.wait_for(Goal("waiting for the first version to serve", _serves, _FIRST_VERSION_SECONDS), story, narrator)
     with timed.step("what the first version alone would predict"):
         story = replace(story, first=_first(bucket, story, replayed))
-    with _replaying(stage, images), log.followed(), narrator.telling():
-        with timed.remembered(f"replay of {stage.scenario.days} days"):
-            goal = Goal("flights are sent, and the operator looks on", _replayed, stage.scenario.seconds * 1.5 + 120)
-            story = watch.until(goal, story, narrator)
+    with _replaying(context, images), log.following(), narrator.session():
+        with timed.remembered(f"replay of {context.scenario.days} days"):
+            goal = Goal("flights are sent, and the operator looks on", _replayed, context.scenario.seconds * 1.5 + 120)
+            story = poller.wait_for(goal, story, narrator)
         log.drain()
         if story.replay == "Failed":
-            raise DemoError(f"the replay ended with an error: {log.last_words or 'it left no word'}")
-        return _last_run(stage, watch, story, narrator)
+            raise DemoError(f"the replay ended with an error: {log.last_other_line or 'it left no word'}")
+        return _last_run(context, poller, story, narrator)
 
 
-def _last_run(stage: Stage, watch: Watch, story: Story, narrator: Narrator) -> Story:
+def _last_run(context: DemoContext, poller: StoryPoller, story: Story, narrator: Narrator) -> Story:
     """Wait for the run that the end of the replay found under way."""
-    with stage.timed.remembered("the last run"):
-        return watch.until(Goal("waiting for the end of the last run", _decided, _RUN_SECONDS), story, narrator)
+    with context.timed.remembered("the last run"):
+        return poller.wait_for(Goal("waiting for the end of the last run", _decided, _RUN_SECONDS), story, narrator)
 
 
 @contextmanager
-def _replaying(stage: Stage, names: dict[str, str]) -> Iterator[None]:
+def _replaying(context: DemoContext, names: dict[str, str]) -> Iterator[None]:
     """Run the replay's Job; where the person interrupts it, no traffic goes on."""
-    kubectl = stage.cluster.kubectl()
-    kubectl.apply(*manifests.replay(names, stage.scenario), manager="demo")
+    kubectl = context.cluster.kubectl()
+    kubectl.apply(*manifests.replay(names, context.scenario), manager="demo")
     try:
         yield
     except BaseException:
-        with suppress(CommandError):  # what ended the replay is what has to be told
+        with suppress(CommandError):  # what ended the replay is the error to report
             kubectl.within(NAMESPACE)("delete", "job", REPLAY, "--ignore-not-found", "--wait=false")
         raise
 
@@ -169,12 +169,12 @@ def _decided(story: Story) -> bool:
     return (run is None or run.state != "Running") and story.status.candidate is None
 
 
-def _conclude(stage: Stage, outcome: Outcome) -> None:
+def _conclude(context: DemoContext, outcome: Outcome) -> None:
     picture = RESULTS / "flights.png"
-    with stage.timed.step("picture"):
+    with context.timed.step("picture"):
         plot.save(outcome.story, picture)
-    summary.print_versions(stage.console, outcome.story)
-    summary.print_losses(stage.console, outcome.story)
-    summary.print_times(stage.console, stage.timed.spent)
-    summary.print_requirements(stage.console, outcome.requirements)
-    summary.print_next(stage.console, shell_lines(stage.cluster), picture)
+    summary.print_versions(context.console, outcome.story)
+    summary.print_losses(context.console, outcome.story)
+    summary.print_times(context.console, context.timed.spent)
+    summary.print_requirements(context.console, outcome.requirements)
+    summary.print_next(context.console, shell_lines(context.cluster), picture)

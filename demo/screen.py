@@ -31,7 +31,7 @@ _COLOURS = {
 
 
 @dataclass(frozen=True)
-class Moment:
+class Progress:
     """When the view is drawn, what is waited for, and for how many seconds the demonstration has run."""
 
     now: datetime
@@ -39,7 +39,7 @@ class Moment:
     elapsed: float
 
 
-def draw(story: Story, moment: Moment) -> RenderableType:
+def draw(story: Story, progress: Progress) -> RenderableType:
     """Return the whole view."""
     upper = Table.grid(expand=True, padding=(0, 1))
     upper.add_column(ratio=3)
@@ -49,7 +49,7 @@ def draw(story: Story, moment: Moment) -> RenderableType:
     lower.add_column(ratio=3)
     lower.add_column(ratio=2)
     lower.add_row(Panel(_weeks(story.weeks[-_WEEKS:]), title="loss by week"), Panel(_drift(story.status.drift), title="drift"))
-    return Group(_headline(story, moment), upper, Panel(_decisions(story), title="what the operator decided, and why"), lower)
+    return Group(_headline(story, progress), upper, Panel(_decisions(story), title="what the operator decided, and why"), lower)
 
 
 def clock(seconds: float) -> str:
@@ -57,12 +57,12 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _headline(story: Story, moment: Moment) -> Text:
-    scenario, day = story.scenario, story.day_at(moment.now)
+def _headline(story: Story, progress: Progress) -> Text:
+    scenario, day = story.scenario, story.day_at(progress.now)
     shown = f"{day:%d %b %Y}, day {(day - scenario.first).days + 1} of {scenario.days}" if day else "the replay has not begun"
     pace = f"a day is replayed in {scenario.seconds_per_day:g} s"
     return Text.assemble(
-        (f" {shown}", "bold"), f"  ({pace})  {clock(moment.elapsed)}  {moment.waiting_for}", overflow="ellipsis", no_wrap=True
+        (f" {shown}", "bold"), f"  ({pace})  {clock(progress.elapsed)}  {progress.waiting_for}", overflow="ellipsis", no_wrap=True
     )
 
 
@@ -93,15 +93,15 @@ def _traffic(story: Story) -> Table:
 
 
 def _decisions(story: Story) -> Table:
-    """The newest decision is told in full, those before it in a line each."""
+    """Return the newest decision in full, those before it in a line each."""
     table = Table.grid(padding=(0, 1), expand=True)
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     shown = story.decisions[-_DECISIONS:]
-    for decided in shown:
-        entry, newest = decided.entry, decided is shown[-1]
-        day = f"{decided.day:%d %b}" if decided.day else "-"
+    for decision in shown:
+        entry, newest = decision.entry, decision is shown[-1]
+        day = f"{decision.day:%d %b}" if decision.day else "-"
         message = Text(entry.message, no_wrap=not newest, overflow="fold" if newest else "ellipsis")
         table.add_row(entry.time[11:19], day, Text(entry.decision, _COLOURS.get(entry.decision, "")), message)
     return table

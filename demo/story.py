@@ -1,6 +1,6 @@
-"""All that was seen so far, and what can be told from it: weeks, totals, which day it was when something was decided.
+"""All that is known so far, and what follows from it: weeks, totals, which day was replayed when something was decided.
 
-Pure: it holds values and computes from them. Not here: looking at the cluster, and showing anything.
+Pure: it holds values and computes from them. Not here: reading from the cluster, and showing anything.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What one look at the cluster saw; ``replay`` is None where there is no replay, else whether it runs, ended well or failed."""
+class Observation:
+    """The cluster at one time; ``replay`` is None where there is no replay, else Running, Succeeded or Failed."""
 
     status: MLModelStatus
     versions: Mapping[str, Version]
@@ -56,8 +56,8 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Decided:
-    """A decision of the operator and the day of the replay that it fell on; None before the replay."""
+class DatedDecision:
+    """A decision of the operator, and the day that was replayed then; None before the replay."""
 
     entry: LoggedDecision
     day: date | None
@@ -73,7 +73,7 @@ class FirstLoss:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything seen so far. ``seen`` returns the story with one more look."""
+    """Everything observed so far."""
 
     scenario: Scenario
     status: MLModelStatus = field(default_factory=MLModelStatus)
@@ -83,14 +83,16 @@ class Story:
     log: tuple[LoggedDecision, ...] = ()
     first: Mapping[date, FirstLoss] = field(default_factory=dict)
 
-    def seen(self, sight: Sight, days: tuple[Day, ...]) -> "Story":
-        """Add a look; decisions that the status has dropped meanwhile stay."""
-        new = tuple(entry for entry in sight.status.decisions if entry not in self.log)
-        return replace(self, status=sight.status, versions=sight.versions, replay=sight.replay, days=days, log=self.log + new)
+    def updated(self, observation: Observation, days: tuple[Day, ...]) -> "Story":
+        """Return the story with one more observation; decisions that the status has dropped meanwhile stay."""
+        new = tuple(entry for entry in observation.status.decisions if entry not in self.log)
+        return replace(
+            self, status=observation.status, versions=observation.versions, replay=observation.replay, days=days, log=self.log + new
+        )
 
     @property
     def totals(self) -> Totals:
-        """Requests of both kinds, and the worst moments."""
+        """Requests of both kinds, and the worst delays."""
         return Totals(
             requests=sum(day.requests + day.feedback_requests for day in self.days),
             failed=sum(day.failed + day.feedback_failed for day in self.days),
@@ -109,16 +111,16 @@ class Story:
         return [self._week(start, days) for start, days in sorted(by_week.items()) if any(day.rows for day in days)]
 
     @property
-    def decisions(self) -> list[Decided]:
+    def decisions(self) -> list[DatedDecision]:
         """All decisions in order."""
-        return [Decided(entry, self.day_at(parse_time(entry.time))) for entry in self.log]
+        return [DatedDecision(entry, self.day_at(parse_time(entry.time))) for entry in self.log]
 
-    def day_at(self, moment: datetime) -> date | None:
+    def day_at(self, time: datetime) -> date | None:
         """Return the day that was being replayed at a time of the wall clock; None before the replay."""
-        begun = [day for day in self.days if day.began <= moment]
+        begun = [day for day in self.days if day.began <= time]
         if begun:
             latest = max(begun, key=lambda day: day.began)
-            passed = (moment - latest.began).total_seconds() / self.scenario.seconds_per_day
+            passed = (time - latest.began).total_seconds() / self.scenario.seconds_per_day
             return latest.day + timedelta(days=min(int(passed), (self.scenario.last - latest.day).days))
         return None
 

@@ -114,5 +114,5 @@ def _decision(version: Version) -> str:
 
 
 def _near(path: Path) -> Path:
-    """Return the path as seen from where the person is, where it is below."""
+    """Return the path relative to the working folder, where it is below."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,6 +1,6 @@
 """Whether the demonstration showed what it is for. Pure.
 
-Not here: how the verdict is told.
+Not here: how the verdict is shown.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Requirement:
     found: str
 
 
-def judge(story: Story) -> list[Requirement]:
+def check_requirements(story: Story) -> list[Requirement]:
     """Return the three requirements."""
     return [_went_live(story), _learnt_anew(story), _none_failed(story)]
 
@@ -42,12 +42,12 @@ def _learnt_anew(story: Story) -> Requirement:
     started = {name: version for name, version in story.versions.items() if version.spec.reason in BY_MONITORING}
     ended = [name for name, version in started.items() if _ended(version)]
     if ended:
-        return Requirement(wanted, met=True, found="; ".join(_told(name, started[name]) for name in ended))
+        return Requirement(wanted, met=True, found="; ".join(_outcome(name, started[name]) for name in ended))
     found = ", ".join(f"{name} is {version.status.phase or 'new'}" for name, version in started.items())
     return Requirement(wanted, met=False, found=found or "monitoring started no run that made a version")
 
 
-def _told(name: str, version: Version) -> str:
+def _outcome(name: str, version: Version) -> str:
     decision = version.spec.decision
     word = "promoted" if decision.verdict is Verdict.ACCEPTED else "refused"
     return f"{name} ({version.spec.reason.value}) was {word}: {decision.message}"

@@ -50,6 +50,7 @@ class ServerPod:
     environment: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    python: str = sys.executable
 
     def start(self, command: str, module: str = "model_server") -> subprocess.Popen[bytes]:
         settings = {
@@ -61,7 +62,7 @@ class ServerPod:
         }
         log = (self.root / f"{command}.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", module, command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+            [self.python, "-m", module, command], env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
         )
         log.close()
         self.processes[command] = process

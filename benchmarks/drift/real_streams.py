@@ -14,7 +14,7 @@ from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 
 from benchmarks.drift.watching import Alarm, Floats, Slots, Values, Watcher
-from demo.flights import FEATURES, TARGET, read_flights
+from devtools.flights import FEATURES, TARGET, read_flights
 
 BUNDLED = ("flights",)
 SHARED = ("elec2", "weather", "bike")

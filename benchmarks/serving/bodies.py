@@ -1,4 +1,4 @@
-"""The requests: rows drawn anew, in the forms in which the servers take them.
+"""The requests: rows drawn anew, in the forms that the servers accept.
 
 Not here: sending them.
 """
@@ -15,9 +15,9 @@ columns' shape [rows, 1], as Triton takes them; ``named``: BentoML's, an argumen
 _SEED = 1_000
 
 
-def drawn(kind: Kind, rows: int, number: int) -> list[Columns]:
+def draw_requests(kind: Kind, rows: int, number: int) -> list[Columns]:
     """Return the rows of ``number`` requests."""
-    return [kind.draw(rows, _SEED + place) for place in range(number)]
+    return [kind.draw(rows, _SEED + index) for index in range(number)]
 
 
 def body(columns: Columns, form: Form = "matrix") -> bytes:

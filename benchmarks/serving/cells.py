@@ -1,4 +1,4 @@
-"""What is measured of every server: requests per second for each model, number of rows and of connections, in turn, with the same rows.
+"""What is measured of every server: requests per second for each model, number of rows and of connections, with the same rows.
 
 Not here: what is measured of our server alone, and what the figures are held against.
 """
@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serving.bodies import Form, body, drawn
+from benchmarks.serving.bodies import Form, body, draw_requests
 from benchmarks.serving.environments import NotInstalledError
-from benchmarks.serving.load import Closed, LoadError, Target, closed
+from benchmarks.serving.load import ClosedLoopResult, LoadError, Target, closed_loop
 from benchmarks.serving.models import Trained
 from benchmarks.serving.ours import ours
 from benchmarks.serving.peers import PEERS, Peer, serving
@@ -48,12 +48,12 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one server did in one cell; ``closed`` is None where it failed, for the reason that ``failure`` gives."""
+class CellResult:
+    """The result of one server in one cell; ``load`` is None where it failed, for the reason that ``failure`` gives."""
 
     server: str
     cell: Cell
-    closed: Closed | None
+    load: ClosedLoopResult | None
     cold_seconds: float = float("nan")
     megabytes: float = float("nan")
     failure: str = ""
@@ -61,12 +61,12 @@ class Found:
     @property
     def rate(self) -> float:
         """Requests per second, NaN where it failed."""
-        return self.closed.rate if self.closed else float("nan")
+        return self.load.rate if self.load else float("nan")
 
 
 def bodies(model: Trained, rows: int, form: Form = "matrix") -> list[bytes]:
     """Return the requests of a cell."""
-    return [body(columns, form) for columns in drawn(model.kind, rows, _BODIES if rows == 1 else _BODIES_OF_MANY_ROWS)]
+    return [body(columns, form) for columns in draw_requests(model.kind, rows, _BODIES if rows == 1 else _BODIES_OF_MANY_ROWS)]
 
 
 @dataclass(frozen=True)
@@ -81,29 +81,29 @@ class Running:
 
 def measure(
     server: Peer | None, models: Mapping[str, Trained], cells: Sequence[Cell], effort: Effort, folder: Path, note: Callable[[str], None]
-) -> Iterator[Found]:
+) -> Iterator[CellResult]:
     """Measure one server, ours where it is None, in every cell; a start for each model."""
     name = server.name if server else OURS
     for model in dict.fromkeys(cell.model for cell in cells):
-        mine = [cell for cell in cells if cell.model == model]
+        model_cells = [cell for cell in cells if cell.model == model]
         with ExitStack() as stack:
             try:
                 running = stack.enter_context(_running(server, models[model], folder / f"{name}-{model}"))
             except (RuntimeError, NotInstalledError) as error:
-                yield from (Found(name, cell, None, failure=str(error)) for cell in mine)
+                yield from (CellResult(name, cell, None, failure=str(error)) for cell in model_cells)
                 continue
-            for cell in mine:
+            for cell in model_cells:
                 note(str(cell))
                 yield _cell(name, running, models[model], cell, effort)
 
 
-def _cell(name: str, running: Running, model: Trained, cell: Cell, effort: Effort) -> Found:
+def _cell(name: str, running: Running, model: Trained, cell: Cell, effort: Effort) -> CellResult:
     target = running.target(bodies(model, cell.rows, running.form))
     try:
-        found = closed(target, cell.connections, effort.seconds, effort.repeats)
+        load = closed_loop(target, cell.connections, effort.seconds, effort.repeats)
     except LoadError as error:
-        return Found(name, cell, None, failure=str(error))
-    return Found(name, cell, found, running.cold_seconds, running.megabytes)
+        return CellResult(name, cell, None, failure=str(error))
+    return CellResult(name, cell, load, running.cold_seconds, running.megabytes)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _running(server: Peer | None, model: Trained, folder: Path) -> Iterator[Runn
             yield Running(peer.target, server.form, peer.cold_seconds, peer.megabytes)
 
 
-def chosen(only: Sequence[str], *, peers: bool) -> list[Peer | None]:
+def select_servers(only: Sequence[str], *, peers: bool) -> list[Peer | None]:
     """Return the servers to measure: ours, and the peers whose names begin like one of ``only`` where that has any."""
-    found = [peer for peer in PEERS if peers and (not only or any(peer.name.lower().startswith(word.lower()) for word in only))]
-    return [None, *found]
+    selected = [peer for peer in PEERS if peers and (not only or any(peer.name.lower().startswith(word.lower()) for word in only))]
+    return [None, *selected]

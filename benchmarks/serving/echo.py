@@ -1,8 +1,8 @@
 """``python -m benchmarks.serving.echo uvicorn|class|loop PORT BYTES``: the floor below every server that stands on the same stack.
 
-Takes requests whole and answers each with so many bytes of JSON, without a framework: as an ASGI application of uvicorn, as a subclass of
-uvicorn's protocol class that answers past ASGI, or as a protocol on uvloop and httptools, the loop and the parser that uvicorn uses. Not
-here: models.
+Receives whole requests and answers each with so many bytes of JSON, without a framework: as an ASGI application of uvicorn, as a
+subclass of uvicorn's protocol class that answers past ASGI, or as a protocol on uvloop and httptools, the loop and the parser that uvicorn
+uses. Not here: models.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def application(answer: bytes) -> Callable[[Any, Any, Any], Awaitable[None]]:
     return echo
 
 
-class Past(HttpToolsProtocol):
+class PastAsgi(HttpToolsProtocol):
     """Uvicorn's connection, whose requests reach no application: each is answered once it is whole."""
 
     answer: bytes
@@ -46,7 +46,7 @@ class Past(HttpToolsProtocol):
         """Wait for the body."""
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Add a part of the body."""
         self._body += body
 
     def on_message_complete(self) -> None:
@@ -58,7 +58,7 @@ class Past(HttpToolsProtocol):
 
 
 class Bare(asyncio.Protocol):
-    """Answers as soon as httptools has seen the end of a request."""
+    """Answers as soon as httptools has parsed the end of a request."""
 
     def __init__(self, answer: bytes) -> None:
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n"
@@ -90,7 +90,7 @@ def main() -> None:
     if stack == "loop":
         uvloop.run(_serve(port, answer))
     else:
-        http: Any = type("Echo", (Past,), {"answer": answer}) if stack == "class" else "httptools"
+        http: Any = type("Echo", (PastAsgi,), {"answer": answer}) if stack == "class" else "httptools"
         uvicorn.run(application(answer), port=port, http=http, loop="uvloop", lifespan="off", ws="none", access_log=False)
 
 

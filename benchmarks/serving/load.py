@@ -27,14 +27,14 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where the requests go, and the bodies of the requests, which are sent in turn."""
+    """Where the requests go, and the bodies of the requests, which are sent one after another, again and again."""
 
     url: str
     bodies: Sequence[bytes]
 
 
 @dataclass(frozen=True)
-class Closed:
+class ClosedLoopResult:
     """What wrk measured: requests per second, and latency in milliseconds; medians over ``values``, the rate of each repeat.
 
     ``requests`` is the number of them all, without those of the warm-up.
@@ -48,8 +48,8 @@ class Closed:
 
 
 @dataclass(frozen=True)
-class Open:
-    """What came of an open loop: the rate that was wanted and the one that was sent, latency in milliseconds from when each was due."""
+class OpenLoopResult:
+    """The result of an open loop: the rate that was wanted and the one that was sent, latency in milliseconds from when each was due."""
 
     wanted: float
     sent: float
@@ -58,7 +58,7 @@ class Open:
     requests: float
 
 
-def closed(target: Target, connections: int, seconds: int, repeats: int, *, warm: bool = False) -> Closed:
+def closed_loop(target: Target, connections: int, seconds: int, repeats: int, *, warm: bool = False) -> ClosedLoopResult:
     """Keep so many connections busy, after a warm-up, which a server that is ``warm`` already does not need.
 
     Raises:
@@ -71,10 +71,10 @@ def closed(target: Target, connections: int, seconds: int, repeats: int, *, warm
         found = [_wrk(target, file, connections, seconds) for _ in range(repeats)]
     rates = [1e6 * run["requests"] / run["microseconds"] for run in found]
     middle = {name: statistics.median(run[name] for run in found) / 1e3 for name in ("p50", "p99")}
-    return Closed(statistics.median(rates), middle["p50"], middle["p99"], tuple(rates), sum(run["requests"] for run in found))
+    return ClosedLoopResult(statistics.median(rates), middle["p50"], middle["p99"], tuple(rates), sum(run["requests"] for run in found))
 
 
-def opened(target: Target, rate: float, connections: int, seconds: int) -> Open:
+def open_loop(target: Target, rate: float, connections: int, seconds: int) -> OpenLoopResult:
     """Send at a rate, whatever the server does.
 
     Raises:
@@ -83,7 +83,7 @@ def opened(target: Target, rate: float, connections: int, seconds: int) -> Open:
     """
     with _file(target) as file:
         words = [target.url, file, f"{rate:.0f}", str(connections), str(seconds)]
-        return Open(**_json([sys.executable, "-m", "benchmarks.serving.openloop", *words], seconds + 30))
+        return OpenLoopResult(**_json([sys.executable, "-m", "benchmarks.serving.openloop", *words], seconds + 30))
 
 
 def _wrk(target: Target, file: str, connections: int, seconds: int) -> dict[str, float]:
@@ -99,7 +99,7 @@ def _wrk(target: Target, file: str, connections: int, seconds: int) -> dict[str,
 
 def _json(command: Sequence[str], seconds: float) -> dict[str, float]:
     with pinned(load_core()):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, preexec_fn=_first)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, preexec_fn=_raise_priority)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise LoadError(f"{Path(command[0]).name} said: {(done.stderr or done.stdout).strip()[-200:]}")
@@ -107,8 +107,8 @@ def _json(command: Sequence[str], seconds: float) -> dict[str, float]:
     return found
 
 
-def _first() -> None:
-    """Come before all else on this core, such as our sidecar: else the load would wait, and the server for it."""
+def _raise_priority() -> None:
+    """Run before all else on this core, such as our sidecar: else the load would wait, and the server for it."""
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 

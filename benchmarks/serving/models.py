@@ -24,7 +24,7 @@ Columns = dict[str, list[Any]]
 """By name: floats, or texts."""
 
 _TRAINED_ROWS = 4_000
-_WORDS = [f"word-{place}" for place in range(8)]
+_WORDS = [f"word-{index}" for index in range(8)]
 _START = np.datetime64("2024-01-01T00:00:00", "us")
 _SAME = 1e-9
 
@@ -42,8 +42,8 @@ class Kind:
     def draw(self, rows: int, seed: int) -> Columns:
         """Return rows that the model could have been trained on."""
         random = np.random.default_rng(seed)
-        numbers: Columns = {f"n{place}": random.normal(size=rows).round(4).tolist() for place in range(self.numbers)}
-        return {**numbers, **{f"c{place}": random.choice(_WORDS, rows).tolist() for place in range(self.categories)}}
+        numbers: Columns = {f"n{index}": random.normal(size=rows).round(4).tolist() for index in range(self.numbers)}
+        return {**numbers, **{f"c{index}": random.choice(_WORDS, rows).tolist() for index in range(self.categories)}}
 
 
 KINDS = (
@@ -71,7 +71,7 @@ class Trained:
 
 
 def as_input(rows: Columns) -> Any:
-    """Return rows as the estimators of the peers take them: a matrix where all are numbers, else a frame."""
+    """Return rows as the estimators of the peers expect them: a matrix where all are numbers, else a frame."""
     import pandas as pd
 
     texts = any(isinstance(values[0], str) for values in rows.values())
@@ -154,13 +154,13 @@ def _for_peers(file: Path, kind: Kind) -> Any:
     pipeline = skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
     rows = kind.draw(200, 2)
     before = pipeline.predict_proba(_frame(rows))
-    lean = _lean(pipeline, kind)
-    if not np.allclose(before, lean.predict_proba(as_input(rows)), atol=_SAME, rtol=0):
+    reduced = _reduced(pipeline, kind)
+    if not np.allclose(before, reduced.predict_proba(as_input(rows)), atol=_SAME, rtol=0):
         raise RuntimeError(f"the estimator of {kind.name} for peers does not predict as the trained one does")
-    return lean
+    return reduced
 
 
-def _lean(pipeline: Any, kind: Kind) -> Any:
+def _reduced(pipeline: Any, kind: Kind) -> Any:
     from sklearn.pipeline import make_pipeline
 
     transformer, model = pipeline[0], pipeline[-1]

@@ -60,7 +60,7 @@ def _length(head: bytes) -> int:
 
 
 class OpenLoop:
-    """The schedule, and what came of it. ``broken`` counts connections that the server closed."""
+    """The schedule, and its results. ``broken`` counts connections that the server closed."""
 
     def __init__(self, requests: list[bytes], due: list[float]) -> None:
         self._requests = requests
@@ -93,7 +93,7 @@ class OpenLoop:
         return spent
 
     def answered(self, connection: _Connection, good: bool, due: float) -> None:
-        """Take an answer; the connection goes on with what waits."""
+        """Count an answer; the connection goes on with the next waiting request."""
         self.latencies.append(time.perf_counter() - due)
         self.refused += not good
         if self._waiting:

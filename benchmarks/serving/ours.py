@@ -6,6 +6,7 @@ is measured.
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,22 +40,24 @@ class Ours:
         return self.pod.served("rows_total")
 
     def lost_rows(self) -> float:
-        """Return the rows that the sidecar knows to have missed, once it has heard of all that were served."""
+        """Return the rows that the sidecar knows to have missed, once it knows of all that were served."""
         poll(
-            lambda: self._heard() == self.served_rows(), f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._heard():.0f}"
+            lambda: self._known_rows() == self.served_rows(),
+            f"the sidecar's count of {self.served_rows():.0f} rows, it has {self._known_rows():.0f}",
         )
         return self.pod.monitored("rows_total", outcome="missed")
 
-    def _heard(self) -> float:
+    def _known_rows(self) -> float:
         return self.pod.monitored("rows_total")
 
 
 @contextmanager
-def ours(model: Trained, body: bytes, *, monitored: bool = True, beside: bool = False) -> Iterator[Ours]:
-    """Serve a model until the block ends, with the sidecar, or without it and any hand-over."""
+def ours(model: Trained, body: bytes, python: str = sys.executable, *, monitored: bool = True, beside: bool = False) -> Iterator[Ours]:
+    """Serve a model until the block ends, with the sidecar, or without it and any hand-over; ``python`` is that of another checkout."""
     version = json.loads((model.bundle / MANIFEST).read_text())["version"]
     with pod(None, artifact=model.artifact, model=model.kind.name, version=version) as made:
         made.environment.update(COMPILED)
+        made.python = python
         shutil.copytree(model.bundle, made.path(environment.PATH_BUNDLE), dirs_exist_ok=True)
         if monitored:
             with pinned(server_core() if beside else load_core()):

@@ -31,7 +31,7 @@ class Start:
     others: tuple[int, int]
 
     def script(self, name: str) -> list[str | Path]:
-        """Return the command of one of the scripts, which is told model, name, columns and port."""
+        """Return the command of one of the scripts; its arguments are model, name, columns and ports."""
         columns = ",".join(self.model.kind.draw(1, 0)) if self.model.kind.categories else str(self.model.kind.numbers)
         ports = [str(port) for port in (self.port, *self.others)]
         return [self.python, _SCRIPTS / name, self.folder / "model.joblib", self.model.kind.name, columns, *ports]

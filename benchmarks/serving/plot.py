@@ -12,23 +12,23 @@ mpl.use("Agg")  # no display is needed
 
 from matplotlib.figure import Figure
 
-from benchmarks.serving.cells import Found
+from benchmarks.serving.cells import CellResult
 
 _BAR_INCHES = 0.16
 
 
-def save(found: Sequence[Found], path: Path) -> None:
+def save(results: Sequence[CellResult], path: Path) -> None:
     """Draw a group of bars for each cell, a bar for each server, into a PNG file."""
     path.parent.mkdir(exist_ok=True)
-    cells = list(dict.fromkeys(str(each.cell) for each in found))
-    servers = list(dict.fromkeys(each.server for each in found))
+    cells = list(dict.fromkeys(str(result.cell) for result in results))
+    servers = list(dict.fromkeys(result.server for result in results))
     figure = Figure(figsize=(max(8, _BAR_INCHES * len(cells) * (len(servers) + 2)), 5), layout="constrained")
     axes = figure.subplots()
     width = 1 / (len(servers) + 1.5)
-    for place, server in enumerate(servers):
-        mine = [(cells.index(str(each.cell)) + place * width, each.rate) for each in found if each.server == server and each.closed]
-        axes.bar([at for at, _ in mine], [rate for _, rate in mine], width, label=server, color=f"C{place}", align="edge")
-    axes.set_xticks([place + width * len(servers) / 2 for place in range(len(cells))], cells)
+    for index, server in enumerate(servers):
+        bars = [(cells.index(str(one.cell)) + index * width, one.rate) for one in results if one.server == server and one.load]
+        axes.bar([x for x, _ in bars], [rate for _, rate in bars], width, label=server, color=f"C{index}", align="edge")
+    axes.set_xticks([cell + width * len(servers) / 2 for cell in range(len(cells))], cells)
     axes.set_yscale("log")
     axes.set_ylabel("requests per second, one core")
     axes.grid(axis="y", alpha=0.3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlmodel_contract import environment
 
-from benchmarks.serving.bodies import body, drawn
+from benchmarks.serving.bodies import body, draw_requests
 from benchmarks.serving.cells import Effort
 from benchmarks.serving.environments import NotInstalledError, python_of
 from benchmarks.serving.load import LoadError
@@ -46,7 +46,7 @@ def measure(model: Trained, effort: Effort, folder: Path, note: Callable[[str], 
 
 
 def _ours(python: Path, model: Trained, effort: Effort, echoed: float, note: Callable[[str], None]) -> Iterator[Row]:
-    (rows,) = drawn(model.kind, 1, 1)
+    (rows,) = draw_requests(model.kind, 1, 1)
     with ours(model, body(rows)) as pod:
         port = environment.PORT_REST + _PORT_OFFSET + pod.pod.offset
         if not _listens(port):
@@ -58,7 +58,7 @@ def _ours(python: Path, model: Trained, effort: Effort, echoed: float, note: Cal
 
 
 def _others(python: Path, model: Trained, effort: Effort, folder: Path, note: Callable[[str], None]) -> Iterator[Row]:
-    (rows,) = drawn(model.kind, 1, 1)
+    (rows,) = draw_requests(model.kind, 1, 1)
     for peer in PEERS:
         if peer.name in _PEERS:
             note(peer.name)
@@ -71,16 +71,16 @@ def _others(python: Path, model: Trained, effort: Effort, folder: Path, note: Ca
 
 @contextmanager
 def _echo(python: Path, folder: Path) -> Iterator[int]:
-    place, port = folder / "echo-grpc", free_port()
-    place.mkdir()
-    with started([python, _SCRIPTS / "grpc_echo.py", str(port)], place):
+    echo_folder, port = folder / "echo-grpc", free_port()
+    echo_folder.mkdir()
+    with started([python, _SCRIPTS / "grpc_echo.py", str(port)], echo_folder):
         poll(lambda: _listens(port), "grpc.aio's echo")
         yield port
 
 
 def _calls(python: Path, port: int, model: Trained, effort: Effort) -> float:
     """Return calls per second, the median of the repeats."""
-    rows = json.dumps([[values[0] for values in columns.values()] for columns in drawn(model.kind, 1, _CONNECTIONS)])
+    rows = json.dumps([[values[0] for values in columns.values()] for columns in draw_requests(model.kind, 1, _CONNECTIONS)])
     words = [str(port), model.kind.name, str(_CONNECTIONS), str(effort.seconds), str(effort.repeats)]
     with pinned(load_core()):
         done = subprocess.run(

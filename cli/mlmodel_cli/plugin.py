@@ -1,75 +1,61 @@
 """``kubectl mlmodel``: what the operator knows of a model, for people in a terminal.
 
-kubectl runs any program of the name ``kubectl-mlmodel`` that is on the PATH. Not here: what is read (``seen.py``), and what is said of it
-(``telling.py``).
+kubectl runs any program of the name ``kubectl-mlmodel`` that is on the PATH. This module imports nothing that takes long to import: what a
+command needs is imported when it runs, so that help is quick. Not here: what is read (``version_view.py``), and how it is
+printed (``render.py``).
 """
 
 import json
-from collections.abc import Sequence
-from enum import StrEnum
-from typing import Annotated
 
-import typer
-from rich.console import Console
+import click
 
-from .cluster import CannotTellError, UnknownNameError, connect
-from .histograms import Histogram
-from .render import by_evidence, document, told
-from .terminal_escape import plain
-from .version_view import VersionView, look
-
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+from .options import output_option
+from .terminal_escape import escape
 
 
-class Output(StrEnum):
-    """What is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-@app.callback()
-def root() -> None:
+@click.group()
+def app() -> None:
     """Look into the models that the MLModel operator runs. It reads with your own rights, as kubectl does, and changes nothing."""
 
 
 @app.command()
+@click.argument("name")
+@click.option("--namespace", "-n", help="Namespace of the MLModel NAME; the context's by default.")
+@click.option("--version", help="Its ModelVersion, such as flight-delay-v2; the live one by default.")
+@click.option("--feature", "features", multiple=True, help="Show the rows of this feature by slot; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="Show the rows of all features, not only of those that drifted.")
+@click.option("--context", help="Context of the kubeconfig; its current one by default.")
+@click.option("--kubeconfig", envvar="KUBECONFIG", show_envvar=True, help="The kubeconfig; ~/.kube/config by default.")
+@output_option
 def drift(
-    name: Annotated[str, typer.Argument(help="The MLModel.")],
-    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Its namespace; the context's by default.")] = None,
-    version: Annotated[str | None, typer.Option(help="Its ModelVersion, such as flight-delay-v2; the live one by default.")] = None,
-    feature: Annotated[list[str] | None, typer.Option(help="Show the rows of this feature by slot; may be repeated.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show the rows of all features, not only of those that drifted.")] = False,
-    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig; its current one by default.")] = None,
-    kubeconfig: Annotated[str | None, typer.Option(envvar="KUBECONFIG", help="The kubeconfig; ~/.kube/config by default.")] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="Print for people, or JSON for scripts.")] = Output.TABLE,
+    name: str,
+    namespace: str | None,
+    version: str | None,
+    features: tuple[str, ...],
+    everything: bool,
+    context: str | None,
+    kubeconfig: str | None,
+    output: str,
 ) -> None:
     """Show whether a model drifted: the verdict, what changed, training rows beside live rows, and how many labels came back.
 
     Needs the rights of the ClusterRole mlmodel-viewer in the namespace. Ends with 1 where the cluster cannot tell, and with 2 where there
     is no such model, version or feature.
     """
+    from .cluster import ClusterError, connect
+    from .render import print_view, view_document
+    from .version_view import choose_histograms, load_version_view
+
     try:
-        seen = look(connect(kubeconfig, context, namespace), name, version)
-        shown = _shown(seen, feature or [], everything=everything)
-    except CannotTellError as error:
-        typer.echo(f"Error: {plain(str(error))}", err=True)
-        raise typer.Exit(error.exit_code) from error
-    if output is Output.JSON:
-        typer.echo(json.dumps(document(seen, shown), indent=1))
-        return
-    console = Console(highlight=False)
-    for part in told(seen, shown, console.width):
-        console.print(part)
-
-
-def _shown(seen: VersionView, asked: Sequence[str], *, everything: bool) -> list[Histogram]:
-    """Choose the histograms: of the features asked for, of all in their order, or of the drifted ones, most evidence first."""
-    known = {histogram.name: histogram for histogram in seen.counted.histograms}
-    if unknown := [name for name in asked if known and name not in known]:
-        raise UnknownNameError(f"{seen.version} has no feature {', '.join(unknown)}: there are {', '.join(known)}")
-    wanted = asked or (list(known) if everything else [feature.name for feature in by_evidence(seen.verdicts.drift)])
-    return [known[name] for name in dict.fromkeys(wanted) if name in known]
+        view = load_version_view(connect(kubeconfig, context, namespace), name, version)
+        histograms = choose_histograms(view, features, everything=everything)
+    except ClusterError as error:
+        click.echo(f"Error: {escape(str(error))}", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    if output == "json":
+        click.echo(json.dumps(view_document(view, histograms), indent=1))
+    else:
+        print_view(view, histograms)
 
 
 def main() -> None:

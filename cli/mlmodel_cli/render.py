@@ -1,65 +1,68 @@
-"""What was seen of a version, told to a person or written down for scripts.
+"""A version view for the terminal, or as a document for scripts.
 
-Pure. Not here: where it is from, and the bars (``histograms.py``).
+Not here: where it is from, and the bars (``histograms.py``).
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlmodel_contract.status import DriftedFeature, DriftStatus
-from rich.console import RenderableType
+from mlmodel_contract.status import DriftStatus
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .histograms import Histogram, drawn
-from .terminal_escape import plain
-from .version_view import Verdicts, VersionView
+from .histograms import Histogram, render_histogram
+from .terminal_escape import escape
+from .version_view import Verdicts, VersionView, by_evidence
 
 _MET = {True: "yes", False: "no", None: ""}
-_HEADS = ("feature", "evidence", "size (sd)", "what changed", "since")
+_HEADERS = ("feature", "evidence", "size (sd)", "what changed", "since")
 
 
-def told(seen: VersionView, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
-    """Yield what is printed, from the verdict to the labels."""
-    yield Text.assemble((plain(seen.version), "bold"), plain(f" of {seen.model}{', live' if seen.live else ''}"))
-    verdicts = seen.verdicts
-    yield Text(plain(verdicts.drift.message or "No verdict yet."), "bold red" if verdicts.drift.state == "Confirmed" else "")
-    yield Text(plain(f"Feed: {verdicts.feed.message or 'no verdict yet'}."), "bold red" if verdicts.feed.state == "Broken" else "")
+def print_view(view: VersionView, histograms: Sequence[Histogram]) -> None:
+    """Print the view to standard output, as wide as the terminal is."""
+    console = Console(highlight=False)
+    for part in render(view, histograms, console.width):
+        console.print(part)
+
+
+def render(view: VersionView, histograms: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
+    """Yield what is printed, from the verdict to the labels; ``width`` is the terminal's, in cells."""
+    yield Text.assemble((escape(view.version), "bold"), escape(f" of {view.model}{', live' if view.live else ''}"))
+    verdicts = view.verdicts
+    yield Text(escape(verdicts.drift.message or "No verdict yet."), "bold red" if verdicts.drift.state == "Confirmed" else "")
+    yield Text(escape(f"Feed: {verdicts.feed.message or 'no verdict yet'}."), "bold red" if verdicts.feed.state == "Broken" else "")
     if verdicts.drift.features:
         yield _table(verdicts.drift)
-    yield from _histograms(seen, shown, width)
+    yield from _histograms(view, histograms, width)
     yield Text(_labels(verdicts.drift))
     if verdicts.objective:
         yield _criteria(verdicts)
 
 
-def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
-    """Return the drifted features, most evidence first."""
-    return sorted(drift.features, key=lambda feature: -feature.evidence)
-
-
-def document(seen: VersionView, shown: Sequence[Histogram]) -> dict[str, Any]:
-    """Return the same for scripts."""
-    verdicts, counted = seen.verdicts.wire(), seen.counted
-    drift = verdicts["drift"] | {"features": [feature.wire() for feature in by_evidence(seen.verdicts.drift)]}
+def view_document(view: VersionView, histograms: Sequence[Histogram]) -> dict[str, Any]:
+    """Return the same for scripts, as what JSON can hold."""
+    verdicts, totals = view.verdicts.wire(), view.totals
+    drift = verdicts["drift"] | {"features": [feature.wire() for feature in by_evidence(view.verdicts.drift)]}
     return {
-        "model": seen.model,
-        "version": seen.version,
-        "live": seen.live,
+        "model": view.model,
+        "version": view.version,
+        "live": view.live,
         **verdicts,
         "drift": drift,
-        "reports": {"pods": counted.pods, "rows": counted.rows, "leftOut": dict(counted.left_out)},
+        "reports": {"pods": totals.pods, "rows": totals.rows, "leftOut": dict(totals.left_out)},
         "histograms": [
-            {"name": one.name, "kind": str(one.kind), "slots": one.slots, "reference": one.reference, "live": one.live} for one in shown
+            {"name": one.name, "kind": str(one.kind), "slots": one.slots, "reference": one.reference, "live": one.live}
+            for one in histograms
         ],
     }
 
 
 def _table(drift: DriftStatus) -> Table:
-    table = Table(*_HEADS, caption="evidence: how many times better it explains the rows that the feature changed than that it did not")
+    table = Table(*_HEADERS, caption="evidence: how many times better it explains the rows that the feature changed than that it did not")
     for feature in by_evidence(drift):
         cells = (feature.name, f"e^{feature.evidence:.1f}", f"{feature.size:.2g}", feature.change, feature.since or "")
-        table.add_row(*(Text(plain(cell)) for cell in cells))
+        table.add_row(*(Text(escape(cell)) for cell in cells))
     return table
 
 
@@ -72,7 +75,7 @@ def _criteria(verdicts: Verdicts) -> Table:
         for one in criteria:
             bounds = f"{one.low:.3g} to {one.high:.3g}" if one.low is not None and one.high is not None else ""
             cells = (f"{one.metric} {one.bound}", group, _figure(one.value), bounds, _figure(one.holdout), _MET[one.met])
-            table.add_row(*(Text(plain(cell), "red" if one.met is False else "") for cell in cells))
+            table.add_row(*(Text(escape(cell), "red" if one.met is False else "") for cell in cells))
     return table
 
 
@@ -80,20 +83,20 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _histograms(seen: VersionView, shown: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
-    counted = seen.counted
-    if counted.left_out:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(counted.left_out.items()))
+def _histograms(view: VersionView, histograms: Sequence[Histogram], width: int) -> Iterator[RenderableType]:
+    totals = view.totals
+    if totals.left_out:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(totals.left_out.items()))
         yield Text(f"Reports left out, as the operator does: {reasons}.", "yellow")
-    if not counted.pods:
+    if not totals.pods:
         yield Text("There are no rows by slot: no report that can be read is left.")
-    elif not shown:
+    elif not histograms:
         yield Text("No feature is blamed; --all shows the rows of all features by slot.")
     else:
-        yield Text(f"Rows by slot, training rows beside the {counted.rows:,} that {_pods(counted.pods)} served since they started:")
-    for histogram in shown:
-        yield Text(plain(histogram.name), "bold")
-        yield drawn(histogram, width)
+        yield Text(f"Rows by slot, training rows beside the {totals.rows:,} that {_pods(totals.pods)} served since they started:")
+    for histogram in histograms:
+        yield Text(escape(histogram.name), "bold")
+        yield render_histogram(histogram, width)
 
 
 def _pods(number: int) -> str:

@@ -1,6 +1,6 @@
-"""Past rows through the very code that watches live ones: the trainer's profile, the sidecar's counts, the operator's verdicts.
+"""Past rows through the same code that monitors live ones: the trainer's profile, the sidecar's counts, the operator's verdicts.
 
-Not here: reading files (``tables.py``), and showing what was found (``drift.py``).
+Not here: reading files (``tables.py``), and printing what was found (``replay_summary.py``).
 """
 
 import math
@@ -24,18 +24,18 @@ from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.evaluation import Judged, loss_reference
 from model_server.train.profile import profile
 
-from .tables import Past
+from .tables import PastRows
 
 _NAME = "replay"
 _POD = "replay-pod"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # verdicts are told a time at which a row has a second, so that theirs are row numbers
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # evaluated at one second a row, so that the verdicts' times are row numbers
 _TRIGGERS = (Trigger.DRIFT, Trigger.PERFORMANCE)
 _NO_LOSS = LossReference(rows=0, mean=0.0, variance=0.0)
 
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are watched: rows of a look, the promised false-alarm probability, the tolerance, whether a run renews the reference."""
+    """How rows are monitored: rows between evaluations, the false-alarm probability, the tolerance, whether a run renews the reference."""
 
     bucket: int
     false_alarm_probability: float
@@ -44,7 +44,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """What is known after ``row`` live rows; ``run`` says that the operator would start one now, with its reason."""
 
     row: int
@@ -54,23 +54,23 @@ class Look:
     run: str | None
 
 
-def replay(schema: BundleSchema, reference: Past, live: Past, options: Options) -> Iterator[Look]:
-    """Watch the live rows in their order; yields a look for each bucket."""
-    watched = _Watched(schema, reference)
-    evidence, ran = Evidence(), False
+def replay(schema: BundleSchema, reference: PastRows, live: PastRows, options: Options) -> Iterator[Evaluation]:
+    """Monitor the live rows in their order; yield an evaluation for each bucket."""
+    pod = _SimulatedPod(schema, reference)
+    evidence, run_started = Evidence(), False
     settings = Settings(_NAME, false_alarm_probability=options.false_alarm_probability, tolerance=options.tolerance)
     for start in range(0, len(live), options.bucket):
         part = _slice(live, start, min(start + options.bucket, len(live)))
-        report = watched.report(part)
-        judgement = evaluate(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
-        evidence = judgement.evidence
+        report = pod.report(part)
+        verdict = evaluate(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
+        evidence = verdict.evidence
         end = start + len(part)
-        start_of_run = None if ran else request_by_monitoring(_TRIGGERS, judgement.drift, judgement.feed)
-        yield Look(end, part.times[-1], judgement.drift, judgement.feed, start_of_run.reason if start_of_run else None)
-        ran = ran or start_of_run is not None
-        if start_of_run and options.restart:
-            watched = _Watched(schema, _slice(live, max(0, end - len(reference)), end))
-            evidence, ran = Evidence(), False
+        request = None if run_started else request_by_monitoring(_TRIGGERS, verdict.drift, verdict.feed)
+        yield Evaluation(end, part.times[-1], verdict.drift, verdict.feed, request.reason if request else None)
+        run_started = run_started or request is not None
+        if request and options.restart:
+            pod = _SimulatedPod(schema, _slice(live, max(0, end - len(reference)), end))
+            evidence, run_started = Evidence(), False
 
 
 def row_of(since: str | None) -> int | None:
@@ -78,10 +78,10 @@ def row_of(since: str | None) -> int | None:
     return int((parse_time(since) - _EPOCH).total_seconds()) if since else None
 
 
-class _Watched:
-    """One version: its profile, and the cumulative report of its one pod."""
+class _SimulatedPod:
+    """The one pod of one version: its profile, and its cumulative report."""
 
-    def __init__(self, schema: BundleSchema, reference: Past) -> None:
+    def __init__(self, schema: BundleSchema, reference: PastRows) -> None:
         self._schema = schema
         self.profile = _profile(schema, reference)
         self._counter = RowCounter(self.profile, schema)
@@ -89,12 +89,12 @@ class _Watched:
         self._labels = self._scorer.blank()
         self._rows = self._sequence = 0
 
-    def report(self, part: Past) -> MonitorReportSpec:
+    def report(self, part: PastRows) -> MonitorReportSpec:
         """Count more rows, and return the report of all so far."""
         self._sequence += 1
         self._rows += len(part)
         self._counter.update(part.values, _predictions(part))
-        self._labels = self._scored(part)
+        self._labels = self._score(part)
         return MonitorReportSpec(
             contract=VERSION,
             model=_NAME,
@@ -109,7 +109,7 @@ class _Watched:
             loss_reference=self.profile.loss,
         )
 
-    def _scored(self, part: Past) -> LabelCounts:
+    def _score(self, part: PastRows) -> LabelCounts:
         counts = self._labels
         if part.truths is not None and part.predictions is not None and self.profile.loss.rows:
             for value, truth in zip(part.predictions.tolist(), part.truths, strict=True):
@@ -118,7 +118,7 @@ class _Watched:
         return counts
 
 
-def _profile(schema: BundleSchema, reference: Past) -> Profile:
+def _profile(schema: BundleSchema, reference: PastRows) -> Profile:
     loss = _NO_LOSS
     if reference.predictions is not None and reference.truths is not None:
         truths = np.array(reference.truths, np.float64)  # None becomes NaN
@@ -131,12 +131,12 @@ def _profile(schema: BundleSchema, reference: Past) -> Profile:
     return profile(schema, TrainingRows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
 
 
-def _predictions(part: Past) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return rows x 1; without predictions a constant, of which nothing can be said."""
+def _predictions(part: PastRows) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return an array of rows x 1; a constant where there are no predictions."""
     return (np.zeros(len(part)) if part.predictions is None else part.predictions).reshape(-1, 1)
 
 
-def _slice(rows: Past, start: int, end: int) -> Past:
+def _slice(rows: PastRows, start: int, end: int) -> PastRows:
     return replace(
         rows,
         values={name: values[start:end] for name, values in rows.values.items()},

@@ -1,4 +1,4 @@
-"""Past data as the trainer takes it: files read, columns typed, rows in time order.
+"""Reads past data as the trainer does: files, columns by type, rows in time order.
 
 Not here: what is done with the rows.
 """
@@ -36,8 +36,8 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Past:
-    """Rows in time order. ``values`` are the features as predictors take them; predictions and truths are None where not given."""
+class PastRows:
+    """Rows in time order. ``values`` are the features as predictors expect them; predictions and truths are None where not given."""
 
     values: dict[str, NDArray[np.float64] | NDArray[np.object_]]
     times: list[str]
@@ -48,7 +48,7 @@ class Past:
         return len(self.times)
 
 
-def read(file: Path) -> pd.DataFrame:
+def read_table(file: Path) -> pd.DataFrame:
     """Read a Parquet or CSV file.
 
     Raises:
@@ -87,26 +87,26 @@ def schema_of(reference: pd.DataFrame, roles: Roles, task: Task) -> BundleSchema
     return BundleSchema(task=task, features=features, target=roles.truth or "truth", target_type=truth, time=roles.time, classes=classes)
 
 
-def past(table: pd.DataFrame, schema: BundleSchema, roles: Roles, what: str) -> Past:
-    """Return the rows in time order.
+def ordered_rows(table: pd.DataFrame, schema: BundleSchema, roles: Roles, source: str) -> PastRows:
+    """Return the rows in time order; ``source`` is what errors call the table.
 
     Raises:
         TableError: a column is missing or holds something else than in the reference.
 
     """
     if roles.time:
-        table = _in_order(table, roles.time, what)
-    return Past(
-        values={column.name: _values(table, column, what) for column in schema.features},
+        table = _in_order(table, roles.time, source)
+    return PastRows(
+        values={column.name: _values(table, column, source) for column in schema.features},
         times=[str(value) for value in table[roles.time]] if roles.time else [""] * len(table),
-        predictions=_numbers(table, roles.prediction, what),
-        truths=_truths(table, roles.truth, schema.task, what),
+        predictions=_numbers(table, roles.prediction, source),
+        truths=_truths(table, roles.truth, schema.task, source),
     )
 
 
-def _demand_column(table: pd.DataFrame, name: str, what: str, why: str) -> None:
+def _require_column(table: pd.DataFrame, name: str, source: str, why: str) -> None:
     if name not in table.columns:
-        raise TableError(f"{what} has no column {name!r}, {why}")
+        raise TableError(f"{source} has no column {name!r}, {why}")
 
 
 def _type_of(values: "pd.Series[Any]") -> ColumnType:
@@ -119,17 +119,17 @@ def _is_time(values: "pd.Series[Any]") -> bool:
     return bool(types.is_datetime64_any_dtype(values))
 
 
-def _in_order(table: pd.DataFrame, time: str, what: str) -> pd.DataFrame:
-    _demand_column(table, time, what, "which --time names")
+def _in_order(table: pd.DataFrame, time: str, source: str) -> pd.DataFrame:
+    _require_column(table, time, source, "which --time names")
     try:
-        moments = table[time] if types.is_numeric_dtype(table[time]) else pd.to_datetime(table[time])
+        times = table[time] if types.is_numeric_dtype(table[time]) else pd.to_datetime(table[time])
     except ValueError as error:
-        raise TableError(f"{what}, column {time!r}: not every value is a time: {error}") from error
-    return table.assign(**{time: moments}).sort_values(time, kind="stable")
+        raise TableError(f"{source}, column {time!r}: not every value is a time: {error}") from error
+    return table.assign(**{time: times}).sort_values(time, kind="stable")
 
 
-def _values(table: pd.DataFrame, column: SchemaColumn, what: str) -> NDArray[np.float64] | NDArray[np.object_]:
-    _demand_column(table, column.name, what, "which the reference has: leave it out with --columns")
+def _values(table: pd.DataFrame, column: SchemaColumn, source: str) -> NDArray[np.float64] | NDArray[np.object_]:
+    _require_column(table, column.name, source, "which the reference has: leave it out with --columns")
     values = table[column.name]
     try:
         converted = pa.array(
@@ -137,27 +137,27 @@ def _values(table: pd.DataFrame, column: SchemaColumn, what: str) -> NDArray[np.
         )
         return column_values(pa.chunked_array([converted.cast(_ARROW[column.type])]), column.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise TableError(f"{what}, column {column.name!r}: holds values that are no {column.type.value}: {error}") from error
+        raise TableError(f"{source}, column {column.name!r}: holds values that are no {column.type.value}: {error}") from error
 
 
-def _numbers(table: pd.DataFrame, name: str | None, what: str) -> NDArray[np.float64] | None:
+def _numbers(table: pd.DataFrame, name: str | None, source: str) -> NDArray[np.float64] | None:
     if name is None:
         return None
-    _demand_column(table, name, what, "which --prediction names")
+    _require_column(table, name, source, "which --prediction names")
     try:
         return np.asarray(table[name], dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise TableError(f"{what}, column {name!r}: a prediction is a number, or the positive class's probability: {error}") from error
+        raise TableError(f"{source}, column {name!r}: a prediction is a number, or the positive class's probability: {error}") from error
 
 
-def _truths(table: pd.DataFrame, name: str | None, task: Task, what: str) -> list[bool | float | None] | None:
+def _truths(table: pd.DataFrame, name: str | None, task: Task, source: str) -> list[bool | float | None] | None:
     if name is None:
         return None
-    _demand_column(table, name, what, "which --truth names")
+    _require_column(table, name, source, "which --truth names")
     values = np.asarray(table[name])
     try:
         numbers = values.astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise TableError(f"{what}, column {name!r}: a truth is a number, or true and false (1 and 0): {error}") from error
+        raise TableError(f"{source}, column {name!r}: a truth is a number, or true and false (1 and 0): {error}") from error
     kind = bool if task is Task.CLASSIFICATION else float
     return [kind(number) if np.isfinite(number) else None for number in numbers]

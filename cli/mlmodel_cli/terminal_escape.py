@@ -1,13 +1,13 @@
-"""Foreign text made harmless for a terminal.
+"""Escapes foreign text for a terminal.
 
 Not here: colours and markup of our own.
 """
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     r"""Write out what is not printable: escape sequences, line breaks, and marks that turn the direction of writing.
 
-    >>> print(plain("a\x1b[31mb\u202ec"))
+    >>> print(escape("a\x1b[31mb\u202ec"))
     a\x1b[31mb\u202ec
     """
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)

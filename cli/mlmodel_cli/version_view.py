@@ -1,4 +1,4 @@
-"""What the cluster knows of one version: the operator's verdict, and the reports of its pods, added up as the operator adds them.
+"""What the cluster knows of one version: the operator's verdicts, and the reports of its pods, merged as the operator merges them.
 
 Not here: how it is shown.
 """
@@ -9,23 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmodel_contract.base import Document
-from mlmodel_contract.environment import LABEL_MODEL, LABEL_VERSION
+from mlmodel_contract.environment import LABEL_MODEL, LABEL_VERSION, PLURAL_MODELS, PLURAL_REPORTS, PLURAL_VERSIONS
 from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, DriftStatus, FeedStatus, SliceStatus
+from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
 from mlmodel_detection import Evidence
 from mlmodel_detection.merging import count
-from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind
 from pydantic import Field, ValidationError
 
-from .cluster import Body, CannotTellError, ClusterReader, UnknownNameError
+from .cluster import Body, ClusterError, ClusterReader, UnknownNameError
 from .histograms import Histogram
 
-_NAMED = 20  # names that an error tells
+_MAX_NAMES = 20  # in an error
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The sum of the reports that can be believed; ``left_out`` are the others by the reason, as the operator has it."""
+class ReportTotals:
+    """The sum of the valid reports; ``left_out`` counts the others by the operator's reason to refuse them."""
 
     pods: int
     rows: int
@@ -41,11 +40,11 @@ class VersionView:
     version: str
     live: bool
     verdicts: "Verdicts"
-    counted: Counted
+    totals: ReportTotals
 
 
 class Verdicts(Document):
-    """The operator's words on a version; those on the objective are of the live version alone."""
+    """The operator's verdicts on a version; those on the objective are of the live version alone."""
 
     drift: DriftStatus = Field(default_factory=DriftStatus)
     feed: FeedStatus = Field(default_factory=FeedStatus)
@@ -53,28 +52,47 @@ class Verdicts(Document):
     slices: list[SliceStatus] = Field(default_factory=list)
 
 
-def look(cluster: ClusterReader, name: str, version: str | None) -> VersionView:
+def load_version_view(cluster: ClusterReader, name: str, version: str | None) -> VersionView:
     """Read what is known of a version, of the live one by default.
 
     Raises:
-        CannotTellError: the cluster does not answer, there is no such model or version, or nothing is known of it yet.
+        ClusterError: the cluster does not answer, there is no such model or version, or nothing is known of it yet.
 
     """
-    model = cluster.find(ML_MODEL, name)
+    model = cluster.get(PLURAL_MODELS, name)
     if model is None:
-        raise UnknownNameError(f"there is no MLModel {name} in the namespace {cluster.namespace}: {_listed(cluster, ML_MODEL)}")
+        raise UnknownNameError(f"there is no MLModel {name} in the namespace {cluster.namespace}: {_list_names(cluster, PLURAL_MODELS)}")
     live = _status(model).get("live", {}).get("version")
     chosen = version or live
     if chosen is None:
-        raise CannotTellError(f"no version of {name} is live yet{_waits(model)}; --version names another one")
-    made = cluster.find(MODEL_VERSION, chosen)
-    if made is None or made["spec"].get("model") != name:
-        raise UnknownNameError(f"{name} has no version {chosen}: {_listed(cluster, MODEL_VERSION, f'{LABEL_MODEL}={name}')}")
-    reports = cluster.all(MONITOR_REPORT, f"{LABEL_MODEL}={name},{LABEL_VERSION}={chosen}")
-    verdicts = _verdicts(_status(model if chosen == live else made), chosen)
+        raise ClusterError(f"no version of {name} is live yet{_reason_not_ready(model)}; --version names another one")
+    body = cluster.get(PLURAL_VERSIONS, chosen)
+    if body is None or body["spec"].get("model") != name:
+        raise UnknownNameError(f"{name} has no version {chosen}: {_list_names(cluster, PLURAL_VERSIONS, f'{LABEL_MODEL}={name}')}")
+    reports = cluster.list_all(PLURAL_REPORTS, f"{LABEL_MODEL}={name},{LABEL_VERSION}={chosen}")
+    verdicts = _verdicts(_status(model if chosen == live else body), chosen)
     if not reports and not verdicts.drift.rows:
-        raise CannotTellError(f"no report of {chosen} has come yet: its pods write their first soon after they serve")
-    return VersionView(name, chosen, chosen == live, verdicts, _counted(made, reports))
+        raise ClusterError(f"no report of {chosen} has come yet: its pods write their first soon after they serve")
+    return VersionView(name, chosen, chosen == live, verdicts, _merge_reports(body, reports))
+
+
+def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
+    """Return the drifted features, most evidence first."""
+    return sorted(drift.features, key=lambda feature: -feature.evidence)
+
+
+def choose_histograms(view: VersionView, names: Sequence[str], *, everything: bool) -> list[Histogram]:
+    """Return the histograms to show: of the named features, of all in their order, or of the drifted ones, most evidence first.
+
+    Raises:
+        UnknownNameError: there is no feature of such a name.
+
+    """
+    by_name = {histogram.name: histogram for histogram in view.totals.histograms}
+    if unknown := [name for name in names if by_name and name not in by_name]:
+        raise UnknownNameError(f"{view.version} has no feature {', '.join(unknown)}: there are {', '.join(by_name)}")
+    wanted = names or (list(by_name) if everything else [feature.name for feature in by_evidence(view.verdicts.drift)])
+    return [by_name[name] for name in dict.fromkeys(wanted) if name in by_name]
 
 
 def _status(body: Body) -> Body:
@@ -82,53 +100,54 @@ def _status(body: Body) -> Body:
 
 
 def _verdicts(status: Body, version: str) -> Verdicts:
-    """Read the verdicts; fields that an operator of another release writes are none of ours."""
+    """Read the verdicts; fields of another release of the operator are ignored."""
     try:
         return Verdicts.model_validate({name: value for name, value in status.items() if value is not None}, extra="ignore")
     except ValidationError as error:
-        raise CannotTellError(f"the status of {version} cannot be read: install the kubectl-mlmodel of the operator's release") from error
+        raise ClusterError(f"the status of {version} cannot be read: install the kubectl-mlmodel of the operator's release") from error
 
 
-def _counted(version: Body, reports: Sequence[Body]) -> Counted:
-    read, unreadable = _read(reports)
-    sums, increment = count(_known(version), read, version["metadata"]["name"])
-    believed = [report for pod, report in read.items() if pod not in increment.refused]
-    names = {one.name: one.slots for report in believed for one in report.features if len(one.slots) == len(one.live)}
-    histograms, place = [], 0
-    for feature in sums.features if believed else ():
-        live = increment.bucket.cells[place : place + len(feature.counts)]
-        place += len(feature.counts)
+def _merge_reports(version: Body, bodies: Sequence[Body]) -> ReportTotals:
+    reports, unreadable = _parse_reports(bodies)
+    sums, increment = count(_reference_evidence(version), reports, version["metadata"]["name"])
+    valid = [report for pod, report in reports.items() if pod not in increment.refused]
+    names = {one.name: one.slots for report in valid for one in report.features if len(one.slots) == len(one.live)}
+    histograms, start = [], 0
+    for feature in sums.features if valid else ():
+        live = increment.bucket.cells[start : start + len(feature.counts)]
+        start += len(feature.counts)
         histograms.append(Histogram(feature.name, feature.kind, tuple(names.get(feature.name, ())), feature.counts, live))
     left_out = Counter(map(str, increment.refused.values())) + Counter({"Unreadable": unreadable})
-    return Counted(len(believed), increment.bucket.rows, tuple(histograms), left_out)
+    return ReportTotals(len(valid), increment.bucket.rows, tuple(histograms), left_out)
 
 
-def _known(version: Body) -> Evidence:
-    """Return what the operator holds reports against: the training rows that it saw first. Nothing of what it counted."""
+def _reference_evidence(version: Body) -> Evidence:
+    """Return the operator's evidence with the reference counts alone, against which reports are checked, and no live counts."""
     try:
-        known = Evidence.unpack(_status(version).get("evidence"))
+        evidence = Evidence.unpack(_status(version).get("evidence"))
     except ValueError:  # damaged, or of an operator of another release
-        known = Evidence()
-    return Evidence(features=known.features, correlations=known.correlations, loss_reference=known.loss_reference)
+        evidence = Evidence()
+    return Evidence(features=evidence.features, correlations=evidence.correlations, loss_reference=evidence.loss_reference)
 
 
-def _read(reports: Sequence[Body]) -> tuple[dict[str, MonitorReportSpec], int]:
-    read: dict[str, MonitorReportSpec] = {}
-    for body in reports:
+def _parse_reports(bodies: Sequence[Body]) -> tuple[dict[str, MonitorReportSpec], int]:
+    """Return the reports by pod, and the number of those that cannot be read."""
+    reports: dict[str, MonitorReportSpec] = {}
+    for body in bodies:
         try:
-            read[body["metadata"]["name"]] = MonitorReportSpec.model_validate(body.get("spec"), extra="ignore")
+            reports[body["metadata"]["name"]] = MonitorReportSpec.model_validate(body.get("spec"), extra="ignore")
         except ValidationError:
             continue
-    return read, len(reports) - len(read)
+    return reports, len(bodies) - len(reports)
 
 
-def _waits(model: Body) -> str:
-    """Say why it is not ready, in the operator's words."""
+def _reason_not_ready(model: Body) -> str:
+    """Return the message of the condition Ready, as the end of a sentence."""
     conditions: list[dict[str, Any]] = _status(model).get("conditions", [])
     return next((f": {one.get('message')}" for one in conditions if one["type"] == "Ready" and one.get("message")), "")
 
 
-def _listed(cluster: ClusterReader, kind: Kind, selector: str | None = None) -> str:
-    names = sorted(body["metadata"]["name"] for body in cluster.all(kind, selector))
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"there are {', '.join(names[:_NAMED])}{more}" if names else "there is none"
+def _list_names(cluster: ClusterReader, plural: str, selector: str | None = None) -> str:
+    names = sorted(body["metadata"]["name"] for body in cluster.list_all(plural, selector))
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"there are {', '.join(names[:_MAX_NAMES])}{more}" if names else "there is none"

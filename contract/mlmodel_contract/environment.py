@@ -6,6 +6,11 @@ Not here: anything that only one side needs.
 GROUP = "mlmodel.dev"
 API_VERSION = "v1alpha1"
 
+# Our kinds, as the Kubernetes API names their collections.
+PLURAL_MODELS = "mlmodels"
+PLURAL_VERSIONS = "modelversions"
+PLURAL_REPORTS = "monitorreports"
+
 # Labels of every object that belongs to a model.
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_VERSION = f"{GROUP}/version"

@@ -1,7 +1,8 @@
 """An airline's application, replayed: sends each hour's flights to the model and, when they have landed, what became of them.
 
-It runs as a Job beside the model (``replay.yaml``) in the model server's image. Connections are not kept and nothing is tried again,
-so that every request the model does not answer is seen. One line of JSON is printed for each day. Settings come from the environment:
+It runs as a Job beside the model (``replay.yaml``) in the model server's image. Each request has its own connection, and nothing is tried
+again, so that every request the model does not answer is counted. One line of JSON is printed for each day. Settings come from the
+environment:
 
 ROWS             s3:// or file URI of a Parquet file, ordered by scheduled departure
 URL              of the model, such as http://flight-delay/v2/models/flight-delay
@@ -81,9 +82,9 @@ class Failed(Exception):
 class Client:
     """Sends one request after the other's connection is closed, and never the same one twice."""
 
-    def __init__(self, url: str, place_of_late: int) -> None:
+    def __init__(self, url: str, late_index: int) -> None:
         self._url = url
-        self._late = place_of_late
+        self._late_index = late_index
         self._http = httpx.AsyncClient(
             timeout=30, limits=httpx.Limits(max_keepalive_connections=0), headers={"Connection": "close"}, trust_env=False
         )
@@ -98,9 +99,9 @@ class Client:
         outputs = {tensor["name"]: tensor for tensor in answer["outputs"]}
         probabilities = outputs["predict_proba"]
         width = probabilities["shape"][1]
-        return answer["model_version"], outputs["prediction_id"]["data"], probabilities["data"][self._late :: width]
+        return answer["model_version"], outputs["prediction_id"]["data"], probabilities["data"][self._late_index :: width]
 
-    async def tell(self, labels: list[tuple[str, bool]]) -> int:
+    async def send_labels(self, labels: list[tuple[str, bool]]) -> int:
         """Send what became of flights; return how many of these labels were accepted."""
         answer = await self._post("feedback", {"labels": [{"id": id_, "truth": truth} for id_, truth in labels]})
         return int(answer["accepted"])
@@ -136,11 +137,11 @@ class Replay:
             wait = started + (hour - first) / HOUR * self._seconds_per_hour - time.monotonic()
             today.behind_seconds = round(max(0.0, -wait), 3)
             await asyncio.sleep(max(0.0, wait))
-            await asyncio.gather(*(self._predict(group, today) for group in due), self._tell(hour, today))
+            await asyncio.gather(*(self._predict(group, today) for group in due), self._send_labels(hour, today))
         while self._landed and today is not None and hour is not None:
             hour += HOUR
             await asyncio.sleep(self._seconds_per_hour)
-            await self._tell(hour, today)
+            await self._send_labels(hour, today)
         _report(today)
 
     async def _predict(self, group: Group, today: Day) -> None:
@@ -159,14 +160,14 @@ class Replay:
         for id_, late, arrived in zip(ids, group.late, group.arrived, strict=True):
             self._landed[_full_hour(arrived) + HOUR].append((id_, late))
 
-    async def _tell(self, hour: datetime, today: Day) -> None:
+    async def _send_labels(self, hour: datetime, today: Day) -> None:
         labels = self._landed.pop(hour, [])
         if not labels:
             return
         today.feedback_requests += 1
         today.feedback_rows += len(labels)
         try:
-            today.feedback_accepted += await self._client.tell(labels)
+            today.feedback_accepted += await self._client.send_labels(labels)
         except Failed as failure:
             today.feedback_failed += 1
             today.errors.append(str(failure))
@@ -193,7 +194,7 @@ def read_groups(uri: str) -> Iterator[Group]:
         columns = table.slice(start, end - start).to_pydict()
         columns.pop("_hour")
         late, arrived, day = columns.pop(TARGET), columns.pop(ARRIVED), columns.pop(DAY)
-        columns[TIME] = [f"{moment.isoformat()}Z" for moment in columns[TIME]]
+        columns[TIME] = [f"{departure.isoformat()}Z" for departure in columns[TIME]]
         yield Group(hour[start], str(day[0]), columns, late, arrived)
         start = end
 
@@ -211,8 +212,8 @@ def _by_hour(groups: Iterator[Group]) -> Iterator[tuple[datetime, list[Group]]]:
         yield due[0].hour, due
 
 
-def _full_hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
+def _full_hour(value: datetime) -> datetime:
+    return value.replace(minute=0, second=0, microsecond=0)
 
 
 def _report(day: Day | None) -> None:
@@ -220,7 +221,7 @@ def _report(day: Day | None) -> None:
         print(day.line(), flush=True)
 
 
-def _place_of_late(url: str) -> int:
+def _late_index(url: str) -> int:
     """Ask the model which of its probabilities is that of being late."""
     metadata = httpx.get(url, timeout=30, trust_env=False).raise_for_status().json()
     probabilities = next(tensor for tensor in metadata["outputs"] if tensor["name"] == "predict_proba")
@@ -230,7 +231,7 @@ def _place_of_late(url: str) -> int:
 async def main() -> None:
     """Replay as the environment says."""
     url = os.environ["URL"]
-    replay = Replay(Client(url, _place_of_late(url)), float(os.environ["SECONDS_PER_DAY"]))
+    replay = Replay(Client(url, _late_index(url)), float(os.environ["SECONDS_PER_DAY"]))
     await replay.run(read_groups(os.environ["ROWS"]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from mlmodel_contract.base import Document
-from mlmodel_contract.environment import API_VERSION, GROUP
+from mlmodel_contract.environment import API_VERSION, GROUP, PLURAL_MODELS, PLURAL_REPORTS, PLURAL_VERSIONS
 from mlmodel_contract.manifest import MLModelSpec, Rule, cel
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import MLModelStatus, ModelVersionStatus
@@ -77,7 +77,7 @@ _IMMUTABLE = Rule(
 DEFINITIONS = (
     Definition(
         kind="MLModel",
-        plural="mlmodels",
+        plural=PLURAL_MODELS,
         short_name="mlm",
         description="A model that the cluster trains, serves, watches and trains anew, by what its team declares.",
         spec=MLModelSpec,
@@ -103,7 +103,7 @@ DEFINITIONS = (
     ),
     Definition(
         kind="ModelVersion",
-        plural="modelversions",
+        plural=PLURAL_VERSIONS,
         short_name="mlv",
         description="What a run made, on which data, with which figures, and what was decided; its spec never changes.",
         spec=ModelVersionSpec,
@@ -122,7 +122,7 @@ DEFINITIONS = (
     ),
     Definition(
         kind="MonitorReport",
-        plural="monitorreports",
+        plural=PLURAL_REPORTS,
         description="What one model-server pod has seen of one version; written by the pod's own sidecar alone.",
         spec=MonitorReportSpec,
         status=None,

@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.serving import plot, rows_of
 from benchmarks.serving.bodies import body
-from benchmarks.serving.cells import OURS, Cell, Effort, Found, measure
-from benchmarks.serving.load import Closed, LoadError, Target, closed, opened
+from benchmarks.serving.cells import OURS, Cell, CellResult, Effort, measure
+from benchmarks.serving.load import ClosedLoopResult, LoadError, Target, closed_loop, open_loop
 from benchmarks.serving.models import KINDS, Trained, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")]
@@ -52,13 +52,13 @@ def refusing() -> Iterator[str]:
 
 def test_our_server_is_measured_with_a_model_that_the_trainer_packaged(model: Trained, tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
-    (found,) = measure(None, {"m1": model}, [_CELL], Effort(seconds=1, repeats=1), tmp_path, lambda _: None)
-    assert found.closed is not None, found.failure
-    assert found.rate > 0
-    assert found.cold_seconds > 0
-    assert found.megabytes > 0
+    (result,) = measure(None, {"m1": model}, [_CELL], Effort(seconds=1, repeats=1), tmp_path, lambda _: None)
+    assert result.load is not None, result.failure
+    assert result.rate > 0
+    assert result.cold_seconds > 0
+    assert result.megabytes > 0
     assert os.sched_getaffinity(0) == before
-    plot.save([found], tmp_path / "serving.png")
+    plot.save([result], tmp_path / "serving.png")
     assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -72,15 +72,15 @@ def test_the_peers_get_the_estimator_that_is_in_the_bundle(model: Trained) -> No
 def test_errors_are_no_throughput(refusing: str) -> None:
     target = Target(refusing, [b"{}"])
     with pytest.raises(LoadError, match="were refused"):
-        closed(target, 1, 1, 1)
+        closed_loop(target, 1, 1, 1)
     with pytest.raises(LoadError, match="20 were refused"):
-        opened(target, 20, 1, 1)
+        open_loop(target, 20, 1, 1)
 
 
 def test_figures_are_held_against_the_goals_beside_the_others() -> None:
     rates = {OURS: 1_000.0, "MLServer": 19.0, "MLServer, batching": 60.0, "FastAPI": 100.0}
-    found = [Found(server, _CELL, Closed(rate, 1, 2, (rate,))) for server, rate in rates.items()]
-    rows = {row.axis: row for row in rows_of([*found, Found("BentoML", _CELL, None, failure="it did not start")])}
+    results = [CellResult(server, _CELL, ClosedLoopResult(rate, 1, 2, (rate,))) for server, rate in rates.items()]
+    rows = {row.axis: row for row in rows_of([*results, CellResult("BentoML", _CELL, None, failure="it did not start")])}
     assert rows["m1, 1 row, c16: ours in times the best other"].value == 10
     assert rows["m1, 1 row, c16: ours in times MLServer as documented"].holds is True
     assert rows["m1, 1 row, c16: ours in times MLServer at its best"].holds is False

@@ -192,7 +192,7 @@ def test_the_operator_starts_a_run_with_no_more_rights_than_the_chart_gives(kube
         process = subprocess.Popen([sys.executable, "-m", "mlmodel_operator"], env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_until(lambda: kubectl.find("job", "flights-r1-prepare") is not None, "the first run's first Job is there", seconds=60)
-        wait_until(lambda: bool(kubectl.json("get", "events.events.k8s.io")["items"]), "the run's start is told as an Event", seconds=20)
+        wait_until(lambda: bool(kubectl.json("get", "events.events.k8s.io")["items"]), "the run's start is an Event", seconds=20)
     finally:
         process.terminate()
         process.wait(30)

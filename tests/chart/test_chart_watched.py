@@ -60,8 +60,8 @@ def test_alerts_fire_when_they_should_and_keep_silent_in_a_healthy_hour(promtool
 
 
 def test_every_alert_has_a_story_in_which_it_fires() -> None:
-    told = set(re.findall(r'ALERTS\{alertname="(\w+)", alertstate="firing"', STORIES.read_text()))
-    assert told == {rule["alert"] for rule in rules()}
+    tested = set(re.findall(r'ALERTS\{alertname="(\w+)", alertstate="firing"', STORIES.read_text()))
+    assert tested == {rule["alert"] for rule in rules()}
 
 
 def test_a_rule_that_never_fires_is_noticed(promtool: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_every_figure_of_the_operator_on_a_model_is_shown_to_people(series: Mapp
     assert {name for name in of_models if not name.endswith("_created") and name not in text} == set()
 
 
-def test_the_stories_are_told_in_series_that_are_exposed(series: Mapping[str, frozenset[str]]) -> None:
+def test_the_stories_use_series_that_are_exposed(series: Mapping[str, frozenset[str]]) -> None:
     for test in yaml.safe_load(STORIES.read_text())["tests"]:
         for entry in test["input_series"]:
             name, labels = re.fullmatch(r"(\w+)\{(.*)\}", entry["series"]).groups()  # type: ignore[union-attr]
@@ -124,8 +124,10 @@ def test_panels_are_told_apart_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels()}) == len(panels())
     cells: set[tuple[int, int]] = set()
     for panel in panels():
-        place = panel["gridPos"]
-        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        position = panel["gridPos"]
+        own = {
+            (x, y) for x in range(position["x"], position["x"] + position["w"]) for y in range(position["y"], position["y"] + position["h"])
+        }
         assert max(x for x, _ in own) < 24, panel["title"]
         assert not own & cells, panel["title"]
         cells |= own

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mlmodel_cli.plugin import app
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT
-from typer.testing import CliRunner
 
 from tests.cli.support.api_server import ApiServer, serving, write_kubeconfig
 from tests.operator.support.fake_controllers import LiveRows
@@ -51,13 +51,13 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
         yield Screen(server, kubeconfig, story)
 
 
-def named(body: Body) -> None:
+def add_slot_names(body: Body) -> None:
     """Give the slots of a report their names, as a sidecar does."""
     for feature in body["spec"]["features"]:
         feature["slots"] = NAMES
 
 
-def test_a_healthy_model_is_told_in_a_sentence(screen: Screen) -> None:
+def test_a_healthy_model_is_described_in_a_sentence(screen: Screen) -> None:
     screen.story.reports("late-v1", LiveRows(2_000, labels=800, due=1_000))
     shown = screen.shown("late")
     assert shown.startswith("late-v1 of late, live\nNo drift")
@@ -68,7 +68,7 @@ def test_a_healthy_model_is_told_in_a_sentence(screen: Screen) -> None:
 
 def test_a_drifted_model_is_shown_with_the_feature_to_blame_and_its_rows(screen: Screen) -> None:
     screen.story.reports("late-v1", DRIFTED)
-    screen.story.api.change(MONITOR_REPORT, "late-v1-0", named)
+    screen.story.api.change(MONITOR_REPORT, "late-v1-0", add_slot_names)
     shown = screen.shown("late")
     assert "Drifted, no harm seen" in shown
     assert "distance" in shown
@@ -79,7 +79,7 @@ def test_a_drifted_model_is_shown_with_the_feature_to_blame_and_its_rows(screen:
     assert "slot 1 (<= 100) 50.0% to 10.0%" in shown
 
 
-def test_harm_and_a_broken_feed_are_told(screen: Screen) -> None:
+def test_harm_and_a_broken_feed_are_reported(screen: Screen) -> None:
     screen.story.reports("late-v1", LiveRows(4_000, shifted=True, labels=800, loss=2.0, due=1_000))
     assert "Drifted and harmful" in screen.shown("late")
     screen.story.reports("late-v1", LiveRows(8_000, shifted=True, missing=4_000, labels=800, loss=2.0, due=1_000), sequence=2)
@@ -147,9 +147,9 @@ def test_what_others_wrote_cannot_steer_the_terminal(screen: Screen) -> None:
     hostile = "a\x1b[31mb\r\u202ec[bold]"
 
     def rename(body: Body) -> None:
-        for place, feature in enumerate(body["spec"]["features"]):
+        for index, feature in enumerate(body["spec"]["features"]):
             feature["slots"] = [hostile] * len(feature["live"])
-            feature["name"] = f"{hostile}{place}"
+            feature["name"] = f"{hostile}{index}"
 
     screen.story.api.change(MONITOR_REPORT, "late-v1-0", rename)
     screen.story.api.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence=None))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from mlmodel_cli.drift import app
-from typer.testing import CliRunner
 
 RANDOM = np.random.default_rng(0)
 
@@ -79,7 +79,7 @@ def test_rows_whose_truth_is_not_known_are_not_judged(files: Path) -> None:
     assert 0 < said["loss"]["reference"] < 1
 
 
-def test_a_broken_feed_is_told_and_starts_no_run(files: Path) -> None:
+def test_a_broken_feed_is_reported_and_starts_no_run(files: Path) -> None:
     broken = table(1_000)
     broken["x"] = np.nan
     said = found(files, pd.concat([table(1_000), broken]), *INPUTS)
@@ -113,7 +113,7 @@ def test_rows_are_put_in_order_by_their_time(files: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "options", "told"),
+    ("live", "options", "message"),
     [
         ("nothing.csv", (), "is not there"),
         (table(0), (), "has no rows"),
@@ -125,10 +125,10 @@ def test_rows_are_put_in_order_by_their_time(files: Path) -> None:
     ],
     ids=["no file", "no rows", "a column less", "text in a number", "unknown column", "unknown time", "unknown truth"],
 )
-def test_what_does_not_fit_is_told_in_a_sentence(files: Path, live: pd.DataFrame | str, options: tuple[str, ...], told: str) -> None:
+def test_what_does_not_fit_is_reported_in_a_sentence(files: Path, live: pd.DataFrame | str, options: tuple[str, ...], message: str) -> None:
     code, said = run(files, live, *options)
     assert code == 2
-    assert told in " ".join(said.split())
+    assert message in " ".join(said.split())
     assert "Traceback" not in said
 
 

@@ -6,9 +6,10 @@ import yaml
 from mlmodel_contract.environment import API_VERSION, GROUP
 from mlmodel_contract.manifest import MLModelSpec
 
-from demo import flights, manifests
+from demo import manifests
 from demo.manifests import Keys
 from demo.scenario import FULL, ROOT
+from devtools import flights
 
 IMAGES = {"versitygw": "local/versitygw:1", "model-server": "local/model-server:1"}
 EXAMPLES = sorted((ROOT / "examples").glob("*/*.yaml"))

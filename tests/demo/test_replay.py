@@ -102,8 +102,8 @@ def test_flights_of_an_hour_go_out_by_airport_and_come_back_when_they_have_lande
     assert (day.day, day.requests, day.failed, day.rows) == (date(2013, 4, 1), 3, 0, 4)
     assert (day.feedback_requests, day.feedback_rows, day.feedback_accepted) == (3, 4, 4)
     assert [what for what, _ in model.asked] == ["infer", "infer", "feedback", "feedback", "infer", "feedback"]
-    told = [[label["truth"] for label in body["labels"]] for what, body in model.asked if what == "feedback"]
-    assert told == [[False], [True, False], [False]]
+    truths = [[label["truth"] for label in body["labels"]] for what, body in model.asked if what == "feedback"]
+    assert truths == [[False], [True, False], [False]]
 
 
 def test_request_has_every_feature_and_the_time_but_nothing_of_the_outcome(model: Model, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_every_request_has_a_connection_of_its_own(model: Model, tmp_path: Path)
     assert len(model.connections) == len(model.asked) == 8
 
 
-def test_days_are_told_one_by_one_with_the_loss_of_the_predictions(model: Model, tmp_path: Path) -> None:
+def test_days_are_reported_one_by_one_with_the_loss_of_the_predictions(model: Model, tmp_path: Path) -> None:
     days = replay(model, tmp_path, [flight(6.0, "JFK", 60), flight(30.0, "JFK", 60, late=True)], seconds_per_day=1.5)
     assert [day.day for day in days] == [date(2013, 4, 1), date(2013, 4, 2)]
     assert [round(day.loss, 4) for day in days] == [0.2877, 1.3863]  # -ln 0.75 and -ln 0.25

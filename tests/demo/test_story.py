@@ -3,13 +3,13 @@ from datetime import date, timedelta
 
 from mlmodel_contract.status import MLModelStatus
 
-from demo.story import Sight
+from demo.story import Observation
 from tests.demo.support.stories import BEGAN, FIRST, day, decision, story
 
 
 def test_weeks_follow_the_replays_first_day_and_weigh_flights_not_days() -> None:
-    told = story((day(0, v1=(100, 50.0)), day(1, v1=(300, 90.0)), day(7, v2=(10, 1.0))))
-    first, second = told.weeks
+    known = story((day(0, v1=(100, 50.0)), day(1, v1=(300, 90.0)), day(7, v2=(10, 1.0))))
+    first, second = known.weeks
     assert (first.start, first.rows, first.live, first.first) == (FIRST, 400, 0.35, 1.0)
     assert (second.start, second.versions) == (FIRST + timedelta(days=7), ("flight-delay-v2",))
 
@@ -18,32 +18,32 @@ def test_week_without_any_answer_is_left_out() -> None:
     assert story((day(0, failed=10, v1=(0, 0.0)),)).weeks == []
 
 
-def test_decision_is_told_with_the_day_that_was_replayed_at_its_time() -> None:
-    told = story((day(0), day(1), day(2)))
-    told = told.seen(Sight(MLModelStatus(decisions=[decision("RunStarted", -5), decision("Promoted", 3.9)]), {}), told.days)
-    assert [decided.day for decided in told.decisions] == [None, FIRST + timedelta(days=1)]
+def test_decision_has_the_day_that_was_replayed_at_its_time() -> None:
+    known = story((day(0), day(1), day(2)))
+    known = known.updated(Observation(MLModelStatus(decisions=[decision("RunStarted", -5), decision("Promoted", 3.9)]), {}), known.days)
+    assert [decision.day for decision in known.decisions] == [None, FIRST + timedelta(days=1)]
 
 
 def test_time_after_the_last_line_counts_on_from_it_and_ends_with_the_replay() -> None:
-    told = story((day(0),))
-    assert told.day_at(BEGAN + timedelta(seconds=7)) == FIRST + timedelta(days=3)
-    assert told.day_at(BEGAN + timedelta(hours=1)) == date(2013, 4, 30)
+    known = story((day(0),))
+    assert known.day_at(BEGAN + timedelta(seconds=7)) == FIRST + timedelta(days=3)
+    assert known.day_at(BEGAN + timedelta(hours=1)) == date(2013, 4, 30)
 
 
-def test_decision_that_the_status_has_dropped_is_kept_once() -> None:
+def test_decision_that_the_status_has_dropped_stays_once() -> None:
     one, two = decision("RunStarted", 0), decision("Promoted", 1)
-    told = story((day(0),))
+    known = story((day(0),))
     for decisions in ([one], [one, two], [two]):
-        told = told.seen(Sight(MLModelStatus(decisions=decisions), {}), told.days)
-    assert [entry.decision for entry in told.log] == ["RunStarted", "Promoted"]
+        known = known.updated(Observation(MLModelStatus(decisions=decisions), {}), known.days)
+    assert [entry.decision for entry in known.log] == ["RunStarted", "Promoted"]
 
 
 def test_totals_count_predictions_and_feedback_alike() -> None:
-    told = story((day(0, failed=2), replace(day(1), feedback_failed=1)))
-    assert (told.totals.requests, told.totals.failed, told.totals.rows) == (30, 3, 200)
+    known = story((day(0, failed=2), replace(day(1), feedback_failed=1)))
+    assert (known.totals.requests, known.totals.failed, known.totals.rows) == (30, 3, 200)
 
 
-def test_version_is_told_with_its_own_flights_and_days() -> None:
-    told = story((day(0, v1=(100, 50.0)), day(1, v1=(20, 2.0), v2=(80, 4.0)), day(2, v2=(20, 6.0))))
-    assert told.served_by("flight-delay-v2") == (100, 0.1, FIRST + timedelta(days=1), FIRST + timedelta(days=2))
-    assert told.served_by("flight-delay-v3") == (0, 0.0, None, None)
+def test_version_has_its_own_flights_and_days() -> None:
+    known = story((day(0, v1=(100, 50.0)), day(1, v1=(20, 2.0), v2=(80, 4.0)), day(2, v2=(20, 6.0))))
+    assert known.served_by("flight-delay-v2") == (100, 0.1, FIRST + timedelta(days=1), FIRST + timedelta(days=2))
+    assert known.served_by("flight-delay-v3") == (0, 0.0, None, None)

@@ -2,7 +2,7 @@ import pytest
 from mlmodel_contract.status import Phase
 
 from demo.story import Version
-from demo.verdict import judge
+from demo.verdict import check_requirements
 from tests.demo.support.stories import ACCEPTED, NOT_BETTER, day, story, version
 
 LIVE = version("Initial", ACCEPTED, Phase.LIVE)
@@ -11,7 +11,7 @@ MISSED = {"verdict": "Rejected", "reason": "CriterionMissed", "message": "roc_au
 
 def met(*days_failed: int, replay: str = "Succeeded", **versions: Version) -> list[bool]:
     days = tuple(day(number, failed=failed) for number, failed in enumerate(days_failed))
-    return [requirement.met for requirement in judge(story(days, replay, **versions))]
+    return [requirement.met for requirement in check_requirements(story(days, replay, **versions))]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_version_that_never_answered_did_not_go_live() -> None:
 
 
 def test_one_failed_request_is_too_many() -> None:
-    requirement = judge(story((day(0), day(1, failed=1)), v1=LIVE))[2]
+    requirement = check_requirements(story((day(0), day(1, failed=1)), v1=LIVE))[2]
     assert not requirement.met
     assert "1 of 30" in requirement.found
     assert "503" in requirement.found

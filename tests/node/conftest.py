@@ -138,7 +138,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.session.stash.setdefault(_FAILED, {})[str(item.path)] = item.name
         found = getattr(item, "funcargs", {})
         if "team" in found:
-            report.sections.append(("what the cluster says", found["team"].told()))
+            report.sections.append(("what the cluster says", found["team"].report()))
         if "installed" in found:
             report.sections.append(("what the operator says", found["installed"].log()))
     return report

@@ -32,7 +32,7 @@ BAD: dict[str, tuple[Body, list[str]]] = {
 
 
 @pytest.mark.parametrize(("document", "parts"), BAD.values(), ids=BAD)
-def test_a_request_that_does_not_fit_the_schema_is_told_why(team: Team, steady: str, document: Body, parts: list[str]) -> None:
+def test_a_request_that_does_not_fit_the_schema_gets_the_reason(team: Team, steady: str, document: Body, parts: list[str]) -> None:
     status, answer = team.post(steady, "infer", document)
     assert status == 400, answer
     for part in parts:

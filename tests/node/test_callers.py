@@ -55,7 +55,7 @@ class Guarded:
         self.team.apply(manifests.model(MODEL, serving={"tls": {"secret": PAIR}, "authentication": authentication}))
 
     def call(self, callers: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-        """What callers with these headers got, and what else in_pods/call.py tells."""
+        """What callers with these headers got, and what else in_pods/call.py returns."""
         asked = {"host": self.host, "model": MODEL, "trusted": self.certificate("ca"), "callers": callers}
         return dict(json.loads(self.team.run_script("call", json.dumps(asked))))
 
@@ -89,7 +89,7 @@ def test_callers_need_tls_and_a_key_by_both_protocols(team: Team, guarded: Guard
     team.wait(lambda: guarded.call(right)["got"] == dict.fromkeys(right, LET_IN), "who has the key is let in")
     said = guarded.call(wrong)
     assert said["got"] == dict.fromkeys(wrong, UNKNOWN)
-    assert said["plain"] == [0, "UNAVAILABLE"]
+    assert said["without_tls"] == [0, "UNAVAILABLE"]
     assert [port["port"] for port in team.kubectl.json("get", "service", MODEL)["spec"]["ports"]] == [443, 8081]
     assert said["certificates"] == [guarded.certificate("first")] * 2
     guarded.pod()
@@ -101,8 +101,8 @@ def test_a_certificate_is_renewed_and_no_request_fails(team: Team, guarded: Guar
         answered = sum(counts["answered"] for counts in client.counts().values())
         team.wait(lambda: team.counted_rows(pod).get("counted", 0) >= answered, "the sidecar counted the rows that were answered")
         guarded.put_pair("second")
-        team.kubectl("annotate", "pod", pod, "node-tests/look=now")  # kubelet then does; by itself it takes a minute or two
-        team.wait(lambda: guarded.call({})["certificates"] == [guarded.certificate("second")] * 2, "new connections see the new pair")
+        team.kubectl("annotate", "pod", pod, "node-tests/sync=now")  # kubelet then does; by itself it takes a minute or two
+        team.wait(lambda: guarded.call({})["certificates"] == [guarded.certificate("second")] * 2, "new connections get the new pair")
         client.wait_answered(GRPC_AGE_SECONDS * PER_SECOND)  # so that gRPC made a new connection, too
         client.assert_none_failed()
     assert guarded.pod() == pod

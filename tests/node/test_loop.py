@@ -54,14 +54,14 @@ def test_a_version_goes_live_by_its_criteria(team: Team, loop: str) -> None:
     assert version["spec"]["data"]["trainRows"] > 0
 
 
-def test_kubectl_tells_a_user_what_happens(team: Team, loop: str) -> None:
+def test_kubectl_shows_a_user_what_happens(team: Team, loop: str) -> None:
     kubectl = team.kubectl
-    heads, row = kubectl("get", "mlm", loop).splitlines()
-    assert heads.split()[:4] == ["NAME", "READY", "LIVE", "CANDIDATE"]
+    header, row = kubectl("get", "mlm", loop).splitlines()
+    assert header.split()[:4] == ["NAME", "READY", "LIVE", "CANDIDATE"]
     assert row.split()[:3] == [loop, "True", FIRST]
     assert "roc_auc" in row
-    heads, row = kubectl("get", "modelversions", FIRST).splitlines()
-    assert {"MODEL", "PHASE", "DECISION", "VERDICT"} <= set(heads.split())
+    header, row = kubectl("get", "modelversions", FIRST).splitlines()
+    assert {"MODEL", "PHASE", "DECISION", "VERDICT"} <= set(header.split())
     assert {FIRST, loop, "Live", "CriteriaMet", "Accepted"} <= set(row.split())
     described = kubectl("describe", "mlmodel", loop)
     for word in ("RunStarted", "Accepted", "Promoted", "all criteria are met on the holdout", "Events:"):
@@ -138,7 +138,7 @@ def test_its_version_takes_over_on_figures(team: Team, loop: str, client: Traffi
     assert client.wait_requests(3).errors == []
 
 
-def test_feedback_for_a_retired_versions_prediction_is_taken(team: Team, loop: str, client: Traffic) -> None:
+def test_feedback_for_a_retired_versions_prediction_is_accepted(team: Team, loop: str, client: Traffic) -> None:
     team.wait(lambda: team.version(FIRST)["status"]["phase"] == "Retired", f"{FIRST} is retired")
     assert team.post(loop, "feedback", {"id": client.unlabelled(FIRST), "truth": True}) == (
         200,

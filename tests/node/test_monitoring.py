@@ -62,7 +62,7 @@ def test_a_broken_feed_is_named_and_quarantined_and_starts_nothing(team: Team, c
     assert [len(decisions(status, word)) for word in ("FeedBroken", "FeedMended", "RunStarted")] == [1, 1, 1]
 
 
-def test_a_shift_without_harm_is_told_as_that_and_starts_nothing(team: Team, clients: dict[str, Traffic]) -> None:
+def test_a_shift_without_harm_is_reported_as_that_and_starts_nothing(team: Team, clients: dict[str, Traffic]) -> None:
     client = clients[WATCHED]
     team.wait(lambda: _is_well(team, WATCHED), "labels are counted anew")
     client.behave(**FAST, slide=2.0)

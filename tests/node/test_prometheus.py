@@ -69,7 +69,7 @@ def test_metrics_of_all_parts_arrive_and_nothing_cries_wolf_over_a_model_that_se
     del installed
     model = f'namespace="{team.kubectl.namespace}",name="{steady}"'
     team.wait(lambda: _all(scraping.targets(), "up"), "all targets are scraped", 60)
-    team.wait(lambda: _value(scraping, f"mlmodel_ready{{{model}}}") == 1, "the operator tells that the model is ready", 60)
+    team.wait(lambda: _value(scraping, f"mlmodel_ready{{{model}}}") == 1, "the operator exposes that the model is ready", 60)
     before = _value(scraping, f"sum(mlmodel_server_rows_total{{{model}}})")
     team.predict(steady)
     team.wait(lambda: _value(scraping, f"sum(mlmodel_server_rows_total{{{model}}})") >= before + 2, "two more rows were served", 60)
@@ -93,7 +93,7 @@ def _target(proxy: str, pod: dict[str, Any], port: int) -> dict[str, Any]:
 
 
 def _all(found: list[dict[str, Any]], health: str) -> bool:
-    """Tell whether there are some, and all are of this health; right after the start there are none."""
+    """Return whether there are some, and all are of this health; right after the start there are none."""
     return bool(found) and all(one["health"] == health for one in found)
 
 

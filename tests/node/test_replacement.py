@@ -1,4 +1,4 @@
-"""The model's pod is replaced again and again under a steady load, over kept connections, new ones, and gRPC: no request fails."""
+"""The model's pod is replaced again and again under a steady load, over persistent connections, new ones, and gRPC: no request fails."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -36,7 +36,7 @@ def test_serving_goes_on_and_the_report_says_what_was_missed(team: Team, steady:
     assert after["served"] == after["counted"] + after["missed"]
     team.wait(lambda: team.counted_rows(pod)["counted"] > after["counted"], "the counts go on")
     labels = client.counts().labels
-    team.wait(lambda: client.counts().labels > labels, "labels are taken again")
+    team.wait(lambda: client.counts().labels > labels, "labels are accepted again")
     team.wait(lambda: team.status(steady)["drift"]["missed"] >= after["missed"], "the model's status says it, too")
     counts = client.counts()
     assert counts.failed == 0, counts.errors

@@ -43,7 +43,7 @@ def dying(team: Team) -> Iterator[None]:
         pytest.param("crashing", ["last line of its log", "pvc://crashing-store/runs"], id="crashes"),
     ],
 )
-def test_a_dying_trainer_is_tried_again_and_then_told(team: Team, name: str, words: list[str]) -> None:
+def test_a_dying_trainer_is_tried_again_and_then_reported(team: Team, name: str, words: list[str]) -> None:
     team.wait(lambda: condition(team.status(name), "Progressing", "reason") == "RunFailed", f"the run of {name} fails")
     sentence = condition(team.status(name), "Progressing", "message")
     for word in words:
@@ -54,7 +54,7 @@ def test_a_dying_trainer_is_tried_again_and_then_told(team: Team, name: str, wor
 
 
 @pytest.mark.usefixtures("dying")
-def test_a_trainer_that_takes_too_long_is_ended_tried_again_and_then_told(team: Team) -> None:
+def test_a_trainer_that_takes_too_long_is_ended_tried_again_and_then_reported(team: Team) -> None:
     team.wait(lambda: condition(team.status("slow"), "Progressing", "reason") == "RunFailed", "the run of slow fails")
     sentence = condition(team.status("slow"), "Progressing", "message")
     for word in ("DeadlineExceeded: timed out; raise training.timeout", "last line of its log"):
@@ -69,7 +69,7 @@ def _active(team: Team, name: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("dying")
-def test_wrong_keys_are_told_by_the_name_of_the_address(team: Team) -> None:
+def test_wrong_keys_are_reported_with_the_address(team: Team) -> None:
     team.wait(lambda: condition(team.status("locked-out"), "DataValid") == "False", "the source is refused")
     sentence = condition(team.status("locked-out"), "DataValid", "message")
     for word in ("SourceForbidden", "s3://team/live/rows.parquet", "check the keys in the Secret"):

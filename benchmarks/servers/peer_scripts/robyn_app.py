@@ -9,7 +9,7 @@ app = Robyn(__file__)
 
 
 @app.post("/")
-async def echo(request):  # noqa: ARG001 - by its name it is told what to give
+async def echo(request):  # noqa: ARG001 - its name asks for the request
     """Echo."""
     return Response(200, Headers({"content-type": "application/json"}), _ANSWER)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import orjson
-from mlmodel_contract.environment import API_VERSION, GROUP, LABEL_MANAGED_BY, LABEL_MODEL, LABEL_VERSION, MANAGER
+from mlmodel_contract.environment import API_VERSION, GROUP, LABEL_MANAGED_BY, LABEL_MODEL, LABEL_VERSION, MANAGER, PLURAL_REPORTS
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.report import MonitorReportSpec
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ class ReportPublisher:
         self._document = document
         self._pod = pod
         self._client = client
-        self._path = f"/apis/{GROUP}/{API_VERSION}/namespaces/{document.namespace}/monitorreports/{pod}"
+        self._path = f"/apis/{GROUP}/{API_VERSION}/namespaces/{document.namespace}/{PLURAL_REPORTS}/{pod}"
 
     async def read(self) -> MonitorReportSpec | None:
         """Return the pod's earlier report, None where there is none of this contract.

@@ -6,7 +6,7 @@ Not here: what the objects look like (``resources/``).
 from dataclasses import dataclass
 from typing import Any
 
-from mlmodel_contract.environment import API_VERSION, GROUP
+from mlmodel_contract.environment import API_VERSION, GROUP, PLURAL_MODELS, PLURAL_REPORTS, PLURAL_VERSIONS
 
 FIELD_MANAGER = "mlmodel-operator"
 """Under this name the operator owns the fields that it applies."""
@@ -33,9 +33,9 @@ class Kind:
         return "/".join([*parts, self.plural, *filter(None, (name, subresource))])
 
 
-ML_MODEL = Kind("MLModel", GROUP, API_VERSION, "mlmodels")
-MODEL_VERSION = Kind("ModelVersion", GROUP, API_VERSION, "modelversions")
-MONITOR_REPORT = Kind("MonitorReport", GROUP, API_VERSION, "monitorreports")
+ML_MODEL = Kind("MLModel", GROUP, API_VERSION, PLURAL_MODELS)
+MODEL_VERSION = Kind("ModelVersion", GROUP, API_VERSION, PLURAL_VERSIONS)
+MONITOR_REPORT = Kind("MonitorReport", GROUP, API_VERSION, PLURAL_REPORTS)
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
 JOB = Kind("Job", "batch", "v1", "jobs")
 POD = Kind("Pod", "", "v1", "pods")

@@ -26,10 +26,10 @@ _MODEL = ("team", "late", "late-v1")
 
 def exposed(folder: Path) -> Mapping[str, frozenset[str]]:
     """Return the labels of every series' name that is ours."""
-    found: dict[str, frozenset[str]] = {}
+    names: dict[str, frozenset[str]] = {}
     for samples in (_operator(), _server(), _sidecar(folder)):
-        found |= {name: labels for name, labels in samples if name.startswith("mlmodel_")}
-    return found
+        names |= {name: labels for name, labels in samples if name.startswith("mlmodel_")}
+    return names
 
 
 def _operator() -> Iterator[tuple[str, frozenset[str]]]:
@@ -66,11 +66,11 @@ def _sidecar(folder: Path) -> Iterator[tuple[str, frozenset[str]]]:
     schema = BundleSchema.model_validate_json((folder / "bundle" / SCHEMA).read_text())
     profile = Profile.model_validate_json((folder / "bundle" / PROFILE).read_text())
     spool = Spool(folder / "spool")
-    book = PodCounts(Subject("late", "late-v1", schema, profile, 60.0), spool)
-    archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, book.captured)
+    counts = PodCounts(Subject("late", "late-v1", schema, profile, 60.0), spool)
+    archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, counts.captured)
     with httpx.Client() as client:
-        dropped = LabelFileImporter(str(folder / "feedback"), None, "pod", schema, client, "late")
-        yield from _samples(registry(_MODEL, Sources(book, RowBuffer(schema, 1.0), archive, dropped, Reporting())))
+        label_files = LabelFileImporter(str(folder / "feedback"), None, "pod", schema, client, "late")
+        yield from _samples(registry(_MODEL, Sources(counts, RowBuffer(schema, 1.0), archive, label_files, Reporting())))
     spool.close()
 
 

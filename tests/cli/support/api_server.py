@@ -1,4 +1,4 @@
-"""A stand-in for the Kubernetes API: it serves reads of the world in memory, page by page, and refuses what a test tells it to.
+"""A stand-in for the Kubernetes API: it serves reads of the world in memory, page by page, and refuses what a test wants refused.
 
 What a real API server says to the plugin is tested on the cluster (``tests/node``). Not here: any expectation.
 """

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import typer
 from mlmodel_cli.histograms import Histogram
-from mlmodel_cli.render import by_evidence, told
-from mlmodel_cli.version_view import Counted, Verdicts, VersionView
+from mlmodel_cli.render import render
+from mlmodel_cli.version_view import ReportTotals, Verdicts, VersionView, by_evidence
 from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGroup
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.quality_metrics import Metric, Task
@@ -31,7 +31,7 @@ from benchmarks.drift.pod_reports import CountedPod
 FOLDER = Path("docs/pictures")
 
 _MODEL, _VERSION = "flight-delay", "flight-delay-v2"
-_PLACES = ["EWR", "JFK", "LGA"]
+_AIRPORTS = ["EWR", "JFK", "LGA"]
 _BUCKET, _BUCKETS = 50, 80
 _WIDTH = 120
 _START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -81,60 +81,60 @@ def main() -> None:
     """Draw all states."""
     FOLDER.mkdir(exist_ok=True)
     for name, life in LIVES.items():
-        seen = _lived(life)
-        (FOLDER / f"{name}.svg").write_text(_drawn(name, seen))
-        typer.echo(f"{FOLDER}/{name}.svg: {seen.verdicts.drift.message}")
+        view = _live(life)
+        (FOLDER / f"{name}.svg").write_text(_svg(name, view))
+        typer.echo(f"{FOLDER}/{name}.svg: {view.verdicts.drift.message}")
 
 
-def _drawn(name: str, seen: VersionView) -> str:
+def _svg(name: str, view: VersionView) -> str:
     """Return the terminal as SVG, without the font that it would fetch from elsewhere."""
     console = Console(record=True, width=_WIDTH, file=StringIO(), highlight=False)
     console.print(f"$ kubectl mlmodel drift {_MODEL}")
-    by_name = {histogram.name: histogram for histogram in seen.counted.histograms}
-    for part in told(seen, [by_name[one.name] for one in by_evidence(seen.verdicts.drift)], _WIDTH):
+    by_name = {histogram.name: histogram for histogram in view.totals.histograms}
+    for part in render(view, [by_name[one.name] for one in by_evidence(view.verdicts.drift)], _WIDTH):
         console.print(part)
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=name), flags=re.DOTALL)
 
 
-def _lived(life: Life) -> VersionView:
+def _live(life: Life) -> VersionView:
     """Let a pod count rows bucket by bucket, and the operator judge each report."""
     random = np.random.default_rng(0)
-    pod, evidence, now = _Pod(_known(random)), Evidence(), _START
+    pod, evidence, now = _Pod(_reference_profile(random)), Evidence(), _START
     for number in range(1, _BUCKETS + 1):
         now += timedelta(minutes=3)
         report = pod.report(random, life, number)
-        judgement = evaluate(evidence, {"pod": report}, _SETTINGS, now)
-        evidence = judgement.evidence
-        if life.until and judgement.drift.state == life.until:
+        verdict = evaluate(evidence, {"pod": report}, _SETTINGS, now)
+        evidence = verdict.evidence
+        if life.until and verdict.drift.state == life.until:
             break
-    return _seen(judgement, report)
+    return _view(verdict, report)
 
 
-def _seen(judgement: MonitoringVerdict, report: MonitorReportSpec) -> VersionView:
+def _view(verdict: MonitoringVerdict, report: MonitorReportSpec) -> VersionView:
     histograms = tuple(Histogram(one.name, one.kind, tuple(one.slots), tuple(one.reference), tuple(one.live)) for one in report.features)
-    verdicts = Verdicts(drift=judgement.drift, feed=judgement.feed, objective=judgement.criteria, slices=judgement.slices)
-    return VersionView(_MODEL, _VERSION, True, verdicts, Counted(1, report.rows.counted, histograms, {}))
+    verdicts = Verdicts(drift=verdict.drift, feed=verdict.feed, objective=verdict.criteria, slices=verdict.slices)
+    return VersionView(_MODEL, _VERSION, True, verdicts, ReportTotals(1, report.rows.counted, histograms, {}))
 
 
 class _Pod:
     """Lives a life, bucket by bucket."""
 
-    def __init__(self, known: Profile) -> None:
-        self._counted = CountedPod(known, _schema(), _MODEL, _VERSION)
+    def __init__(self, reference: Profile) -> None:
+        self._counted = CountedPod(reference, _schema(), _MODEL, _VERSION)
 
     def report(self, random: np.random.Generator, life: Life, number: int) -> MonitorReportSpec:
         columns, truth = _rows(random, _BUCKET, life)
         chances = _predicted(columns)
-        for chance, true, place in zip(chances[:, 1], truth, columns["origin"], strict=True):
+        for chance, true, airport in zip(chances[:, 1], truth, columns["origin"], strict=True):
             if random.random() < life.labelled:
-                self._counted.label(float(chance), bool(true), _PLACES.index(place))
+                self._counted.label(float(chance), bool(true), _AIRPORTS.index(airport))
         if life.missing and number > _BUCKETS // 2:
             columns["wind"] = [None] * _BUCKET
         self._counted.count(columns, chances)
         return self._counted.report(number, time="")
 
 
-def _known(random: np.random.Generator) -> Profile:
+def _reference_profile(random: np.random.Generator) -> Profile:
     columns, truth = _rows(random, 10_000, Life())
     chances = _predicted(columns)
     loss = -np.log(np.where(truth, chances[:, 1], chances[:, 0]))
@@ -151,7 +151,7 @@ def _schema() -> BundleSchema:
         target="late",
         target_type=ColumnType.BOOLEAN,
         classes=[False, True],
-        slices=[SliceGroup(column="origin", value=place) for place in _PLACES],
+        slices=[SliceGroup(column="origin", value=airport) for airport in _AIRPORTS],
     )
 
 
@@ -161,7 +161,7 @@ def _rows(random: np.random.Generator, rows: int, life: Life) -> tuple[Columns, 
     columns: Columns = {
         "wind": wind.tolist(),
         "distance": distance.tolist(),
-        "origin": random.choice(_PLACES, rows, p=[0.4, 0.35, 0.25]).tolist(),
+        "origin": random.choice(_AIRPORTS, rows, p=[0.4, 0.35, 0.25]).tolist(),
     }
     late = random.random(rows) < _predicted(columns)[:, 1]
     return columns, late != (life.contrary & (random.random(rows) < 0.35))

@@ -9,7 +9,7 @@ from mlmodel_contract.version import ModelVersionSpec
 
 from demo.replay_log import Day, Served
 from demo.scenario import Scenario
-from demo.story import FirstLoss, Sight, Story, Version
+from demo.story import FirstLoss, Observation, Story, Version
 
 FIRST = date(2013, 4, 1)
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ NOT_BETTER = {"verdict": "Rejected", "reason": "NotBetter", "message": "not prov
 def day(number: int, failed: int = 0, **versions: tuple[int, float]) -> Day:
     """Return the replay's day of that number; versions as ``v1=(rows, loss)``."""
     served = {f"flight-delay-{name}": Served(rows, loss) for name, (rows, loss) in (versions or {"v1": (100, 50.0)}).items()}
-    rows = sum(tally.rows for tally in served.values())
+    rows = sum(answered.rows for answered in served.values())
     errors = ["infer: 503: no"] * failed
     began = BEGAN + timedelta(seconds=SCENARIO.seconds_per_day * number)
     return Day(FIRST + timedelta(days=number), began, 10, failed, rows, 5, 0, rows, rows, 12.0, 0.0, served, errors)
@@ -43,4 +43,4 @@ def story(days: tuple[Day, ...], replay: str | None = "Succeeded", **versions: V
     """Return the story of these days and versions, the first version alone always having a loss of 1."""
     named = {f"flight-delay-{name}": found for name, found in versions.items()}
     first = {one.day: FirstLoss(one.rows, float(one.rows)) for one in days}
-    return Story(SCENARIO, first=first).seen(Sight(MLModelStatus(), named, replay), days)
+    return Story(SCENARIO, first=first).updated(Observation(MLModelStatus(), named, replay), days)

@@ -1,8 +1,8 @@
 """Calls a model that speaks TLS by REST and by gRPC, each time over a new connection, and prints as JSON what came of it.
 
 The argument is a document: `host` and `model`, `trusted`, a certificate in PEM, and `callers`, the headers of each by its name.
-The answer has `got`, by the caller's name the status of HTTP (0 without an answer) and the code of gRPC; `plain`, the same without TLS
-of what needs no credentials; and `certificates`, those that REST and gRPC show, in PEM (empty without an answer).
+The answer has `got`, by the caller's name the status of HTTP (0 without an answer) and the code of gRPC; `without_tls`, the same
+without TLS of what needs no credentials; and `certificates`, those that REST and gRPC show, in PEM (empty without an answer).
 """
 
 import json
@@ -46,14 +46,14 @@ def _code(channel: grpc.Channel, method: str, request: bytes, metadata: list[tup
     return "OK"
 
 
-def _plain_rest(host: str) -> int:
+def _rest_without_tls(host: str) -> int:
     try:
         return httpx.get(f"http://{host}:{_REST}/v2/health/live", timeout=_TIMEOUT_SECONDS, trust_env=False).status_code
     except httpx.HTTPError:
         return 0
 
 
-def _plain_rpc(host: str) -> str:
+def _rpc_without_tls(host: str) -> str:
     with grpc.insecure_channel(f"{host}:{_GRPC}") as channel:
         return _code(channel, "ServerLive", b"", [])
 
@@ -68,12 +68,12 @@ def _certificate(host: str, port: int) -> str:
 def main() -> None:
     """Call and print."""
     asked = json.loads(sys.argv[1])
-    said = {
+    result = {
         "got": {name: [_rest(asked, headers), _rpc(asked, headers)] for name, headers in asked["callers"].items()},
-        "plain": [_plain_rest(asked["host"]), _plain_rpc(asked["host"])],
+        "without_tls": [_rest_without_tls(asked["host"]), _rpc_without_tls(asked["host"])],
         "certificates": [_certificate(asked["host"], port) for port in (_REST, _GRPC)],
     }
-    print(json.dumps(said))  # noqa: T201 (its output)
+    print(json.dumps(result))  # noqa: T201 (its output)
 
 
 if __name__ == "__main__":

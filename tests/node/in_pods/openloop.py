@@ -1,5 +1,5 @@
-"""Applications that ask a model at a steady pace, whether or not the answers come: over connections that are kept, over a new one for each
-request, and by gRPC. Nothing is tried again, so that every request that fails is seen.
+"""Applications that ask a model at a steady pace, whether or not the answers come: over persistent connections, over a new one for each
+request, and by gRPC. Nothing is tried again, so that every request that fails is counted.
 
 MODEL and HOST in the environment say which, SECONDS bounds its life. With TRUSTED, a certificate in PEM, they speak TLS, and show KEY,
 an API key. Prints a line of JSON, the counts of each way so far, about once
@@ -29,8 +29,8 @@ class Failed(Exception):
     """A request that was not answered with a prediction."""
 
 
-class Way:
-    """One way of asking, and what came of it."""
+class RequestLoop:
+    """Sends requests in one way, and counts what came of them."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -98,7 +98,7 @@ def rpc(channel: grpc.aio.Channel, model: str, headers: Mapping[str, str]) -> As
     return ask
 
 
-async def _tell(ways: dict[str, Way]) -> None:
+async def _print_counts(ways: dict[str, RequestLoop]) -> None:
     while True:
         print(json.dumps({name: {**way.counts, "errors": way.errors} for name, way in ways.items()}), flush=True)  # noqa: T201 (its output)
         await asyncio.sleep(1)
@@ -122,14 +122,18 @@ async def main() -> None:
     shown = {"authorization": f"Bearer {key}"} if key else {}
     until = asyncio.get_running_loop().time() + float(os.environ["SECONDS"])
     async with (
-        _http(trusted, shown) as kept,
+        _http(trusted, shown) as keepalive,
         _http(trusted, {**shown, "Connection": "close"}) as single,
         _channel(trusted, f"{host}:8081") as channel,
     ):
-        ways = {"kept": Way(rest(kept, url)), "single": Way(rest(single, url)), "grpc": Way(rpc(channel, model, shown))}
-        telling = asyncio.create_task(_tell(ways))
+        ways = {
+            "keepalive": RequestLoop(rest(keepalive, url)),
+            "single": RequestLoop(rest(single, url)),
+            "grpc": RequestLoop(rpc(channel, model, shown)),
+        }
+        printing = asyncio.create_task(_print_counts(ways))
         await asyncio.gather(*(way.run(until) for way in ways.values()))
-        telling.cancel()
+        printing.cancel()
 
 
 if __name__ == "__main__":

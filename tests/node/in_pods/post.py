@@ -14,10 +14,10 @@ def main() -> None:
     document = b"\x00\xff[{" * (int(sys.argv[3]) // 4) if sys.argv[2] == "--junk" else sys.argv[2].encode()
     try:
         answer = httpx.post(sys.argv[1], content=document, timeout=20, trust_env=False)
-        said = {"status": answer.status_code, "body": answer.json()}
+        result = {"status": answer.status_code, "body": answer.json()}
     except (httpx.HTTPError, ValueError) as error:
-        said = {"status": 0, "body": {"error": f"{type(error).__name__}: {error}"}}
-    print(json.dumps(said))  # noqa: T201 (its output)
+        result = {"status": 0, "body": {"error": f"{type(error).__name__}: {error}"}}
+    print(json.dumps(result))  # noqa: T201 (its output)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""An application: asks the model steadily and tells the truth at once. Nothing is tried again and no connection is kept, so that
-every request that fails is seen.
+"""An application: sends requests steadily, and each row's label at once. Nothing is tried again and no connection is kept, so that
+every request that fails is counted.
 
 URL in the environment is the model's. How it behaves stands in /tmp/behaviour.json, which may change while it runs. Prints a line of
 JSON, all counts so far, about once a second; keeps an unlabelled prediction id of each version in /tmp/ids.
@@ -54,7 +54,7 @@ class Application:
         self._random = np.random.default_rng(2)
         self._http = httpx.Client(timeout=20, trust_env=False, headers={"Connection": "close"})
 
-    def turn(self, behaviour: Behaviour, pace: Pace) -> None:
+    def send_once(self, behaviour: Behaviour, pace: Pace) -> None:
         """Send one request and its labels."""
         table = rows(self._random, pace.rows, behaviour)
         self.counts.requests += 1
@@ -65,7 +65,7 @@ class Application:
             self._note(failure)
             return
         self.counts.versions[version] = self.counts.versions.get(version, 0) + len(ids)
-        self._keep(version, ids[0])
+        self._save_id(version, ids[0])
         try:
             labels = [{"id": one, "truth": truth} for one, truth in zip(ids[1:], table["late"].tolist()[1:], strict=True)]
             self.counts.labels += int(self._post("feedback", {"labels": labels})["accepted"])
@@ -94,31 +94,31 @@ class Application:
     def _note(self, failure: Failed) -> None:
         self.counts.errors = [*self.counts.errors, f"{time.strftime('%H:%M:%S')} {failure}"][-5:]
 
-    def _keep(self, version: str, prediction: str) -> None:
+    def _save_id(self, version: str, prediction: str) -> None:
         if not (IDS / version).exists():
             IDS.mkdir(exist_ok=True)
             (IDS / version).write_text(prediction)
 
 
-def behaving(known: dict[str, Any]) -> dict[str, Any]:
-    """What the file says; what was known where it is being written just now."""
+def read_behaviour(previous: dict[str, Any]) -> dict[str, Any]:
+    """What the file says; the previous behaviour where it is being written just now."""
     try:
         return dict(json.loads(BEHAVIOUR.read_text()))
     except (FileNotFoundError, ValueError):
-        return known
+        return previous
 
 
 def main() -> None:
     """Ask until the pod ends."""
     application = Application(os.environ["URL"])
-    said, wanted = 0.0, dict[str, Any]()
+    printed, wanted = 0.0, dict[str, Any]()
     while True:
-        wanted = behaving(wanted)
+        wanted = read_behaviour(wanted)
         pace = Pace(**{name: wanted[name] for name in ("rows", "pause") if name in wanted})
         world = {name: wanted[name] for name in ("shift", "slide", "contrary", "missing") if name in wanted}
-        application.turn(Behaviour(**world), pace)
-        if time.monotonic() - said >= 1:
-            said = time.monotonic()
+        application.send_once(Behaviour(**world), pace)
+        if time.monotonic() - printed >= 1:
+            printed = time.monotonic()
             print(json.dumps(asdict(application.counts)), flush=True)  # noqa: T201 (its output)
         time.sleep(pace.pause)
 

@@ -14,7 +14,7 @@ COLUMNS = ("x", "z", "c")
 @dataclass(frozen=True)
 class Behaviour:
     """How the world is: `shift` moves x and what is late with it, `slide` moves z and leaves the rule as it was, in a `contrary` world the
-    truth is the opposite of what it was, and where x is `missing`, nobody is told it.
+    truth is the opposite of what it was, and where x is `missing`, no row has a value of it.
     """
 
     shift: float = 0.0
@@ -30,5 +30,5 @@ def rows(random: np.random.Generator, count: int, behaviour: Behaviour | None = 
     c = random.choice(list("abc"), count)
     probability = 1 / (1 + np.exp(-(1.5 * (x - world.shift) - z + (c == "a"))))
     late = random.random(count) < probability
-    told = np.full(count, None) if world.missing else x
-    return pd.DataFrame({"x": told, "z": z, "c": c, "late": late != world.contrary})
+    known_x = np.full(count, None) if world.missing else x
+    return pd.DataFrame({"x": known_x, "z": z, "c": c, "late": late != world.contrary})

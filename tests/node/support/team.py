@@ -1,4 +1,4 @@
-"""A namespace as a team has it: what the tests ask of it, and what is told when a test fails."""
+"""A namespace as a team has it: what the tests ask of it, and what is reported when a test fails."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from tests.node.support.manifests import Body
 
 TOOLBOX = "toolbox"
 DEADLINE = 240.0
-"""Seconds after which what a test waits for is not believed in any more: several times what it takes on two idle cores."""
+"""Seconds after which a test stops waiting: several times what it takes on two idle cores."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Team:
         return list(items(self.kubectl.json("get", kind, f"--selector={selector}")))
 
     def wait(self, check: Callable[[], Any], what: str, seconds: float = DEADLINE) -> None:
-        """Look once a second until it is so; the test fails when it never is."""
+        """Check once a second until it is so; the test fails when it never is."""
         try:
             wait_until(lambda: bool(check()), what, seconds, pause=1)
         except DevtoolsError as error:
@@ -80,13 +80,13 @@ class Team:
 
     def post(self, model: str, what: str, document: Body) -> tuple[int, Body]:
         """Post to a model's Service from within the cluster; return status and answer."""
-        return self._posted(model, what, json.dumps(document))
+        return self._post(model, what, json.dumps(document))
 
     def post_junk(self, model: str, what: str, size: int) -> tuple[int, Body]:
         """The same with so many bytes that mean nothing."""
-        return self._posted(model, what, "--junk", str(size))
+        return self._post(model, what, "--junk", str(size))
 
-    def _posted(self, model: str, what: str, *document: str) -> tuple[int, Body]:
+    def _post(self, model: str, what: str, *document: str) -> tuple[int, Body]:
         said = json.loads(self.run_script("post", f"http://{model}/v2/models/{model}/{what}", *document))
         return said["status"], said["body"]
 
@@ -113,9 +113,9 @@ class Team:
         """Delete models that are no longer needed; what they own goes in its own time."""
         self.kubectl("delete", "mlmodel", *names, "--ignore-not-found")
 
-    def told(self) -> str:
+    def report(self) -> str:
         """What the cluster says of this namespace, for whoever has to find out why a test failed."""
-        parts = [_told_model(model) for model in items(self.kubectl.json("get", "mlmodels"))]
+        parts = [_report_model(model) for model in items(self.kubectl.json("get", "mlmodels"))]
         parts.append(self.kubectl("get", "pods,jobs,modelversions", "-o", "wide"))
         parts.append("\n".join(self.kubectl("get", "events", "--sort-by=.metadata.creationTimestamp").splitlines()[-40:]))
         return "\n\n".join(parts)
@@ -147,7 +147,7 @@ def toolbox(image: str) -> Body:
     return manifests.script_pod(TOOLBOX, image, ["sleep", "infinity"], claims={"/data": manifests.DATA}, secret=manifests.STORAGE)
 
 
-def _told_model(model: Body) -> str:
+def _report_model(model: Body) -> str:
     status = model.get("status", {})
     lines = [f"MLModel {model['metadata']['name']}: run {json.dumps(status.get('run'))}, drift {json.dumps(status.get('drift'))}"]
     lines += [f"  {one['type']}={one['status']} {one['reason']}: {one['message']}" for one in status.get("conditions", [])]

@@ -3,7 +3,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from demo.flights import FEATURES, TARGET, TIME, WEATHER, Flights, read_flights
+from devtools.flights import FEATURES, TARGET, TIME, WEATHER, Flights, read_flights
 
 
 @pytest.fixture(scope="module")

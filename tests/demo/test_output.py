@@ -1,4 +1,4 @@
-"""What the person sees: the live view, the plain lines, the summary and the picture."""
+"""What the person sees: the live view, the lines, the summary and the picture."""
 
 import io
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ from mlmodel_contract.status import MLModelStatus, Phase
 from rich.console import Console
 
 from demo import plot, summary
-from demo.narrator import PlainNarrator
-from demo.screen import Moment, draw
-from demo.story import Sight, Story
-from demo.verdict import judge
+from demo.narrator import LineNarrator
+from demo.screen import Progress, draw
+from demo.story import Observation, Story
+from demo.verdict import check_requirements
 from tests.demo.support.stories import ACCEPTED, BEGAN, NOT_BETTER, day, decision, story, version
 
 STATUS = {
@@ -35,11 +35,11 @@ STATUS = {
 }
 
 
-def told() -> Story:
+def example_story() -> Story:
     status = MLModelStatus.model_validate(STATUS).model_copy(update={"decisions": [decision("RunStarted", 3, "the loss rose to [0.7]")]})
     versions = {"flight-delay-v1": version("Initial", ACCEPTED, Phase.LIVE), "flight-delay-v2": version("Drift", NOT_BETTER, None)}
     days = tuple(day(number, v1=(100, 40.0)) for number in range(10))
-    return story(days).seen(Sight(status, versions, "Succeeded"), days)
+    return story(days).updated(Observation(status, versions, "Succeeded"), days)
 
 
 def printed(draw_on: Console) -> str:
@@ -51,25 +51,25 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=160, force_terminal=False)
 
 
-@pytest.mark.parametrize("shown", [told(), Story(told().scenario)], ids=["in mid-replay", "before anything"])
+@pytest.mark.parametrize("shown", [example_story(), Story(example_story().scenario)], ids=["in mid-replay", "before anything"])
 def test_view_can_be_drawn_at_any_time(shown: Story) -> None:
     on = console()
-    on.print(draw(shown, Moment(datetime.now(UTC), "waiting", 75.0)))
+    on.print(draw(shown, Progress(datetime.now(UTC), "waiting", 75.0)))
     assert "1:15" in printed(on)
 
 
 def test_view_shows_decisions_with_their_day_run_objective_drift_and_losses() -> None:
     on = console()
-    on.print(draw(told(), Moment(BEGAN, "waiting", 0.0)))
+    on.print(draw(example_story(), Progress(BEGAN, "waiting", 0.0)))
     for expected in ("RunStarted", "02 Apr", "the loss rose to [0.7]", "2 of 4 trials", "roc_auc 0.61", "temp", "0.400", "+0.600"):
         assert expected in printed(on)
 
 
-def test_plain_lines_tell_everything_new_once() -> None:
+def test_lines_show_everything_new_once() -> None:
     on = console()
-    narrator = PlainNarrator(on)
-    narrator.tell(told(), "waiting", 1.0)
-    narrator.tell(told(), "waiting", 2.0)
+    narrator = LineNarrator(on)
+    narrator.show(example_story(), "waiting", 1.0)
+    narrator.show(example_story(), "waiting", 2.0)
     lines = printed(on)
     assert lines.count("RunStarted on 02 Apr: the loss rose to [0.7]") == 1
     assert lines.count("week of 01 Apr: 700 flights, log loss 0.400, first version alone 1.000 (v1)") == 1
@@ -77,15 +77,15 @@ def test_plain_lines_tell_everything_new_once() -> None:
 
 
 def test_summary_names_versions_losses_requirements_and_times() -> None:
-    on, shown = console(), told()
+    on, shown = console(), example_story()
     summary.print_versions(on, shown)
     summary.print_losses(on, shown)
     summary.print_times(on, [("cluster", 12.4), ("replay", 60.0)])
-    summary.print_requirements(on, judge(shown))
+    summary.print_requirements(on, check_requirements(shown))
     for expected in ("NotBetter", "1,000 live predictions: 0.4000; of the first version alone: 1.0000", "12 s", "72 s", "yes"):
         assert expected in printed(on)
 
 
 def test_picture_is_a_png(tmp_path: Path) -> None:
-    plot.save(told(), tmp_path / "new" / "flights.png")
+    plot.save(example_story(), tmp_path / "new" / "flights.png")
     assert (tmp_path / "new" / "flights.png").read_bytes().startswith(b"\x89PNG")

@@ -83,8 +83,8 @@ def _scheduled_minutes(flights: pd.DataFrame, departure: pd.Series) -> pd.Series
     return (clocks - ahead) % (24 * 60)
 
 
-def _clock(moments: pd.Series, zone: str) -> pd.Series:
-    clock: pd.Series = moments.dt.tz_convert(zone).dt.tz_localize(None)
+def _clock(times: pd.Series, zone: str) -> pd.Series:
+    clock: pd.Series = times.dt.tz_convert(zone).dt.tz_localize(None)
     return clock
 
 
