@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, SchemaColumn
+from mlmodel_contract.bundle import BIN_QUANTILES, MOST_CATEGORIES, BundleSchema, FeatureProfile, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
 from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
@@ -20,10 +20,6 @@ from .evaluate.correlations import correlations
 from .evaluate.dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
 from .evaluate.losses import Floats
 
-_QUANTILES = np.unique(np.concatenate([np.arange(1, 32) / 32, [0.001, 0.01, 0.99, 0.999]]))
-"""35 edges: 36 slots and one for missing values."""
-
-_TOP = 30
 _BOOLEANS = ["false", "true"]
 
 
@@ -59,7 +55,7 @@ def _feature(column: SchemaColumn, train: TrainingRows) -> tuple[FeatureProfile,
     counts = Counter(texts)
     counts.pop(None, 0)
     ranked = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:_TOP]
+    top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:MOST_CATEGORIES]
     return _counted(FeatureProfile(name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[]), texts)
 
 
@@ -82,7 +78,7 @@ def _edges(present: Floats, center: float) -> Floats:
     if not len(present):
         return np.empty(0)
     known = np.unique(present)
-    edges = np.unique(np.quantile(present, _QUANTILES, method="lower"))
+    edges = np.unique(np.quantile(present, BIN_QUANTILES, method="lower"))
     ends = cell_ends(edges, center)
     passed = np.searchsorted(known, ends, side="right") > np.searchsorted(known, edges, side="right")
     placed = np.where(passed, edges, ends) if len(known) <= len(edges) else ends
