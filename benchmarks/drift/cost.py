@@ -91,7 +91,7 @@ def _verdicts(watcher: Watcher, random: np.random.Generator) -> list[Row]:
         start = time.perf_counter()
         detector.update(bucket)
         spent.append(time.perf_counter() - start)
-    held = len(detector.memory.segments)
+    held = len(detector.state.segments)
     return [at_most("verdict", 1e3 * statistics.median(spent[100:]), 5, "ms a bucket", f"with {held} candidates of a change")]
 
 

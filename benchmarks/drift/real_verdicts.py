@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import MICRO, LabelCounts, RowCounts
-from mlmodel_detection import HarmDetector, Labelled
+from mlmodel_detection import HarmDetector, LabelledPredictions
 from mlmodel_detection.harm.detector import LossSums
 from model_server.train.evaluate.evaluation import Judged, loss_reference
 from model_server.train.evaluate.losses import loss
@@ -67,7 +67,7 @@ def _harmed(stream: Stream) -> int | None:
         new = LossSums(len(part), int((part * MICRO).round().sum()), int((part**2 * MICRO).round().sum()))
         counted = counted + new
         labels = LabelCounts(rows=counted.rows, loss=counted.loss, loss_squared=counted.loss_squared)
-        verdict = detector.update(Labelled(labels, new, RowCounts(counted=counted.rows, due=counted.rows)))
+        verdict = detector.update(LabelledPredictions(labels, new, RowCounts(counted=counted.rows, due=counted.rows)))
         if verdict.state == "Confirmed":
             return counted.rows
     return None

@@ -56,9 +56,9 @@ class Watcher:
         self.schema = schema
         self.level, self.tolerance = level, tolerance
         self.profile: Profile = profile(schema, TrainingRows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
-        self._references = tuple(FeatureReference.of(one) for one in self.counter().features())
+        self._references = tuple(FeatureReference.from_counts(one) for one in self.counter().features())
         known = self.profile.correlations
-        self._correlations = CorrelationReference.of(known) if known else None
+        self._correlations = CorrelationReference.from_counts(known) if known else None
         self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
 
     def detector(self) -> DriftDetector:

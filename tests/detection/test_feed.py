@@ -94,9 +94,9 @@ def test_a_memory_goes_on_where_it_was() -> None:
     whole, part = detector(), detector()
     for look in range(40):
         drawn = cells(rows(random, 70, all_in("x0", -1) if look > 20 else None))
-        part = FeedDetector(REFERENCES, 0.001, part.memory)
+        part = FeedDetector(REFERENCES, 0.001, part.state)
         assert part.update(70, drawn, NONE_OUTSIDE, str(look)) == whole.update(70, drawn, NONE_OUTSIDE, str(look))
-    assert part.memory == whole.memory
+    assert part.state == whole.state
 
 
 def told(total: list[Counts], sequence: int, made: list[Feature] = MADE) -> dict[str, MonitorReportSpec]:

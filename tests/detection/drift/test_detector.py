@@ -116,13 +116,13 @@ def test_a_detector_goes_on_from_the_memory_of_another() -> None:
     for one in buckets:
         whole.update(one)
         part.update(one)
-        part = DriftDetector(part.references, 0.005, memory=part.memory)
-    assert part.memory == whole.memory
+        part = DriftDetector(part.references, 0.005, state=part.state)
+    assert part.state == whole.state
 
 
 def test_an_empty_bucket_is_no_look() -> None:
     made = features(np.random.default_rng(8))
     watching = detector(made, 0.005)
-    before = watching.memory
+    before = watching.state
     watching.update(Bucket(0, (0,) * len(before.waiting.cells)))
-    assert watching.memory == before
+    assert watching.state == before

@@ -40,9 +40,9 @@ def counted(known: Profile, rows: Floats) -> Bucket:
 
 
 def watching(known: Profile, level: float = 0.005, tolerance: float = 0.05) -> DriftDetector:
-    references = tuple(FeatureReference.of(one) for one in RowCounter(known, SCHEMA).features())
+    references = tuple(FeatureReference.from_counts(one) for one in RowCounter(known, SCHEMA).features())
     pairs = known.correlations
-    return DriftDetector(references, level, tolerance, CorrelationReference.of(pairs) if pairs else None)
+    return DriftDetector(references, level, tolerance, CorrelationReference.from_counts(pairs) if pairs else None)
 
 
 def correlated(random: np.random.Generator, rows: int, correlation: float) -> Floats:
@@ -133,7 +133,7 @@ def test_any_split_over_pods_gives_the_same_memory(sizes: list[int], pods: int) 
         whole.update(counted(known, rows))
         parts = [counted(known, rows[pod::pods]) for pod in range(pods) if pod < size]
         split.update(sum(parts[1:], parts[0]))
-    assert split.memory == whole.memory
+    assert split.state == whole.state
 
 
 def test_a_constant_column_is_no_trouble_and_is_found_when_it_varies() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
-from mlmodel_detection import HarmDetector, HarmVerdict, Labelled
+from mlmodel_detection import HarmDetector, HarmVerdict, LabelledPredictions
 from mlmodel_detection.harm.confidence import Mean, uniform_margin
 from mlmodel_detection.harm.detector import LossSums
 from numpy.typing import NDArray
@@ -31,11 +31,11 @@ def watch(
     detector = HarmDetector(reference, criteria, level)
     total, verdicts = LossSums(), []
     for batch in batches:
-        new = LossSums.of(batch)
+        new = LossSums.from_labels(batch)
         total = total + new
         counted = batch.model_copy(update={"rows": total.rows, "loss": total.loss, "loss_squared": total.loss_squared})
         rows = RowCounts(counted=total.rows, due=due if due is not None else total.rows)
-        verdicts.append(detector.update(Labelled(counted, new, rows)))
+        verdicts.append(detector.update(LabelledPredictions(counted, new, rows)))
     return verdicts
 
 
@@ -167,7 +167,7 @@ def test_a_broken_criterion_heals_when_its_live_value_meets_it_again() -> None:
     detector, states = HarmDetector(None, [criterion], 0.005), []
     for correct, rows in [(700, 1_000), (790, 1_000), (1_590, 2_000), (1_620, 2_000), (1_590, 2_000)]:
         counted = LabelCounts(rows=rows, correct=correct)
-        states.append(detector.update(Labelled(counted, LossSums(), RowCounts(counted=rows, due=rows))).state)
+        states.append(detector.update(LabelledPredictions(counted, LossSums(), RowCounts(counted=rows, due=rows))).state)
     assert states == ["Confirmed", "Confirmed", "Confirmed", "None", "None"]
 
 
@@ -182,7 +182,7 @@ def test_scores_that_share_a_bin_do_not_break_an_area() -> None:
 def test_a_criterion_that_is_no_longer_declared_does_no_harm() -> None:
     batch = binary(np.random.default_rng(11), 3_000, 1.0)
     strict = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.9)], 0.005)
-    labelled = Labelled(batch, LossSums.of(batch), RowCounts(counted=3_000, due=3_000))
+    labelled = LabelledPredictions(batch, LossSums.from_labels(batch), RowCounts(counted=3_000, due=3_000))
     assert strict.update(labelled).state == "Confirmed"
-    eased = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.5)], 0.005, strict.memory)
-    assert eased.update(Labelled(batch, LossSums(), labelled.rows)).state == "None"
+    eased = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.5)], 0.005, strict.state)
+    assert eased.update(LabelledPredictions(batch, LossSums(), labelled.rows)).state == "None"
