@@ -3,14 +3,12 @@
 The names of all fields are a file format. Not here: which reports are counted (``merging.py``), and the verdict (``verdict.py``).
 """
 
-import base64
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mlmodel_contract.packing import PackedText
 from mlmodel_contract.report import LossReference
-from pydantic import TypeAdapter
 
 from .counts import LABELS, ROWS, ReportCounts, zero_counts
 from .drift.change_points import most_candidates, scales_for
@@ -21,9 +19,6 @@ from .references import CorrelationReference, FeatureReference
 
 MOST_COUNTS = 150_000
 """Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
-
-_LONGEST = 64_000_000  # bytes that a text may unpack to
-
 
 Group = tuple[str, str]
 """A group of rows whose labels are counted apart: the column of the objective's slices, and the rows' value there."""
@@ -67,11 +62,9 @@ class Evidence:
         if not text:
             return cls()
         try:
-            inflate = zlib.decompressobj()
-            content = inflate.decompress(base64.b64decode(text, validate=True), _LONGEST)
-            evidence = _ADAPTER.validate_json(content)
+            evidence = _PACKED.unpack(text)
             evidence.check()
-        except (ValueError, zlib.error) as error:
+        except ValueError as error:
             raise ValueError(
                 "status.evidence of the ModelVersion is damaged or of another format: remove it, and monitoring of this version starts anew"
             ) from error
@@ -79,7 +72,7 @@ class Evidence:
 
     def pack(self) -> str:
         """Return the evidence as text, exactly: base64 of deflated JSON."""
-        return base64.b64encode(zlib.compress(_ADAPTER.dump_json(self))).decode("ascii")
+        return _PACKED.pack(self)
 
     def forget(self, pods: Collection[str]) -> "Evidence":
         """Drop the bookkeeping of pods whose report is deleted and will not come again; what they counted stays counted."""
@@ -130,4 +123,4 @@ class Evidence:
             raise ValueError("its parts have different sizes")
 
 
-_ADAPTER = TypeAdapter(Evidence)
+_PACKED = PackedText(Evidence)
