@@ -30,7 +30,7 @@ MOST_SLOTS = 64
 """Slots that a feature is counted in."""
 
 MOST_SCORED = 20
-"""Numbers whose correlations are watched: those that come first."""
+"""Numbers whose correlations are tested: those that come first."""
 
 LONGEST_SLOT_NAME = 40
 """Characters of a slot's name."""

@@ -80,7 +80,7 @@ def beyond_chance(criterion: Criterion, status: CriterionStatus) -> CriterionSta
 
 
 def interval(metric: Metric, live: LiveMetric) -> tuple[float, float] | tuple[None, None]:
-    """Return bounds that hold the metric with 95% probability at all looks together; none where the counts do not tell its variance."""
+    """Return bounds that hold the metric with 95% probability at all looks together; none where the counts do not give its variance."""
     if live.tested is None:
         return None, None
     margin = uniform_margin(live.tested, (1 - _CONFIDENCE) / 2, TARGET)

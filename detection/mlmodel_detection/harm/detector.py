@@ -166,12 +166,12 @@ class HarmDetector:
         """Return the lower confidence bounds of the loss: of all labels, and of each window that has enough."""
         if self.reference is None:
             return []
-        looks = [(LossSums.from_labels(labelled.labels), _SHARE_ALL, TARGET)]
+        tests = [(LossSums.from_labels(labelled.labels), _SHARE_ALL, TARGET)]
         for length, window in zip(WINDOWS, self.state.windows, strict=True):
             share = _SHARE_WINDOW / ((window.closed + 1) * (window.closed + 2))
-            looks.append((window.sums + labelled.new, share, length // 2))
+            tests.append((window.sums + labelled.new, share, length // 2))
         bounds = []
-        for sums, share, target in looks:
+        for sums, share, target in tests:
             if sums.rows >= LEAST_LABELS and sums.rows >= LEAST_INDEPENDENT * self.reference.design_effect:
                 mean = sums.mean(self.reference)
                 bounds.append(mean.value - uniform_margin(mean, self.false_alarm_probability * share, target))
