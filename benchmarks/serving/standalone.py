@@ -100,7 +100,7 @@ def _rates(load: OpenLoopResult) -> str:
 
 def _monitoring(model: Trained, effort: Effort, note: Callable[[str], None]) -> Iterator[Row]:
     """Alternate between on and off, since a machine's speed changes in minutes."""
-    kinds = {"off": partial(ours, monitored=False), "on": ours, "on, on the server's core": partial(ours, beside=True)}
+    kinds = {"off": partial(ours, monitored=False), "on": partial(ours), "on, on the server's core": partial(ours, beside=True)}
     rates: dict[str, list[float]] = {kind: [] for kind in kinds}
     sent, lost = bodies(model, 1), 0.0
     for index in range(effort.repeats):

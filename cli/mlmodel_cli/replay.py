@@ -21,7 +21,7 @@ from mlmodel_operator.decide.run_start import request_by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
 from model_server.train.data.training_rows import TrainingRows
-from model_server.train.evaluate.evaluation import Judged, loss_reference
+from model_server.train.evaluate.evaluation import EvaluationDataset, loss_reference
 from model_server.train.profile import profile
 
 from .tables import PastRows
@@ -86,7 +86,7 @@ class _SimulatedPod:
         self.profile = _profile(schema, reference)
         self._counter = RowCounter(self.profile, schema)
         self._scorer = Scorer(schema, self.profile.loss)
-        self._labels = self._scorer.blank()
+        self._labels = self._scorer.zero_counts()
         self._rows = self._sequence = 0
 
     def report(self, part: PastRows) -> MonitorReportSpec:
@@ -127,7 +127,7 @@ def _profile(schema: BundleSchema, reference: PastRows) -> Profile:
         if schema.task is Task.CLASSIFICATION:
             predictions = np.column_stack([1 - predictions, predictions])
         if known.any():
-            loss = loss_reference(Judged(schema.task, predictions, truths[known]))
+            loss = loss_reference(EvaluationDataset(schema.task, predictions, truths[known]))
     return profile(schema, TrainingRows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
 
 

@@ -152,4 +152,4 @@ class VerifyResult(Document):
 
 
 StageResult = PrepareResult | TrialResult | PackageResult | VerifyResult
-"""A termination message, told apart by ``stage``."""
+"""A termination message; ``stage`` says which."""

@@ -12,9 +12,10 @@ SCORE_UNIT = 16
 """A score is a whole number of so many parts of a standard deviation, so that sums of products are exact under any split of the rows."""
 
 MOST_SCORE = 127
+"""Scores are clipped here, so that one fits into a byte."""
 
 FREQUENT = 0.1
-"""Share above which a category is watched like a number; below it the normal approximation is not to be relied on."""
+"""Share above which a category is tested like a number; below it the normal approximation is not to be relied on."""
 
 CORRELATION_CHANGES = tuple(sign * size for sign in (1, -1) for size in (0.08, 0.16, 0.32, 0.64, 1.28))
 """Changes of a correlation that are looked for, in Fisher's z, whose unit is the same at each correlation."""
@@ -58,20 +59,20 @@ def standardised(values: Sequence[float], probabilities: Sequence[float]) -> lis
 
 def _normal_slots(probabilities: Sequence[float]) -> list[tuple[float, float]]:
     """Return E[Z] and E[Z^2] of a standard normal variable within each of neighbouring intervals of these probabilities."""
-    found = []
+    moments = []
     below, density, moment = 0.0, 0.0, 0.0  # at the lower end: its distribution function, density, and value times density
     for probability in probabilities:
         below = min(below + probability, 1.0)
         inside = below < 1 - 1e-12
         value = _NORMAL.inv_cdf(below) if inside else 0.0
         upper, product = (_NORMAL.pdf(value), value * _NORMAL.pdf(value)) if inside else (0.0, 0.0)
-        found.append(((density - upper) / probability, 1 + (moment - product) / probability))
+        moments.append(((density - upper) / probability, 1 + (moment - product) / probability))
         density, moment = upper, product
-    return found
+    return moments
 
 
 @dataclass(frozen=True)
-class Alternative:
+class CorrelationAlternative:
     """A correlation that two scored features may change to, as the log likelihood ratio ``own (x^2 + y^2) + cross x y`` of two normals.
 
     ``mean``, ``spread`` and ``cumulant`` are, if the scores are normal and nothing changes, of the ratio its mean and standard deviation,
@@ -85,17 +86,17 @@ class Alternative:
     cumulant: float
 
 
-def alternatives(correlation: float) -> list[Alternative]:
+def correlation_alternatives(correlation: float) -> list[CorrelationAlternative]:
     """Return the alternatives to a correlation, one for each of ``CORRELATION_CHANGES``.
 
-    >>> [round(change.cumulant, 2) for change in alternatives(0.3)][3:5]
+    >>> [round(change.cumulant, 2) for change in correlation_alternatives(0.3)][3:5]
     [0.37, 2.83]
     """
     known = min(_MOST_CORRELATION, max(-_MOST_CORRELATION, correlation))
     return [_alternative(known, math.tanh(math.atanh(known) + change)) for change in CORRELATION_CHANGES]
 
 
-def _alternative(known: float, other: float) -> Alternative:
+def _alternative(known: float, other: float) -> CorrelationAlternative:
     determinant, changed = 1 - known**2, 1 - other**2
     own = -0.5 * (1 / changed - 1 / determinant)
     cross = other / changed - known / determinant
@@ -103,4 +104,4 @@ def _alternative(known: float, other: float) -> Alternative:
     # Half the trace of (A S A S), where -A / 2 is the matrix of the quadratic form and S the covariance.
     diagonal, beside = -2 * own - cross * known, -2 * own * known - cross
     variance = diagonal**2 + beside * (-cross - 2 * own * known)
-    return Alternative(own, cross, mean, math.sqrt(max(variance, 0.0)), 0.5 * math.log(changed / determinant) - mean)
+    return CorrelationAlternative(own, cross, mean, math.sqrt(max(variance, 0.0)), 0.5 * math.log(changed / determinant) - mean)

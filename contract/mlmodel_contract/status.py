@@ -1,4 +1,4 @@
-"""``MLModel.status`` and ``ModelVersion.status``: what the operator found and decided, for people and for its own next look.
+"""``MLModel.status`` and ``ModelVersion.status``: what the operator found and decided, for people and for its own next reconciliation.
 
 Not here: how it is decided.
 """
@@ -10,8 +10,22 @@ from pydantic import Field
 
 from .base import Document, Time
 from .quality_metrics import Metric
+from .report import LONGEST_GROUP, MOST_GROUPS
 from .run import Quarantine, Stage
 from .version import DataLineage, Reason
+
+MOST_DRIFTED_FEATURES = 20
+"""Drifted features that a status names."""
+
+MOST_FEED_PROBLEMS = 20
+"""Problems of the feed that a status names."""
+
+LONGEST_MESSAGE = 1024
+"""Characters of a verdict's sentence."""
+
+HarmState = Literal["None", "Confirmed", "Unknown"]
+FeedState = Literal["Healthy", "Broken", "Unknown"]
+FeedProblemKind = Literal["Missing", "Unseen", "OutOfRange", "Constant"]
 
 
 class Condition(Document):
@@ -98,7 +112,7 @@ class SliceStatus(Document):
     """The criteria in one group of the live version's labelled predictions."""
 
     column: str = Field(max_length=63, description="The column of the objective's slice.")
-    value: str = Field(max_length=100, description="The value that the group shares.")
+    value: str = Field(max_length=LONGEST_GROUP, description="The value that the group shares.")
     labels: int = Field(ge=0, description="Labelled predictions of the group.")
     criteria: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values in it.")
 
@@ -117,10 +131,8 @@ class DriftStatus(Document):
     """What monitoring says of the live version."""
 
     state: Literal["None", "Suspected", "Confirmed"] = Field("None", description="Whether the inputs or predictions drifted.")
-    harm: Literal["None", "Confirmed", "Unknown"] = Field(
-        "Unknown", description="Whether the loss of labelled predictions rose; Unknown: too few labels."
-    )
-    message: str = Field("", max_length=1024, description="The verdict in a sentence.")
+    harm: HarmState = Field("Unknown", description="Whether the loss of labelled predictions rose; Unknown: too few labels.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="The verdict in a sentence.")
     since: Time | None = Field(None, description="When the drift was confirmed.")
     evidence: float = Field(0.0, description="Natural logarithm of the evidence that anything changed, at its highest.")
     severe: bool = Field(False, description="Whether a feature changed by half a standard deviation or more.")
@@ -133,14 +145,16 @@ class DriftStatus(Document):
         None, description="Lower confidence bound of the live loss; harm is confirmed when it exceeds the reference."
     )
     loss_reference: float | None = Field(None, description="Upper confidence bound of the holdout's loss.")
-    features: list[DriftedFeature] = Field(default_factory=list, max_length=20, description="Drifted features, strongest first.")
+    features: list[DriftedFeature] = Field(
+        default_factory=list, max_length=MOST_DRIFTED_FEATURES, description="Drifted features, strongest first."
+    )
 
 
 class FeedProblem(Document):
     """A feature whose live values show that what feeds it is broken."""
 
     name: str = Field(max_length=63, description="The column.")
-    problem: Literal["Missing", "Unseen", "OutOfRange", "Constant"] = Field(
+    problem: FeedProblemKind = Field(
         description="Values are missing, are categories that training rows lack, lie outside min and max, or are all the same."
     )
     share: float = Field(ge=0, le=1, description="Share of the latest rows that have it.")
@@ -150,10 +164,10 @@ class FeedProblem(Document):
 class FeedStatus(Document):
     """Whether what live rows are fed from works; while it does not, nothing is learned from them."""
 
-    state: Literal["Healthy", "Broken", "Unknown"] = Field("Unknown", description="Unknown: too few rows so far.")
-    message: str = Field("", max_length=1024, description="What is wrong, in a sentence.")
+    state: FeedState = Field("Unknown", description="Unknown: too few rows so far.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="What is wrong, in a sentence.")
     since: Time | None = Field(None, description="Last time before which rows were still as they should be.")
-    problems: list[FeedProblem] = Field(default_factory=list, max_length=20, description="What is wrong, column by column.")
+    problems: list[FeedProblem] = Field(default_factory=list, max_length=MOST_FEED_PROBLEMS, description="What is wrong, column by column.")
 
 
 class LoggedDecision(Document):
@@ -198,7 +212,9 @@ class MLModelStatus(Document):
     run: RunStatus | None = Field(None, description="The run under way, or the last one.")
     objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
     slices: list[SliceStatus] = Field(
-        default_factory=list, max_length=20, description="The same in the groups of the objective's slices that have enough labels."
+        default_factory=list,
+        max_length=MOST_GROUPS,
+        description="The same in the groups of the objective's slices that have enough labels.",
     )
     drift: DriftStatus | None = Field(None, description="What monitoring says of the live version.")
     feed: FeedStatus | None = Field(None, description="Whether what the live version's rows are fed from works.")

@@ -12,8 +12,8 @@ from functools import partial
 from mlmodel_contract.environment import COMMAND_FETCH, COMMAND_MONITOR, COMMAND_SERVE, COMMAND_TRAIN, ENV_POD
 from mlmodel_contract.pod import PodDocument
 
-from .runtime.cpu_limits import pin_threads, processors
-from .runtime.memory import use_one_heap
+from .runtime.cpu_limits import available_cpus, limit_threads
+from .runtime.memory import use_single_arena
 from .runtime.supervision import supervise
 from .runtime.workers import WorkerChannel, run_workers
 
@@ -29,22 +29,22 @@ def serve() -> int:
     """Serve the pod's bundle over REST and gRPC, with as many processes as the manifest says."""
     document = PodDocument.model_validate_json(os.environ[ENV_POD])
     workers = document.serving.workers if document.serving else 1
-    pin_threads(max(1, processors() // workers))
+    limit_threads(max(1, available_cpus() // workers))
     work = partial(_serve, document)
     return work() if workers == 1 else run_workers(workers, work)
 
 
 def monitor() -> int:
     """Count what the server beside it predicts, take feedback, and report; as a container's first process, start again what dies."""
-    pin_threads(1)
-    use_one_heap()
+    limit_threads(1)
+    use_single_arena()
     return supervise(_monitor) if os.getpid() == 1 else _monitor()
 
 
-def _serve(document: PodDocument, link: WorkerChannel | None = None) -> int:
+def _serve(document: PodDocument, channel: WorkerChannel | None = None) -> int:
     from .serve import run_server
 
-    return run_server(document, link)
+    return run_server(document, channel)
 
 
 def _monitor() -> int:

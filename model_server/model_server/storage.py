@@ -1,4 +1,4 @@
-"""Where data and bundles lie: ``s3://``, ``https://`` and ``pvc://`` addresses as file systems, and their failures as one sentence each.
+"""Data and bundles in the store: ``s3://``, ``https://`` and ``pvc://`` addresses as file systems, and their failures as one sentence each.
 
 Not here: what the files hold.
 """
@@ -37,12 +37,12 @@ class StorageError(Exception):
 
 
 class StorageUnreachableError(StorageError):
-    """Nobody answers: no verdict about what lies there, and worth another try later."""
+    """The store does not answer: that says nothing about the file, and may be tried again later."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """A file or folder: the file system that it lies in, its path there, and the address as the user wrote it."""
+    """A file or folder: its file system, its path there, and the address as the user wrote it."""
 
     fs: AbstractFileSystem
     path: str
@@ -82,7 +82,7 @@ def read_bytes(location: Location) -> bytes:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         return cast(bytes, location.fs.cat_file(location.path))
 
 
@@ -93,24 +93,24 @@ def download(location: Location, path: Path) -> Location:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         location.fs.get_file(location.path, str(path))
     return Location(fsspec.filesystem("file"), str(path), location.uri)
 
 
 @contextmanager
-def opened(location: Location) -> Iterator[IO[bytes]]:
+def open_file(location: Location) -> Iterator[IO[bytes]]:
     """Open a file for reading in pieces.
 
     Raises:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location), location.fs.open(location.path, "rb") as file:
+    with storage_errors(location), location.fs.open(location.path, "rb") as file:
         yield cast(IO[bytes], file)
 
 
-def matches(location: Location) -> list[Location]:
+def glob_files(location: Location) -> list[Location]:
     """Return the files that an address with ``*`` names, sorted; an address without is returned as it is.
 
     Raises:
@@ -120,21 +120,21 @@ def matches(location: Location) -> list[Location]:
     if "*" not in location.path:
         return [location]
     folder, _, pattern = location.path.rpartition("/")
-    with translated(location):
-        # fsspec's own glob says that nothing matches where in truth nobody answered
-        found = location.fs.glob(location.path) if "*" in folder else _listed(location.fs, folder, pattern)
+    with storage_errors(location):
+        # fsspec's own glob returns no match where the store does not answer
+        found = location.fs.glob(location.path) if "*" in folder else _list_matching(location.fs, folder, pattern)
         return [_sibling(location, str(path)) for path in sorted(found)]
 
 
-def below(location: Location, ending: str) -> list[Location]:
-    """Return the files at any depth below a folder whose names have the ending, sorted; none where the folder does not exist.
+def list_files(location: Location, suffix: str) -> list[Location]:
+    """Return the files at any depth below a folder whose names end in ``suffix``, sorted; none where the folder does not exist.
 
     Raises:
         StorageError: the folder is forbidden or out of reach.
 
     """
-    with translated(location):
-        return [_sibling(location, str(path)) for path in sorted(location.fs.find(location.path)) if str(path).endswith(ending)]
+    with storage_errors(location):
+        return [_sibling(location, str(path)) for path in sorted(location.fs.find(location.path)) if str(path).endswith(suffix)]
 
 
 def write_atomic(location: Location, name: str, content: bytes) -> None:
@@ -145,7 +145,7 @@ def write_atomic(location: Location, name: str, content: bytes) -> None:
 
     """
     target = location.child(name)
-    with translated(target):
+    with storage_errors(target):
         if isinstance(target.fs, _local_type()):
             _replace(Path(target.path), content)
         else:
@@ -153,16 +153,16 @@ def write_atomic(location: Location, name: str, content: bytes) -> None:
 
 
 def create(location: Location, content: bytes) -> bool:
-    """Write a small file unless it is there; return whether this call made it, which of several that ask at once is true for one.
+    """Write a small file unless it is there; return whether this call created it, which is true for one of several concurrent calls.
 
     Raises:
         StorageError: the folder cannot be written or is out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         try:
             if isinstance(location.fs, _local_type()):
-                # fsspec asks first and writes then, which lets two in
+                # fsspec checks first and writes then, so that two could succeed
                 location.fs.makedirs(location.path.rpartition("/")[0], exist_ok=True)
                 with location.fs.open(location.path, "xb") as file:
                     file.write(content)
@@ -184,7 +184,7 @@ def age(location: Location) -> float:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         written: datetime = location.fs.modified(location.path)
         return (datetime.now(UTC) - written).total_seconds()
 
@@ -196,31 +196,31 @@ def move(location: Location, target: Location) -> None:
         StorageError: the file is missing, forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         if isinstance(location.fs, _local_type()):
             location.fs.makedirs(target.path.rpartition("/")[0], exist_ok=True)
         location.fs.mv(location.path, target.path)
 
 
 def remove(location: Location) -> None:
-    """Delete a file, or a folder with all below it; what is not there any more is no fault.
+    """Delete a file, or a folder with all below it; what is not there any more is no error.
 
     Raises:
         StorageError: it may not be deleted, or is out of reach.
 
     """
-    with translated(location), suppress(FileNotFoundError):
+    with storage_errors(location), suppress(FileNotFoundError):
         location.fs.rm(location.path, recursive=True)
 
 
-def folders(location: Location) -> list[Location]:
+def list_folders(location: Location) -> list[Location]:
     """Return the folders right below a folder, sorted; none where it does not exist.
 
     Raises:
         StorageError: the folder is forbidden or out of reach.
 
     """
-    with translated(location):
+    with storage_errors(location):
         try:
             entries = location.fs.ls(location.path, detail=True)
         except FileNotFoundError:
@@ -229,7 +229,7 @@ def folders(location: Location) -> list[Location]:
 
 
 @contextmanager
-def translated(location: Location) -> Iterator[None]:
+def storage_errors(location: Location) -> Iterator[None]:
     """Turn the failures of any file system into ``StorageError``."""
     try:
         yield
@@ -243,8 +243,8 @@ def translated(location: Location) -> Iterator[None]:
         raise StorageError("SourceUnreadable", f"'{location.uri}' is no file: name a file, or files with *") from error
     except (OSError, TimeoutError) as error:
         raise _unreachable(location, error) from error
-    except Exception as error:  # botocore's and aiohttp's own error trees, which are told apart without importing them
-        raise _foreign(location, error) from error
+    except Exception as error:  # botocore's and aiohttp's own error trees, which are recognized without importing them
+        raise _from_library_error(location, error) from error
 
 
 class _Secret:
@@ -262,7 +262,7 @@ class _Secret:
         except FileNotFoundError:
             return None
 
-    def need(self, key: str) -> str:
+    def require(self, key: str) -> str:
         value = self.get(key)
         if value is None:
             raise StorageError("CredentialsMissing", f"the Secret '{self.name}' has no key {key}: add it")
@@ -291,8 +291,8 @@ def _s3(secret: _Secret) -> AbstractFileSystem:
         config["s3"] = {"addressing_style": "path"}
     if secret.name:
         keys |= {
-            "key": secret.need("AWS_ACCESS_KEY_ID"),
-            "secret": secret.need("AWS_SECRET_ACCESS_KEY"),
+            "key": secret.require("AWS_ACCESS_KEY_ID"),
+            "secret": secret.require("AWS_SECRET_ACCESS_KEY"),
             "token": secret.get("AWS_SESSION_TOKEN"),
         }
     client = {"region_name": secret.get("AWS_REGION") or os.environ.get("AWS_REGION") or "us-east-1"}
@@ -302,7 +302,7 @@ def _s3(secret: _Secret) -> AbstractFileSystem:
 def _https(secret: _Secret) -> AbstractFileSystem:
     client: dict[str, Any] = {"trust_env": True}
     if secret.name:
-        client["headers"] = {"Authorization": secret.need("AUTHORIZATION")}
+        client["headers"] = {"Authorization": secret.require("AUTHORIZATION")}
     return fsspec.filesystem("https", client_kwargs=client, get_client=_session, use_listings_cache=False, skip_instance_cache=True)
 
 
@@ -313,8 +313,8 @@ async def _session(**options: Any) -> Any:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=ssl.create_default_context()), **options)
 
 
-def _listed(fs: AbstractFileSystem, folder: str, pattern: str) -> list[str]:
-    """Return the files right below a folder whose names match; hidden ones are others' unfinished business."""
+def _list_matching(fs: AbstractFileSystem, folder: str, pattern: str) -> list[str]:
+    """Return the files right below a folder whose names match; hidden ones are still being written by others."""
     files = [entry["name"] for entry in fs.ls(f"{folder}/", detail=True) if entry["type"] == "file"]
     names = [(path, path.rpartition("/")[2]) for path in files]
     return [path for path, name in names if fnmatchcase(name, pattern) and not name.startswith(".")]
@@ -357,8 +357,8 @@ def _unreachable(location: Location, error: BaseException) -> StorageError:
     return StorageUnreachableError("SourceUnreachable", f"'{location.uri}' cannot be reached ({detail}): check the address and the network")
 
 
-def _foreign(location: Location, error: Exception) -> StorageError:
-    """HTTP statuses say what went wrong; everything else is a network that does not answer."""
+def _from_library_error(location: Location, error: Exception) -> StorageError:
+    """Translate an HTTP status; everything else is a network that does not answer."""
     status = getattr(error, "status", None)
     if status in (401, 403) or type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError", "ClientError"):
         return _forbidden(location)

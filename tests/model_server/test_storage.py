@@ -16,14 +16,14 @@ from model_server.storage import (
     StorageError,
     StorageUnreachableError,
     age,
-    below,
     create,
     download,
-    folders,
+    glob_files,
+    list_files,
+    list_folders,
     locate,
-    matches,
     move,
-    opened,
+    open_file,
     read_bytes,
     remove,
     write_atomic,
@@ -78,12 +78,12 @@ def exclusive(folder: Location) -> None:
             assert read_bytes(file) == str(made.index(True)).encode()
     assert -5 < age(file) < 60
     move(file, folder.child("done/2024-01-01/a.csv"))
-    assert [day.uri.rpartition("/")[2] for day in folders(folder.child("done"))] == ["2024-01-01"]
-    assert folders(folder.child("none")) == []
+    assert [day.uri.rpartition("/")[2] for day in list_folders(folder.child("done"))] == ["2024-01-01"]
+    assert list_folders(folder.child("none")) == []
     assert create(file, b"again")
     for what in ("done/2024-01-01", "claims/a.csv", "claims/a.csv"):
         remove(folder.child(what))
-    assert below(folder, "a.csv") == []
+    assert list_files(folder, "a.csv") == []
 
 
 class TestClaims:
@@ -116,9 +116,9 @@ class TestClaims:
         folder = locate("pvc://store/x")
         for name in ("b.csv", "a.csv", "c.txt", "deep/d.csv"):
             write_atomic(folder, name, b"")
-        assert [file.uri for file in matches(locate("pvc://store/x/*.csv"))] == ["pvc://store/x/a.csv", "pvc://store/x/b.csv"]
-        assert [file.uri for file in below(folder, ".csv")] == [f"pvc://store/x/{name}" for name in ("a.csv", "b.csv", "deep/d.csv")]
-        assert below(locate("pvc://store/none"), ".csv") == []
+        assert [file.uri for file in glob_files(locate("pvc://store/x/*.csv"))] == ["pvc://store/x/a.csv", "pvc://store/x/b.csv"]
+        assert [file.uri for file in list_files(folder, ".csv")] == [f"pvc://store/x/{name}" for name in ("a.csv", "b.csv", "deep/d.csv")]
+        assert list_files(locate("pvc://store/none"), ".csv") == []
 
     @pytest.mark.parametrize("uri", ["pvc://store/../other/x.csv", "pvc:///x.csv", "ftp://host/x.csv", "file:///etc/passwd"])
     def test_addresses_that_lead_elsewhere_are_refused(self, uri: str) -> None:
@@ -219,9 +219,9 @@ class TestS3:
         folder = locate("s3://flights/store/x", credentials)
         write_atomic(folder, "deep/a.bin", b"content")
         assert read_bytes(folder.child("deep/a.bin")) == b"content"
-        assert [file.uri for file in below(folder, ".bin")] == ["s3://flights/store/x/deep/a.bin"]
-        assert below(folder.child("none"), ".bin") == []
-        with opened(download(folder.child("deep/a.bin"), tmp_path / "copy")) as file:
+        assert [file.uri for file in list_files(folder, ".bin")] == ["s3://flights/store/x/deep/a.bin"]
+        assert list_files(folder.child("none"), ".bin") == []
+        with open_file(download(folder.child("deep/a.bin"), tmp_path / "copy")) as file:
             assert file.read() == b"content"
 
     def test_one_of_many_creates_a_file(self, credentials: str) -> None:

@@ -1,8 +1,8 @@
-"""Which edges each of many numbers lies between, of several features at once: a table of cells takes the place of most of the search.
+"""Find between which bin edges each of many numbers lies, for several features at once: a lookup table replaces most of the search.
 
-A number's cell is the upper half of its distance from the feature's center as a 32-bit float, so that cells are fine near the center and
-coarse far out. Numbers in order have cells in order; so a cell that no edge cuts lies in one slot, and only numbers in the others are
-compared with edges. Slots are those of a search to the bit. Not here: what the slots of a feature are.
+A number's bucket is the upper half of its distance from the feature's center as a 32-bit float, so that buckets are narrow near the center
+and wide far out. Numbers in order have buckets in order; so a bucket that no edge splits lies in one slot, and only numbers in the others
+are compared with edges. The result is that of ``numpy.searchsorted``, to the bit. Not here: what the slots of a feature are.
 """
 
 import math
@@ -17,17 +17,17 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _SHIFT = 16  # bits of a 32-bit float below its upper half
-_CELLS = 1 << 16
-_NOT_A_NUMBER = 0x7FC0  # the first cell of NaN, whose sign may be set; infinity's is below
-_MOST_CELLS = 1 << 22  # of all features together, which are 8 MB: with more than 64 features their cells are wider
-_MOST_DROPPED = 5  # bits: infinity and NaN must keep cells of their own
+_BUCKETS = 1 << 16
+_NOT_A_NUMBER = 0x7FC0  # the first bucket of NaN, whose sign may be set; infinity's is below
+_MOST_BUCKETS = 1 << 22  # of all features together, which are 8 MB: with more than 64 features their buckets are wider
+_MOST_DROPPED = 5  # bits: infinity and NaN must have buckets of their own
 
 
 @dataclass(frozen=True)
-class Line:
-    """A feature: its edges, ascending, and its first slot among those of all features.
+class FeatureBins:
+    """The bins of one numeric feature: their edges, ascending, and the first bin's slot among those of all features.
 
-    A number's slot is the first whose edge is not below it; missing values have the last one.
+    A number's slot is the first whose edge is not below it; the feature's last slot is for missing values.
     """
 
     center: float
@@ -38,96 +38,98 @@ class Line:
 class EdgeSearch:
     """Finds the slots of several features' numbers, among the ``slots`` of all features."""
 
-    def __init__(self, lines: Sequence[Line], slots: int) -> None:
+    def __init__(self, features: Sequence[FeatureBins], slots: int) -> None:
         self._slots = slots
-        self._dropped = min(_MOST_DROPPED, max(0, math.ceil(math.log2(max(1, len(lines) * _CELLS / _MOST_CELLS)))))
-        cells = _CELLS >> self._dropped
-        self._centers = np.array([line.center for line in lines], np.float64).reshape(-1, 1)
-        self._offsets = cells * np.arange(len(lines), dtype=np.uint32)[:, None]
-        self._cut: list[tuple[int, Floats]] = []  # cells that edges cut: the slot of their lowest numbers, and these edges
-        most = slots + sum(len(line.edges) for line in lines)  # no cell is cut by less than one edge
-        self._table_of_all = np.empty(cells * len(lines), np.min_scalar_type(most))
-        for place, line in enumerate(lines):  # one by one: as 64-bit numbers, all of them are what a sidecar may hold altogether
-            self._table_of_all[place * cells : (place + 1) * cells] = self._table(line, np.arange(cells))
-        self._lowest = np.array([slot for slot, _ in self._cut], np.int64)
-        self._cuts = _columns([edges for _, edges in self._cut])
+        self._dropped = min(_MOST_DROPPED, max(0, math.ceil(math.log2(max(1, len(features) * _BUCKETS / _MOST_BUCKETS)))))
+        buckets = _BUCKETS >> self._dropped
+        self._centers = np.array([feature.center for feature in features], np.float64).reshape(-1, 1)
+        self._offsets = buckets * np.arange(len(features), dtype=np.uint32)[:, None]
+        self._split: list[tuple[int, Floats]] = []  # buckets that edges split: the slot of their lowest numbers, and these edges
+        most = slots + sum(len(feature.edges) for feature in features)  # no bucket is split by less than one edge
+        self._table = np.empty(buckets * len(features), np.min_scalar_type(most))
+        for index, feature in enumerate(features):  # one by one: as 64-bit numbers, all of them are what a sidecar may hold altogether
+            self._table[index * buckets : (index + 1) * buckets] = self._feature_table(feature, np.arange(buckets))
+        self._lowest = np.array([slot for slot, _ in self._split], np.int64)
+        self._splitting_edges = _columns([edges for _, edges in self._split])
 
-    def find(self, numbers: Floats) -> Integers:
+    def searchsorted(self, numbers: Floats) -> Integers:
         """Return the slot of each number, NaN being missing: features x rows."""
-        cells = _cells(numbers, self._centers, self._dropped)
-        cells += self._offsets
-        slots = self._table_of_all.take(cells).astype(np.int64)
-        if self._cut:
+        buckets = _buckets(numbers, self._centers, self._dropped)
+        buckets += self._offsets
+        slots = self._table.take(buckets).astype(np.int64)
+        if self._split:
             self._compare(numbers.ravel(), slots.ravel())
         return slots
 
     def _compare(self, numbers: Floats, slots: Integers) -> None:
-        """Put a slot in the place of each cut cell."""
-        cut = np.flatnonzero(slots >= self._slots)
-        which, values = slots[cut] - self._slots, numbers[cut]
-        found = self._lowest[which]
-        for edge in self._cuts:
-            found += edge[which] < values
-        slots[cut] = found
+        """Replace each split bucket by the slot of its number."""
+        rows = np.flatnonzero(slots >= self._slots)
+        bucket, values = slots[rows] - self._slots, numbers[rows]
+        found = self._lowest[bucket]
+        for edge in self._splitting_edges:
+            found += edge[bucket] < values
+        slots[rows] = found
 
-    def _table(self, line: Line, cells: Integers) -> Integers:
-        """Return what each cell is: a slot, or beyond all slots the place of a cut cell."""
-        of_edges = _order(_cells(line.edges, line.center, self._dropped), self._dropped)
+    def _feature_table(self, feature: FeatureBins, buckets: Integers) -> Integers:
+        """Return the slot of each bucket; for a split one the number of all slots and the bucket's index in ``_split``."""
+        edge_order = _order(_buckets(feature.edges, feature.center, self._dropped), self._dropped)
         with np.errstate(over="ignore"):
-            above = np.nextafter(line.edges, np.inf)
-        inside = of_edges == _order(_cells(above, line.center, self._dropped), self._dropped)  # else the edge is its cell's last number
-        order = _order(cells, self._dropped)
-        table = line.start + np.searchsorted(of_edges, order, side="left")
-        for cell in np.unique(of_edges[inside]):
-            table[order == cell] = self._slots + len(self._cut)
-            lowest = line.start + int(np.searchsorted(of_edges, cell, side="left"))
-            self._cut.append((lowest, line.edges[inside & (of_edges == cell)]))
-        table[(cells << self._dropped) & 0x7FFF >= _NOT_A_NUMBER] = line.start + len(line.edges) + 1
+            above = np.nextafter(feature.edges, np.inf)
+        inside = edge_order == _order(
+            _buckets(above, feature.center, self._dropped), self._dropped
+        )  # else the edge is its bucket's last number
+        order = _order(buckets, self._dropped)
+        table = feature.start + np.searchsorted(edge_order, order, side="left")
+        for bucket in np.unique(edge_order[inside]):
+            table[order == bucket] = self._slots + len(self._split)
+            lowest = feature.start + int(np.searchsorted(edge_order, bucket, side="left"))
+            self._split.append((lowest, feature.edges[inside & (edge_order == bucket)]))
+        table[(buckets << self._dropped) & 0x7FFF >= _NOT_A_NUMBER] = feature.start + len(feature.edges) + 1
         return table
 
 
-def cell_ends(numbers: Floats, center: float) -> Floats:
-    """Return the last number in the cell of each number: an edge that lies there cuts no cell.
+def bucket_ends(numbers: Floats, center: float) -> Floats:
+    """Return the last number in the bucket of each number: an edge that lies there splits no bucket.
 
-    >>> cell_ends(np.array([0.3, 6.0]), 5.0).round(3)
+    >>> bucket_ends(np.array([0.3, 6.0]), 5.0).round(3)
     array([0.313, 6.008])
     """
-    return _ends(_order(_cells(numbers, center)), center)
+    return _ends(_order(_buckets(numbers, center)), center)
 
 
-def end_below(number: float, center: float) -> float:
-    """Return the last number of the cell below that of a number.
+def previous_bucket_end(number: float, center: float) -> float:
+    """Return the last number of the bucket below that of a number.
 
-    >>> 5.999 < end_below(6.0, 5.0) < 6.0
+    >>> 5.999 < previous_bucket_end(6.0, 5.0) < 6.0
     True
     """
-    return float(_ends(_order(_cells(np.array([number]), center)) - 1, center)[0])
+    return float(_ends(_order(_buckets(np.array([number]), center)) - 1, center)[0])
 
 
-def _cells(numbers: Floats, centers: Floats | float, dropped: int = 0) -> NDArray[np.uint32]:
+def _buckets(numbers: Floats, centers: Floats | float, dropped: int = 0) -> NDArray[np.uint32]:
     with np.errstate(over="ignore"):
         bits: NDArray[np.uint32] = (numbers - centers).astype(np.float32).view(np.uint32)
     bits >>= _SHIFT + dropped
     return bits
 
 
-def _order(cells: NDArray[Any], dropped: int = 0) -> Integers:
-    """Return whole numbers in the order of the cells' numbers: the cells of negative ones run backwards, and both zeros are in one."""
+def _order(buckets: NDArray[Any], dropped: int = 0) -> Integers:
+    """Return whole numbers in the order of the buckets' numbers: those of negative ones run backwards, and both zeros are in one."""
     sign = 0x8000 >> dropped
-    signed = cells.astype(np.int64)
+    signed = buckets.astype(np.int64)
     return np.where(signed & sign, sign - signed, signed)
 
 
 def _ends(order: Integers, center: float) -> Floats:
-    """Return the last finite number whose cell is not beyond each, by bisection of all numbers."""
+    """Return the last finite number whose bucket is not beyond each, by bisection of all numbers."""
     lowest, highest = _bits(np.array([-np.inf, np.inf]))
     low, high = np.full(len(order), lowest), np.full(len(order), highest)
     while (low < high).any():
         middle = (low | high) - ((low ^ high) >> 1)  # half way, rounded up; their sum might overflow
-        fits = _order(_cells(_of_bits(middle), center)) <= order
+        fits = _order(_buckets(_from_bits(middle), center)) <= order
         low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
     most = np.finfo(np.float64).max
-    return np.clip(_of_bits(low), -most, most)  # an edge is a number
+    return np.clip(_from_bits(low), -most, most)  # an edge is a number
 
 
 def _bits(numbers: Floats) -> Integers:
@@ -136,12 +138,12 @@ def _bits(numbers: Floats) -> Integers:
     return np.where(bits < 0, np.iinfo(np.int64).min - bits - 1, bits)
 
 
-def _of_bits(bits: Integers) -> Floats:
+def _from_bits(bits: Integers) -> Floats:
     """Undo ``_bits``, which is its own reverse."""
     return np.where(bits < 0, np.iinfo(np.int64).min - bits - 1, bits).view(np.float64)
 
 
-def _columns(lines: Sequence[Floats]) -> list[Floats]:
-    """Return the first of each line, the second of each, and so on; a line that has no more goes on with infinity, which cuts nothing."""
-    longest = max(map(len, lines), default=0)
-    return [np.array([line[place] if place < len(line) else np.inf for line in lines]) for place in range(longest)]
+def _columns(edges: Sequence[Floats]) -> list[Floats]:
+    """Return the first edge of each bucket, the second of each, and so on; infinity, which splits nothing, where a bucket has no more."""
+    longest = max(map(len, edges), default=0)
+    return [np.array([each[index] if index < len(each) else np.inf for each in edges]) for index in range(longest)]

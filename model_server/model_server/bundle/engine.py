@@ -30,11 +30,11 @@ An input for each of them would cost more than the prediction of a row. A graph 
 """
 
 _SLICE_ROWS = 2_048
-"""Rows that ONNX Runtime is given at once: what it holds in between can be thousands of numbers for each row."""
+"""Rows that ONNX Runtime is given at once: intermediate results can be thousands of numbers for each row."""
 
 
-class Beside(Mapping[str, NDArray[Any]]):
-    """Columns whose numbers lie beside each other, rows x ``names``, as ``NUMBERS`` takes them; a column of them is made when asked for."""
+class MatrixColumns(Mapping[str, NDArray[Any]]):
+    """Columns whose numbers are one matrix, rows x ``names``, the ONNX input ``NUMBERS``; single columns of it are made on access."""
 
     def __init__(self, names: Mapping[str, int], numbers: NDArray[np.float64], others: Columns) -> None:
         self.numbers = numbers
@@ -65,7 +65,7 @@ class Predictor(Protocol):
 
 
 class OnnxPredictor:
-    """ONNX Runtime with one thread of its own: requests are what runs at the same time, not the parts of one."""
+    """ONNX Runtime with one thread of its own: requests run in parallel, not the parts of one."""
 
     engine = ONNXRUNTIME
 
@@ -88,7 +88,9 @@ class OnnxPredictor:
         """Predict; see ``Predictor``."""
         feed = {name: convert(columns[name]) for name, convert in self._inputs}
         if self._numbers:
-            feed[NUMBERS] = columns.numbers if isinstance(columns, Beside) else np.stack([columns[name] for name in self._numbers], axis=1)
+            feed[NUMBERS] = (
+                columns.numbers if isinstance(columns, MatrixColumns) else np.stack([columns[name] for name in self._numbers], axis=1)
+            )
         if rows <= _SLICE_ROWS:
             return self._run(feed, rows)
         starts = range(0, rows, _SLICE_ROWS)
@@ -116,7 +118,7 @@ class SklearnPredictor:
 
 
 def load_pipeline(file: Path, features: Sequence[SchemaColumn]) -> SklearnPredictor:
-    """Load a pipeline all of whose types were found on our own list before; skops' shorter one need not know them."""
+    """Load a pipeline whose types were all checked before by ``trusted.check_types``; skops' own list is shorter."""
     import skops.io
 
     return SklearnPredictor(skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file)), features)
@@ -128,7 +130,7 @@ def frame(columns: Columns, features: Sequence[SchemaColumn]) -> Any:
 
     return pd.DataFrame(
         {
-            column.name: pd.Series(filled(columns[column.name]), dtype=object)
+            column.name: pd.Series(fill_missing(columns[column.name]), dtype=object)
             if column.type is ColumnType.CATEGORY
             else columns[column.name]
             for column in features
@@ -136,14 +138,14 @@ def frame(columns: Columns, features: Sequence[SchemaColumn]) -> Any:
     )
 
 
-def filled(values: NDArray[Any]) -> NDArray[Any]:
+def fill_missing(values: NDArray[Any]) -> NDArray[Any]:
     """Return categories with the missing ones as the empty text, as models see them."""
     return np.where(values == None, MISSING_CATEGORY, values)  # noqa: E711 (element by element)
 
 
 def _converter(kind: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the way from a column to what the ONNX input of that type takes: rows x 1."""
+    """Return a function from a column to the ONNX input of that type: rows x 1."""
     if kind == "tensor(string)":
-        return lambda values: filled(values)[:, None]
+        return lambda values: fill_missing(values)[:, None]
     dtype = np.float32 if kind == "tensor(float)" else np.float64
     return lambda values: np.asarray(values, dtype=dtype)[:, None]

@@ -13,3 +13,8 @@ class BundleRefused(Exception):
     def __init__(self, check: str, message: str) -> None:
         super().__init__(message)
         self.check = check
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a library's error, to be quoted in a message of one sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -21,8 +21,8 @@ class BundleStore:
     uri: str
     credentials: str | None
 
-    def located(self, artifact: Artifact) -> Location:
-        """Return where the artifact lies; one in the store is read with the store's keys, one elsewhere with its own, or none.
+    def resolve(self, artifact: Artifact) -> Location:
+        """Return the artifact's location; one in the store is read with the store's keys, one elsewhere with its own, or none.
 
         Raises:
             StorageError: the address or its Secret is wrong.
@@ -40,7 +40,7 @@ def fetch(artifact: Artifact, folder: Path, store: BundleStore) -> BundleManifes
         BundleRefused: the manifest's digest is not the artifact's, or a file is not the one that the manifest names.
 
     """
-    source = store.located(artifact)
+    source = store.resolve(artifact)
     content = read_bytes(source.child(MANIFEST))
     manifest = parse_manifest(content, artifact.digest)
     folder.mkdir(parents=True, exist_ok=True)

@@ -50,14 +50,14 @@ def check_libraries(engine: str, libraries: Mapping[str, str]) -> None:
         BundleRefused: a library is out of range, or the bundle does not say which version it was made with.
 
     """
-    for name, (fits, taken) in _RANGES[engine].items():
+    for name, (fits, supported) in _RANGES[engine].items():
         made, here = libraries.get(name, ""), version(name)
         release, ours = _release(made), _release(here)
         if not release or not fits(release, ours):
             raise BundleRefused(
                 "LibraryVersion",
                 f"the bundle was made with {name} {made[:40] or 'of unknown version'}, this image has {here} and takes bundles of version "
-                f"{taken.format(*ours)}: train or package it anew",
+                f"{supported.format(*ours)}: train or package it anew",
             )
 
 

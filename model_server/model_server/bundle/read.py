@@ -1,7 +1,7 @@
 """Open a bundle: every check between a folder of files and a model that may serve.
 
 The order matters: nothing is parsed before its digest was compared, and no object is made before its types were. Not here: fetching
-the folder.
+the folder, and how golden rows are compared (``golden_row_comparison.py``).
 """
 
 import json
@@ -10,25 +10,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.base import Document
 from mlmodel_contract.bundle import GOLDEN, MANIFEST, MODEL, MODEL_ONNX, PROFILE, SCHEMA, BundleManifest, BundleSchema, GoldenRows, Profile
 from pydantic import ValidationError
 
-from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, Probabilities, load_pipeline
-from .errors import BundleRefused
-from .json_rows import to_columns
+from .engine import ONNXRUNTIME, SKLEARN, OnnxPredictor, Predictor, load_pipeline
+from .errors import BundleRefused, first_line
+from .golden_row_comparison import check_golden_rows
 from .libraries import check_graph, check_libraries
 from .trusted import check_types
 
 _D = TypeVar("_D", bound=Document)
-
-_LARGEST_TOLERANCE = 1e-3
-"""Of a probability, or of the range of the golden predictions; a bundle that allows itself more is refused."""
-
-_ROUNDING = 1e-6
-"""Of the largest number among them: what float32 needs where all are about the same."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +49,22 @@ def open_bundle(folder: Path, digest: str | None) -> Bundle:
 
     """
     manifest, found = read_manifest(folder, digest)
-    schema = _document(folder, SCHEMA, BundleSchema)
+    schema, profile = _schema_and_profile(folder)
     golden = _document(folder, GOLDEN, GoldenRows)
-    profile = _document(folder, PROFILE, Profile)
     predictor = _load(folder, manifest, schema)
-    compare_golden(predictor, schema, golden)
+    check_golden_rows(predictor, schema, golden)
     return Bundle(folder, found, manifest, schema, profile, golden, predictor)
+
+
+def read_reference(folder: Path, digest: str) -> tuple[BundleSchema, Profile]:
+    """Return the schema and profile of the bundle in a folder, without its model, after the sha256 of every file was checked.
+
+    Raises:
+        BundleRefused: a file is not what it must be.
+
+    """
+    read_manifest(folder, digest)
+    return _schema_and_profile(folder)
 
 
 def read_manifest(folder: Path, digest: str | None) -> tuple[BundleManifest, str]:
@@ -108,50 +111,6 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{sha256(content).hexdigest()}"
 
 
-def compare_golden(predictor: Predictor, schema: BundleSchema, golden: GoldenRows) -> None:
-    """Predict the golden rows and hold them against the predictions that they must have.
-
-    Raises:
-        BundleRefused: a prediction differs by more than the bundle's tolerance, or cannot be computed.
-
-    """
-    expected = _expected(schema, golden)
-    bound = _bound(schema, expected)
-    if not golden.tolerance <= bound:
-        raise BundleRefused(
-            "GoldenRowsDiffer", f"golden.json allows differences of {golden.tolerance:g}, more than {bound:g}: package the bundle anew"
-        )
-    try:
-        found = predictor.predict(to_columns(golden.rows, schema.features), len(golden.rows))
-    except Exception as error:  # whatever an engine raises on rows that it must be able to predict is a verdict about the bundle
-        raise BundleRefused("GoldenRowsDiffer", f"the golden rows cannot be predicted: {_first_line(error)}") from error
-    if found.shape != expected.shape:
-        raise BundleRefused(
-            "GoldenRowsDiffer", f"the golden rows have predictions of shape {list(expected.shape)}, the model {list(found.shape)}"
-        )
-    difference = np.abs(found - expected).max(axis=1)
-    if not bool((difference <= golden.tolerance).all()):
-        row = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf)))
-        message = f"the model's prediction of golden row {row} differs by {difference[row]:.2g}, which exceeds {golden.tolerance:.2g}"
-        raise BundleRefused("GoldenRowsDiffer", message)
-
-
-def _expected(schema: BundleSchema, golden: GoldenRows) -> Probabilities:
-    """Return the golden predictions as a matrix, one row for each golden row."""
-    width = max(1, len(schema.classes))
-    if not golden.rows or len(golden.predictions) != len(golden.rows) or any(len(row) != width for row in golden.predictions):
-        message = f"golden.json must have golden rows, and a prediction of {width} numbers for each of them: package the bundle anew"
-        raise BundleRefused("GoldenRowsDiffer", message)
-    return np.array(golden.predictions, dtype=np.float64)
-
-
-def _bound(schema: BundleSchema, expected: Probabilities) -> float:
-    """Return the largest tolerance that still tells another model's predictions from these."""
-    if schema.classes:
-        return _LARGEST_TOLERANCE
-    return max(_LARGEST_TOLERANCE * float(np.ptp(expected)), _ROUNDING * float(np.abs(expected).max()))
-
-
 def _load(folder: Path, manifest: BundleManifest, schema: BundleSchema) -> Predictor:
     if manifest.engine not in (ONNXRUNTIME, SKLEARN):
         raise BundleRefused("UnknownEngine", f"the bundle's engine '{manifest.engine}' is not known: use {ONNXRUNTIME} or {SKLEARN}")
@@ -165,11 +124,11 @@ def _load(folder: Path, manifest: BundleManifest, schema: BundleSchema) -> Predi
         raise
     except Exception as error:  # a model file that does not load is refused, whatever the library calls its failure
         check_graph(error)
-        raise BundleRefused("ModelUnreadable", f"the bundle's model cannot be loaded: {_first_line(error)}") from error
+        raise BundleRefused("ModelUnreadable", f"the bundle's model cannot be loaded: {first_line(error)}") from error
 
 
 def _manifest(content: bytes) -> BundleManifest:
-    """Parse the manifest; its contract is looked at first, since another one may have other fields."""
+    """Parse the manifest; its contract version is checked first, since another one may have other fields."""
     try:
         raw = json.loads(content)
     except ValueError as error:
@@ -181,6 +140,10 @@ def _manifest(content: bytes) -> BundleManifest:
         return BundleManifest.model_validate(raw)
     except ValidationError as error:
         raise BundleRefused("ManifestInvalid", f"the bundle's manifest.json is invalid: {_first_problem(error)}") from error
+
+
+def _schema_and_profile(folder: Path) -> tuple[BundleSchema, Profile]:
+    return _document(folder, SCHEMA, BundleSchema), _document(folder, PROFILE, Profile)
 
 
 def _document(folder: Path, name: str, kind: type[_D]) -> _D:
@@ -200,7 +163,3 @@ def _content(folder: Path, name: str) -> bytes:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'document'}: {first['msg']}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

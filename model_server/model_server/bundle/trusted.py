@@ -1,7 +1,7 @@
 """What a ``model.skops`` may contain: our own list, never the bundle's, and narrower than skops' own defaults.
 
 A skops file is a tree of nodes; each names a type and the loader that rebuilds it. Both must be on the lists below, so that neither
-functions, methods, partials and operators nor arbitrary classes are ever touched. The lists cover every estimator of the contract.
+functions, methods, partials and operators nor arbitrary classes are ever loaded. The lists cover every estimator of the contract.
 Not here: loading.
 """
 
@@ -16,7 +16,7 @@ from .errors import BundleRefused
 PROTOCOL = 2
 """Version of the file format; skops' own constant cannot be read without importing all of scikit-learn."""
 
-_PLAIN = {
+_BASIC = {
     "builtins.dict": "DictNode",
     "builtins.list": "ListNode",
     "builtins.tuple": "TupleNode",
@@ -73,7 +73,7 @@ _OBJECTS = {
 }
 _ALLOWED = frozenset(
     [
-        *_PLAIN.items(),
+        *_BASIC.items(),
         *((name, "NdArrayNode") for name in _SCALARS),
         *((name, "TypeNode") for name in _TYPES),
         *((name, "LossNode") for name in _LOSSES | _LOSSES_OF_SGD),

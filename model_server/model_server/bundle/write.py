@@ -1,6 +1,6 @@
 """Write a bundle into the store: every file, and last the manifest that names them with their sha256.
 
-Not here: making the parts.
+Not here: making its contents.
 """
 
 from dataclasses import dataclass
@@ -45,11 +45,11 @@ class BundleContents:
 
     @property
     def engine(self) -> str:
-        """What computes predictions."""
+        """Name of the engine that computes predictions."""
         return SKLEARN if self.onnx is None else ONNXRUNTIME
 
 
-def write_bundle(folder: Location, parts: BundleContents) -> str:
+def write_bundle(folder: Location, contents: BundleContents) -> str:
     """Write the bundle; return its digest.
 
     Raises:
@@ -57,24 +57,24 @@ def write_bundle(folder: Location, parts: BundleContents) -> str:
 
     """
     files = {
-        MODEL: parts.model,
-        SCHEMA: _json(parts.schema),
-        PROFILE: _json(parts.profile),
-        GOLDEN: _json(parts.golden),
-        METRICS: _json(parts.metrics),
+        MODEL: contents.model,
+        SCHEMA: _json(contents.schema),
+        PROFILE: _json(contents.profile),
+        GOLDEN: _json(contents.golden),
+        METRICS: _json(contents.metrics),
     }
-    if parts.onnx is not None:
-        files[MODEL_ONNX] = parts.onnx
+    if contents.onnx is not None:
+        files[MODEL_ONNX] = contents.onnx
     for name, content in files.items():
         write_atomic(folder, name, content)
     manifest = BundleManifest(
         contract=VERSION,
-        version=parts.version,
-        estimator=parts.estimator,
-        engine=parts.engine,
+        version=contents.version,
+        estimator=contents.estimator,
+        engine=contents.engine,
         libraries=installed(),
         files={name: digest_of(content) for name, content in files.items()},
-        metrics=parts.metrics,
+        metrics=contents.metrics,
     )
     content = _json(manifest)
     write_atomic(folder, MANIFEST, content)

@@ -1,4 +1,4 @@
-"""What the server hands to the sidecar when labels come back, and what the sidecar answers: JSON over ``SOCKET_FEEDBACK``.
+"""What the server sends to the sidecar when labels come back, and the sidecar's answer: JSON over ``SOCKET_FEEDBACK``.
 
 Not here: how ids are verified (server), or labels scored (sidecar).
 """

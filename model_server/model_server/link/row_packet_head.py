@@ -1,9 +1,9 @@
-"""The message that the server hands to the monitor for each batch: one packet (``SOCK_SEQPACKET``), never waited for.
+"""The message that the server sends to the monitor for each batch: one packet (``SOCK_SEQPACKET``), without waiting.
 
 A packet is a line of UTF-8 JSON, ``RowPacketHead``, and after the line's end all numbers as 64-bit floats in the machine's byte order: the
-predictions, row after row, then the columns that ``RowPacketHead`` names, also row after row. Numbers are most of what there is to tell; as
+predictions, row after row, then the columns that ``RowPacketHead`` names, also row after row. Numbers are most of the data; as
 JSON they cost more than the predictions. ``served`` is the server's own cumulative count of rows, sent with each message, so that the
-monitor knows what it missed; ``server`` tells a restarted server from its former self. Not here: sockets, and reading and writing.
+monitor knows what it missed; ``server`` distinguishes a restarted server from the one before. Not here: sockets, and reading and writing.
 """
 
 from typing import NotRequired, TypedDict

@@ -1,4 +1,4 @@
-"""Batches of predicted rows as the packets of the contract's ``handover``, written by the server and read by the monitor.
+"""Batches of predicted rows as packets (``row_packet_head.py``), written by the server and read by the monitor.
 
 Not here: sockets, and what is done with the rows.
 """
@@ -46,10 +46,10 @@ class Batch(NamedTuple):
 
 
 def encode(batch: Batch) -> list[bytes | memoryview]:
-    """Write a batch, as one or several parts of a packet: many numbers are not copied together, but sent from where they lie.
+    """Write a batch, as one or several parts of a packet: many numbers are sent from their own buffers, not copied.
 
     Raises:
-        TypeError: it holds what is no JSON, or text that is no Unicode.
+        TypeError: a value cannot be written as JSON, or a text is not valid Unicode.
 
     """
     head: dict[str, Any] = {
@@ -76,15 +76,15 @@ def decode(packet: bytes) -> Batch:
     """Read a batch.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is none.
+        ValueError, KeyError, TypeError, AttributeError: the packet is not a batch.
 
     """
     end = packet.index(b"\n") + 1
     head: RowPacketHead = orjson.loads(packet[:end])
     rows, columns = len(head["ids"]), len(head["numbers"])
     numbers = np.frombuffer(packet, np.float64, offset=end) if end < len(packet) else np.empty(0)
-    of_predictions = len(numbers) - rows * columns
-    if of_predictions < 0 or (rows and (of_predictions == 0 or of_predictions % rows)):
+    prediction_count = len(numbers) - rows * columns
+    if prediction_count < 0 or (rows and (prediction_count == 0 or prediction_count % rows)):
         raise ValueError(f"{len(numbers)} numbers are none of {rows} rows with {columns} columns")
     if any(len(values) != rows for values in (*head["others"].values(), head.get("traces") or head["ids"])):
         raise ValueError("its columns differ in length")
@@ -94,8 +94,8 @@ def decode(packet: bytes) -> Batch:
         float(head["time"]),
         head["ids"],
         head["numbers"],
-        numbers[of_predictions:].reshape(rows, columns),
+        numbers[prediction_count:].reshape(rows, columns),
         head["others"],
-        numbers[:of_predictions].reshape(rows, -1) if rows else np.empty((0, 1)),
+        numbers[:prediction_count].reshape(rows, -1) if rows else np.empty((0, 1)),
         head.get("traces"),
     )

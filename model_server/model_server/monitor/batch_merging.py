@@ -1,4 +1,4 @@
-"""Batches that arrived together, gathered into few large ones: to count and keep many rows at once costs a fraction of one by one.
+"""Batches that arrived together, merged into few large ones: many rows at once are counted and stored at a fraction of the cost.
 
 Not here: reading packets, and what is done with the rows.
 """
@@ -32,24 +32,24 @@ class RowBatch:
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """All columns by name; made once, for those who count and those who keep."""
+        """All columns by name; made once, for counting and for capture."""
         return {**dict(zip(self.names, np.ascontiguousarray(self.numbers.T), strict=True)), **self.others}
 
-    def alone(self) -> "Iterator[RowBatch]":
+    def split(self) -> "Iterator[RowBatch]":
         """Return the batches one by one."""
-        return (_gathered([batch]) for batch in self.batches)
+        return (_merged([batch]) for batch in self.batches)
 
 
-def gather(batches: Sequence[Batch]) -> list[RowBatch]:
-    """Gather neighbours with the same columns."""
-    return [_gathered(list(alike)) for _, alike in groupby(batches, key=_columns)]
+def merge_batches(batches: Sequence[Batch]) -> list[RowBatch]:
+    """Merge neighbours with the same columns."""
+    return [_merged(list(alike)) for _, alike in groupby(batches, key=_columns)]
 
 
 def _columns(batch: Batch) -> tuple[Any, ...]:
     return batch.names, list(batch.others), batch.predictions.shape[1]
 
 
-def _gathered(batches: Sequence[Batch]) -> RowBatch:
+def _merged(batches: Sequence[Batch]) -> RowBatch:
     sizes = [len(batch.ids) for batch in batches]
     first = batches[0]
     return RowBatch(

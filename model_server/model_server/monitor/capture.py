@@ -1,7 +1,7 @@
 """Live rows and labels on their way into the store, as the Parquet files that the contract's ``capture`` describes.
 
-A file that could not be written is tried again, the same file, at the next turn; what finds no room in the meantime is dropped and counted.
-Not here: which labels are taken, and reading the files.
+A file that could not be written is tried again at the next period; what finds no room in the meantime is dropped and counted.
+Not here: which labels are accepted, and reading the files.
 """
 
 import logging
@@ -20,10 +20,10 @@ from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTIO
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
-from ..runtime.memory import give_back
+from ..binning.monitored_prediction import monitored_prediction
+from ..runtime.memory import trim_heap
 from ..storage import Location, StorageError, locate, write_atomic
 from .batch_merging import RowBatch
-from .counting import prediction_of
 from .parquet import labels_content, rows_content
 from .spool import Spool
 
@@ -50,7 +50,7 @@ class _File:
     rows: int
 
 
-Captured: TypeAlias = "list[Any] | array[float]"
+CapturedColumn: TypeAlias = "list[Any] | array[float]"
 """A column of captured rows: numbers side by side, NaN where missing, a quarter of what they are as objects; and others as they came."""
 
 
@@ -65,20 +65,20 @@ class RowBuffer:
         self._numbers = {*numbers, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION}
         self._threshold = int(fraction * _HASHES)
         self._lock = Lock()
-        self._columns = self._blank()
+        self._columns = self._empty_columns()
         self._since: float | None = None
 
-    def take(self, rows: RowBatch) -> None:
-        """Keep the sampled rows, as long as there is room."""
+    def add(self, rows: RowBatch) -> None:
+        """Add the sampled rows, as long as there is room."""
         sampled = self._sampled(rows.ids)
         with self._lock:
             room = max(0, _BUFFER_ROWS - len(self._columns[COLUMN_ID]))
             self.dropped += max(0, len(sampled) - room)
-            if len(kept := sampled[:room]):
-                self._keep(rows, kept)
+            if len(accepted := sampled[:room]):
+                self._append(rows, accepted)
 
-    def full(self) -> bool:
-        """Tell whether the rows are enough for a file."""
+    def is_full(self) -> bool:
+        """Return whether the rows are enough for a file."""
         return len(self) >= _FILE_ROWS
 
     def __len__(self) -> int:
@@ -86,34 +86,34 @@ class RowBuffer:
         with self._lock:
             return len(self._columns[COLUMN_ID])
 
-    def due(self, seconds: float) -> bool:
-        """Tell whether the oldest row waits for that many seconds or longer."""
+    def is_older_than(self, seconds: float) -> bool:
+        """Return whether the oldest row has waited for that many seconds or longer."""
         with self._lock:
             return self._since is not None and time.monotonic() - self._since >= seconds
 
-    def empty(self) -> dict[str, Captured]:
-        """Take out all rows, by column."""
+    def pop_all(self) -> dict[str, CapturedColumn]:
+        """Remove and return all rows, by column."""
         with self._lock:
-            columns, self._columns, self._since = self._columns, self._blank(), None
+            columns, self._columns, self._since = self._columns, self._empty_columns(), None
             return columns
 
-    def _blank(self) -> dict[str, Captured]:
+    def _empty_columns(self) -> dict[str, CapturedColumn]:
         names = (*self._features, COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_PREDICTION, COLUMN_TRACE)
         return {name: array("d") if name in self._numbers else [] for name in names}
 
     def _sampled(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """Return the places of the rows to keep, by their ids alone: each replica, and each attempt, decides in the same way."""
+        """Return the indices of the sampled rows, by their ids alone: each replica, and each attempt, decides in the same way."""
         if self._threshold >= _HASHES:
             return np.arange(len(ids))
         return np.flatnonzero([_hash(identity) < self._threshold for identity in ids])
 
-    def _keep(self, rows: RowBatch, places: NDArray[np.int64]) -> None:
+    def _append(self, rows: RowBatch, indices: NDArray[np.int64]) -> None:
         for name, values in self._values(rows).items():
             column = self._columns[name]
             if isinstance(column, array):
-                column.frombytes(np.asarray(values, np.float64)[places].tobytes())
+                column.frombytes(np.asarray(values, np.float64)[indices].tobytes())
             else:
-                column.extend([values[place] for place in places.tolist()])
+                column.extend([values[index] for index in indices.tolist()])
         self._since = time.monotonic() if self._since is None else self._since
 
     def _values(self, rows: RowBatch) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class RowBuffer:
             COLUMN_ID: rows.ids,
             COLUMN_TIME: rows.seconds if times is None else list(map(_seconds, times, rows.seconds.tolist())),
             COLUMN_ARRIVED: rows.seconds,
-            COLUMN_PREDICTION: prediction_of(rows.predictions, self._schema.task),
+            COLUMN_PREDICTION: monitored_prediction(rows.predictions, self._schema.task),
             COLUMN_TRACE: rows.traces,
         }
 
@@ -133,12 +133,12 @@ class RowBuffer:
 class Archive:
     """Writes rows and labels into the store; used by one thread at a time."""
 
-    def __init__(self, destination: Destination, schema: BundleSchema, spool: Spool, captured: Callable[[int], None]) -> None:
+    def __init__(self, destination: Destination, schema: BundleSchema, spool: Spool, on_captured: Callable[[int], None]) -> None:
         self.failures = 0
         self._destination = destination
         self._schema = schema
         self._spool = spool
-        self._captured = captured
+        self._on_captured = on_captured
         self._root: Location | None = None
         self._pending: _File | None = None
 
@@ -147,15 +147,15 @@ class Archive:
         """Whether a file of rows failed and has to be tried again."""
         return self._pending is not None
 
-    def waiting(self, buffer: RowBuffer) -> bool:
-        """Tell whether any rows or labels are not in the store yet.
+    def has_pending(self, buffer: RowBuffer) -> bool:
+        """Return whether any rows or labels are not in the store yet.
 
         Raises:
             SpoolError: the spool cannot be read.
 
         """
         with self._spool.transaction() as transaction:
-            return self.pending or len(buffer) > 0 or transaction.holds_labels()
+            return self.pending or len(buffer) > 0 or transaction.has_labels()
 
     def store_rows(self, buffer: RowBuffer) -> None:
         """Write the rows of the buffer, after those of a file that failed before.
@@ -166,10 +166,10 @@ class Archive:
         """
         if self._pending is None:
             self._pending = self._next_file(buffer)
-        if self._pending is not None and self._written(self._pending):
-            self._captured(self._pending.rows)
+        if self._pending is not None and self._write(self._pending):
+            self._on_captured(self._pending.rows)
             self._pending = None
-            give_back()
+            trim_heap()
 
     def store_labels(self) -> None:
         """Write the labels that the spool has queued.
@@ -179,32 +179,33 @@ class Archive:
 
         """
         with self._spool.transaction() as transaction:
-            labels = transaction.next_labels()
+            labels = transaction.next_label_file()
         if labels is None:
             return
         number, rows = labels
         name = f"labels/{_today()}/{self._destination.pod}-{number:08d}.parquet"
-        if self._written(_File(name, labels_content(rows), len(rows))):
+        if self._write(_File(name, labels_content(rows), len(rows))):
             with self._spool.transaction() as transaction:
-                transaction.stored(number)
+                transaction.delete_labels(number)
 
     def _next_file(self, buffer: RowBuffer) -> _File | None:
-        columns = buffer.empty()
+        columns = buffer.pop_all()
         rows = len(columns[COLUMN_ID])
         if rows == 0:
             return None
         with self._spool.transaction() as transaction:
-            number = transaction.next_file()
+            number = transaction.next_file_number()
         name = f"rows/{self._destination.version}/{_today()}/{self._destination.pod}-{number:08d}.parquet"
         return _File(name, rows_content(columns, self._schema), rows)
 
-    def _written(self, file: _File) -> bool:
+    def _write(self, file: _File) -> bool:
+        """Write a file; return whether it is in the store."""
         try:
             if self._root is None:
                 self._root = locate(self._destination.folder, self._destination.credentials)
             write_atomic(self._root, file.name, file.content)
         except StorageError as error:
-            self._root = None  # the keys may have been renewed by the next turn
+            self._root = None  # the keys may have been renewed by the next attempt
             self.failures += 1
             _log.warning("%s with %d rows is not in the store yet: %s", file.name, file.rows, error)
             return False
@@ -219,8 +220,8 @@ def _seconds(value: Any, otherwise: float) -> float:
     """The row's own time, which the server has checked and which is UTC where it names no zone; the request's where the row has none."""
     if not isinstance(value, str):
         return otherwise
-    moment = datetime.fromisoformat(value)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    row_time = datetime.fromisoformat(value)
+    return (row_time if row_time.tzinfo else row_time.replace(tzinfo=UTC)).timestamp()
 
 
 def _today() -> str:

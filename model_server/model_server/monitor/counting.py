@@ -1,6 +1,6 @@
 """Live rows by slot, as the bundle's profile defines the slots of each feature.
 
-Not here: where the rows come from, and what the counts are held against.
+Not here: where the rows come from, and what the counts are compared with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
-from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import PREDICTION, FeatureCounts
 from mlmodel_contract.scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
-from ..binning.slots import Read, Slots
+from ..binning.monitored_prediction import monitored_prediction
+from ..binning.slots import EncodedRows, FeatureBinner
 from .slot_names import slot_names
 
 Counts = NDArray[np.int64]
@@ -34,12 +34,12 @@ class RowCounter:
         self._profile = profile
         self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
         self._names = slot_names(profile.features, {column.name for column in schema.features if column.sensitive})
-        self._slots = Slots(profile.features)
-        self._counts: Counts = np.zeros(self._slots.number, dtype=np.int64)
+        self._binner = FeatureBinner(profile.features)
+        self._counts: Counts = np.zeros(self._binner.slot_count, dtype=np.int64)
         self._outside = {feature.name: 0 for feature in profile.features}
-        self._waiting: list[Read] = []
+        self._waiting: list[EncodedRows] = []
         self._rows_waiting = 0
-        self._products = ProductSums(profile, self._slots)
+        self._products = ProductSums(profile, self._binner)
 
     def update(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]], predictions: NDArray[np.float64]) -> None:
         """Count rows: all features of all rows, or nothing.
@@ -52,12 +52,12 @@ class RowCounter:
             ValueError, TypeError: a value is not of its feature's type, or columns differ in length.
 
         """
-        scores = prediction_of(predictions, self._task)
-        read = self._slots.read({**columns, PREDICTION: scores}, len(scores))
+        scores = monitored_prediction(predictions, self._task)
+        encoded = self._binner.encode({**columns, PREDICTION: scores}, len(scores))
         outside = {name: _outside(columns[name], *bounds) for name, bounds in self._ranges.items() if name in columns}
         for name, number in outside.items():
             self._outside[name] += number
-        self._waiting.append(read)
+        self._waiting.append(encoded)
         self._rows_waiting += len(scores)
         if self._rows_waiting >= _AT_ONCE:
             self._count()
@@ -65,7 +65,7 @@ class RowCounter:
     def _count(self) -> None:
         """Count the rows that wait, which are cheaper to count together."""
         if self._waiting:
-            found = self._slots.of(self._waiting)
+            found = self._binner.digitize_encoded(self._waiting)
             self._waiting, self._rows_waiting = [], 0
             self._products.add(found)
             self._counts += np.bincount(found.ravel(), minlength=len(self._counts))
@@ -75,7 +75,7 @@ class RowCounter:
         """Rows by slot, for each feature in the profile's order."""
         self._count()
         counts = self._counts.tolist()
-        return [counts[start:end] for start, end in pairwise(self._slots.starts)]
+        return [counts[start:end] for start, end in pairwise(self._binner.starts)]
 
     @property
     def outside(self) -> list[int]:
@@ -104,10 +104,10 @@ class RowCounter:
             for feature, live, outside, names in zip(self._profile.features, self.counts, self.outside, self._names, strict=True)
         ]
 
-    def add(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
-        """Add counts of an earlier life; return whether they have this profile's slots and pairs, else nothing is added."""
+    def add_earlier(self, counts: Sequence[Sequence[int]], products: Sequence[int], outside: Sequence[int]) -> bool:
+        """Add counts of the pod before a restart; return whether they have this profile's slots and pairs, else nothing is added."""
         sizes = [len(feature) for feature in counts], len(products), len(outside)
-        if sizes != (np.diff(self._slots.starts).tolist(), len(self.products), len(self._outside)):
+        if sizes != (np.diff(self._binner.starts).tolist(), len(self.products), len(self._outside)):
             return False
         self._products.sums_ += np.array(products, dtype=np.int64)
         self._counts += np.concatenate([np.array(feature, dtype=np.int64) for feature in counts])
@@ -126,38 +126,31 @@ def _outside(numbers: Sequence[Any] | NDArray[Any], least: float | None, most: f
 class ProductSums:
     """Sums, over rows, of the product of two numbers' location scores; ``sums_`` is by pair of the profile's correlations."""
 
-    def __init__(self, profile: Profile, slots: Slots) -> None:
+    def __init__(self, profile: Profile, binner: FeatureBinner) -> None:
         names = profile.correlations.names if profile.correlations else []
-        lines = {feature.name: line for line, feature in enumerate(profile.features)}
-        self._lines = [lines[name] for name in names]
-        self._taken = _slice(self._lines)
-        self._scores = np.zeros(slots.number, np.float32)
-        for line in self._lines:
-            self._scores[slots.starts[line] : slots.starts[line + 1]] = location_scores(profile.features[line].counts)
+        indices = {feature.name: index for index, feature in enumerate(profile.features)}
+        self._features = [indices[name] for name in names]
+        self._selection = _slice(self._features)
+        self._scores = np.zeros(binner.slot_count, np.float32)
+        for index in self._features:
+            self._scores[binner.starts[index] : binner.starts[index + 1]] = location_scores(profile.features[index].counts)
         self._pairs = np.triu_indices(len(names), 1)
         self.sums_: Counts = np.zeros(len(self._pairs[0]), dtype=np.int64)
 
     def add(self, slots: Counts) -> None:
         """Add rows, whose slots are features x rows."""
-        for start in range(0, slots.shape[1] if self._lines else 0, _EXACT_ROWS):
+        for start in range(0, slots.shape[1] if self._features else 0, _EXACT_ROWS):
             scores = self.scores(slots[:, start : start + _EXACT_ROWS])
             products = scores[:-1] @ scores.T  # a pair's first is never the last; and all by all would be a slower routine of BLAS
             self.sums_ += products[self._pairs].astype(np.int64)
 
     def scores(self, slots: Counts) -> NDArray[np.float32]:
         """Return the location scores of the features whose correlations are watched: features x rows."""
-        found: NDArray[np.float32] = self._scores.take(slots[self._taken])
+        found: NDArray[np.float32] = self._scores.take(slots[self._selection])
         return found
 
 
-def _slice(lines: Sequence[int]) -> Any:
-    """Return an index of these lines; neighbours are not copied."""
-    neighbours = list(lines) == list(range(lines[0], lines[0] + len(lines))) if lines else True
-    return slice(lines[0], lines[0] + len(lines)) if lines and neighbours else list(lines)
-
-
-def prediction_of(predictions: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
-    """Return the one number that a prediction is counted by: the positive class's or the highest probability, or the number."""
-    if task is Task.REGRESSION or predictions.shape[1] == 1:
-        return predictions[:, 0]
-    return predictions[:, 1] if predictions.shape[1] == 2 else predictions.max(axis=1)
+def _slice(indices: Sequence[int]) -> Any:
+    """Return what selects these rows of a matrix; neighbours are not copied."""
+    neighbours = list(indices) == list(range(indices[0], indices[0] + len(indices))) if indices else True
+    return slice(indices[0], indices[0] + len(indices)) if indices and neighbours else list(indices)

@@ -1,4 +1,4 @@
-"""The endpoint for labels, reached by the server beside the sidecar alone: answered once the labels are on the disk.
+"""The endpoint for labels, reached only by the server beside the sidecar: answered once the labels are on the disk.
 
 Not here: verifying prediction ids, which the server has done.
 """
@@ -20,13 +20,13 @@ from .spool import SpoolError
 _log = logging.getLogger(__name__)
 
 
-def create_app(book: PodCounts) -> Starlette:
+def create_app(counts: PodCounts) -> Starlette:
     """Return the application with its one route."""
 
     async def feedback(request: Request) -> Response:
         document: LabelsMessage = orjson.loads(await request.body())
         try:
-            acknowledgement = await asyncio.to_thread(book.label, document["labels"], time.time())
+            acknowledgement = await asyncio.to_thread(counts.add_labels, document["labels"], time.time())
         except SpoolError as error:
             _log.error("%d labels are refused: %s", len(document["labels"]), error)
             return Response(status_code=503)

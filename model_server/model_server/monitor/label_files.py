@@ -1,8 +1,8 @@
-"""Files of labels that people or programs drop into the store, taken as if their labels had come one by one.
+"""Files of labels that people or programs put into the store, imported as if their labels had come one by one.
 
 The labels go to this pod's own server, which verifies ids and truths as it does for everybody else. Of several pods one claims a file; a
-claim whose pod is gone is taken over after an hour. A label that was taken before counts as repeated, so a file that is taken again after
-a crash does no harm. Not here: verifying and keeping labels.
+claim whose pod is gone expires after an hour. A label that came before counts as repeated, so a file that is imported again after a crash
+does no harm. Not here: verifying and storing labels.
 """
 
 import json
@@ -24,7 +24,7 @@ from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 
 from ..runtime.memory import without_pandas
-from ..storage import Location, StorageError, age, create, download, locate, matches, move, read_bytes, remove, write_atomic
+from ..storage import Location, StorageError, age, create, download, glob_files, locate, move, read_bytes, remove, write_atomic
 
 _log = logging.getLogger(__name__)
 _ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -35,11 +35,11 @@ _EXAMPLES = 20
 
 
 class _Unreadable(Exception):
-    """The file is not what it should be; the message is for the one who dropped it."""
+    """The file is not what it should be; the message is for whoever put it there."""
 
 
 @dataclass
-class Result:
+class ImportResult:
     """What became of a file; written beside it."""
 
     accepted: int = 0
@@ -53,7 +53,7 @@ class LabelFileImporter:
     """The folder of one model. ``client`` reaches this pod's own server; ``name`` is the model's."""
 
     def __init__(self, folder: str, credentials: str | None, pod: str, schema: BundleSchema, client: httpx.Client, name: str) -> None:
-        self.taken = 0
+        self.imported = 0
         self.refused = 0
         self._folder, self._credentials, self._pod = folder, credentials, pod
         self._stopped = Event()
@@ -61,22 +61,22 @@ class LabelFileImporter:
         self._client = client
         self._route = f"/v2/models/{name}/feedback"
 
-    def take(self) -> None:
-        """Take all files that are there; a store or server that does not answer is tried again at the next turn."""
+    def import_all(self) -> None:
+        """Import all files that are there; a store or server that does not answer is tried again at the next period."""
         try:
             root = locate(self._folder, self._credentials)
             for file in self._files(root):
-                self._take_if_free(root, file)
+                self._import_if_claimed(root, file)
         except StorageError as error:
             _log.warning("files of labels are not taken now: %s", error)
 
     def stop(self) -> None:
-        """Leave a file that is being taken to other pods; from any thread."""
+        """Leave a file that is being imported to other pods; from any thread."""
         self._stopped.set()
 
     def _files(self, root: Location) -> list[Location]:
         try:
-            files = [file for ending in _ENDINGS for file in matches(root.child(f"*{ending}"))]
+            files = [file for ending in _ENDINGS for file in glob_files(root.child(f"*{ending}"))]
         except StorageError as error:
             if error.check == "SourceMissing":
                 return []
@@ -84,8 +84,8 @@ class LabelFileImporter:
         return sorted(files, key=lambda file: file.path)
 
     def _claim(self, root: Location, file: Location) -> bool:
-        """Tell whether the file is this pod's to take."""
-        claim = self._claim_of(root, file)
+        """Claim the file; return whether it is this pod's."""
+        claim = self._claim_file(root, file)
         if age(file) < _SETTLED_SECONDS:
             return False
         if create(claim, self._pod.encode()) or read_bytes(claim) == self._pod.encode():
@@ -95,27 +95,27 @@ class LabelFileImporter:
         remove(claim)
         return create(claim, self._pod.encode())
 
-    def _take_if_free(self, root: Location, file: Location) -> None:
+    def _import_if_claimed(self, root: Location, file: Location) -> None:
         claimed = False
         try:
             claimed = self._claim(root, file)
             if claimed:
-                self._take(root, file)
+                self._import(root, file)
         except httpx.HTTPError as error:
             _log.warning("the labels of %s are not taken now: %s %s", file.uri, type(error).__name__, error)
-            remove(self._claim_of(root, file))
+            remove(self._claim_file(root, file))
         except StorageError as error:
             if error.check != "SourceMissing":
                 raise
             # another pod was done with the file, or with its claim, between two of these steps
             if claimed:
-                remove(self._claim_of(root, file))
+                remove(self._claim_file(root, file))
 
-    def _claim_of(self, root: Location, file: Location) -> Location:
+    def _claim_file(self, root: Location, file: Location) -> Location:
         return root.child(f"claims/{_name(file)}")
 
-    def _take(self, root: Location, file: Location) -> None:
-        result = Result()
+    def _import(self, root: Location, file: Location) -> None:
+        result = ImportResult()
         try:
             for labels in self._labels(file):
                 self._send(labels, result)
@@ -124,8 +124,8 @@ class LabelFileImporter:
         done = root.child(f"done/{datetime.now(UTC).date().isoformat()}")
         write_atomic(done, f"{_name(file)}.result.json", json.dumps(asdict(result), indent=1).encode())
         move(file, done.child(_name(file)))
-        remove(self._claim_of(root, file))
-        self.taken += result.error is None
+        remove(self._claim_file(root, file))
+        self.imported += result.error is None
         self.refused += result.error is not None
         _log.info(
             "%s: %d labels accepted, %d repeated, %d rejected%s",
@@ -136,7 +136,7 @@ class LabelFileImporter:
             f"; {result.error}" if result.error else "",
         )
 
-    def _send(self, labels: list[dict[str, Any]], result: Result) -> None:
+    def _send(self, labels: list[dict[str, Any]], result: ImportResult) -> None:
         if self._stopped.is_set():
             raise httpx.TransportError("this pod ends")
         response = self._client.post(self._route, content=orjson.dumps({"labels": labels}))

@@ -1,6 +1,6 @@
 """Labels of one version as they were scored: all together, and by the groups of the objective's slices.
 
-Not here: a label's loss (``scoring.py``), and keeping labels (``book.py``).
+Not here: a label's loss (``scoring.py``), and storing them (``pod_counts.py``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,32 +22,32 @@ class ScoredLabels:
     groups: tuple[GroupCounts, ...]
 
     @classmethod
-    def blank(cls, schema: BundleSchema, scorer: Scorer) -> "ScoredLabels":
+    def empty(cls, schema: BundleSchema, scorer: Scorer) -> "ScoredLabels":
         """Return counts of no labels."""
-        groups = (GroupCounts(column=group.column, value=group.text, labels=scorer.blank()) for group in schema.slices)
-        return cls(scorer.blank(), tuple(groups))
+        groups = (GroupCounts(column=group.column, value=group.text, labels=scorer.zero_counts()) for group in schema.slices)
+        return cls(scorer.zero_counts(), tuple(groups))
 
     def add(self, label: LabelledPrediction, scorer: Scorer) -> "ScoredLabels | None":
-        """Return the counts with one label more; None where it cannot be scored."""
+        """Return the counts with one more label; None where it cannot be scored."""
         total = scorer.add(self.total, label["values"], label["truth"])
         if total is None:
             return None
         groups = list(self.groups)
-        for place in filter(range(len(groups)).__contains__, label["groups"]):
-            of_group = scorer.add(groups[place].labels, label["values"], label["truth"])
-            groups[place] = groups[place].model_copy(update={"labels": of_group or groups[place].labels})
+        for index in filter(range(len(groups)).__contains__, label["groups"]):
+            counts = scorer.add(groups[index].labels, label["values"], label["truth"])
+            groups[index] = groups[index].model_copy(update={"labels": counts or groups[index].labels})
         return ScoredLabels(total, tuple(groups))
 
-    def repeated(self) -> "ScoredLabels":
-        """Return the counts with one label more of a prediction that had one."""
+    def with_repeated(self) -> "ScoredLabels":
+        """Return the counts with one more label of a prediction that already had one."""
         return replace(self, total=self.total.model_copy(update={"repeated": self.total.repeated + 1}))
 
-    def of_other_version(self) -> "ScoredLabels":
-        """Return the counts with one label more of another version's prediction."""
+    def with_other_version(self) -> "ScoredLabels":
+        """Return the counts with one more label of another version's prediction."""
         return replace(self, total=self.total.model_copy(update={"other_version": self.total.other_version + 1}))
 
     def merged(self, total: LabelCounts, groups: Iterable[GroupCounts]) -> "ScoredLabels":
-        """Add counts of an earlier life; groups that this version does not have are left out."""
+        """Return the sum with counts of the pod before a restart; groups that this version does not have are left out."""
         earlier = {(group.column, group.value): group.labels for group in groups}
         merged = [
             group.model_copy(update={"labels": _sum(group.labels, earlier.get((group.column, group.value), LabelCounts()))})

@@ -23,25 +23,25 @@ _LABELS = ("namespace", "name", "version")
 class Reporting:
     """How reporting went since the sidecar started.
 
-    ``calm`` counts looks after which nothing was to be reported. ``last`` is the time of the last success, seconds since the epoch;
-    ``again`` says that the latest report failed.
+    ``skipped`` counts periods after which nothing was to be reported. ``last`` is the time of the last success, seconds since the epoch;
+    ``retry`` says that the latest report failed.
     """
 
     applied: int = 0
     failed: int = 0
-    calm: int = 0
+    skipped: int = 0
     last: float = 0.0
-    again: bool = False
+    retry: bool = False
 
 
 @dataclass(frozen=True)
 class Sources:
     """What the metrics are read from."""
 
-    book: PodCounts
+    counts: PodCounts
     buffer: RowBuffer
     archive: Archive
-    dropped: LabelFileImporter
+    label_files: LabelFileImporter
     reporting: Reporting
 
 
@@ -54,8 +54,8 @@ class MonitorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read all metrics."""
-        rows, labels = self._sources.book.figures()
-        dropped, reporting = self._sources.book.dropped, self._sources.reporting
+        rows, labels = self._sources.counts.totals()
+        dropped, reporting = self._sources.counts.dropped, self._sources.reporting
         yield self._counter("rows", "Rows that the server predicted.", "outcome", {"counted": rows.counted, "missed": rows.missed})
         yield self._counter("rows_due", "Counted rows whose label should be back.", None, {"": rows.due})
         yield self._counter("rows_captured", "Rows in the store.", None, {"": rows.captured})
@@ -70,12 +70,12 @@ class MonitorCollector(Collector):
             "not_kept": dropped.labels_without_room,
         }
         yield self._counter("labels", "Labels that came back.", "outcome", outcomes)
-        files = {"taken": self._sources.dropped.taken, "refused": self._sources.dropped.refused}
+        files = {"taken": self._sources.label_files.imported, "refused": self._sources.label_files.refused}
         yield self._counter("label_files", "Files of labels that were dropped into the store.", "outcome", files)
         yield self._counter("label_loss", "Sum of the loss of scored labels.", None, {"": labels.loss / MICRO})
         yield self._counter("damaged_batches", "Batches that could not be counted.", None, {"": dropped.damaged_batches})
         yield self._counter("store_failures", "Files that could not be written into the store.", None, {"": self._sources.archive.failures})
-        outcomes = {"applied": reporting.applied, "failed": reporting.failed, "calm": reporting.calm}
+        outcomes = {"applied": reporting.applied, "failed": reporting.failed, "calm": reporting.skipped}
         yield self._counter("reports", "Looks at the counts, by what became of the report.", "outcome", outcomes)
         last = GaugeMetricFamily("mlmodel_monitor_last_report_timestamp_seconds", "When the last report was applied.", labels=_LABELS)
         last.add_metric(self._model, reporting.last)

@@ -1,4 +1,4 @@
-"""The book: everything that a pod has seen, counted, saved, and written down as a report.
+"""The counts of one pod, its rows and labels: saved, and made into reports.
 
 Rows come from the receiving thread, labels from the feedback endpoint, reports from the event loop: each method takes the lock that it
 needs. A count is saved before it is reported, so that a report never falls behind an earlier one. Not here: sockets, the store, and
@@ -23,10 +23,10 @@ from ..prediction_id.ids import signature
 from .batch_merging import RowBatch
 from .counting import RowCounter
 from .labels import ScoredLabels
-from .report_pacing import Counted, unusual
+from .report_pacing import CountSnapshot, should_report_early
 from .row_accounting import RowAccount
 from .scoring import Scorer
-from .spool import KeptLabel, Spool, Transaction
+from .spool import QueuedLabel, Spool, Transaction
 
 _log = logging.getLogger(__name__)
 _ROWS, _LABELS = "rows", "labels"
@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass
 class Dropped:
-    """What could not be kept, since the sidecar started; for its metrics."""
+    """What was lost since the sidecar started; for its metrics."""
 
     damaged_batches: int = 0
     unscored_labels: int = 0
@@ -63,47 +63,47 @@ class PodCounts:
         self._counter = RowCounter(subject.profile, subject.schema)
         self._account = RowAccount(subject.label_delay)
         self._scorer = Scorer(subject.schema, subject.profile.loss)
-        self._labels = ScoredLabels.blank(subject.schema, self._scorer)
+        self._labels = ScoredLabels.empty(subject.schema, self._scorer)
         self._sequence = 0
         self._changed = False
         self.fresh = True
         self._load()
-        self._reported = self._so_far()
+        self._reported = self._snapshot()
 
-    def take(self, rows: RowBatch) -> None:
+    def add_rows(self, rows: RowBatch) -> None:
         """Count predicted rows; a damaged batch of them is left out and shows as missed."""
         with self._lock:
             try:
                 self._count(rows)
             except (TypeError, ValueError):
-                for alone in rows.alone():
-                    self._count_if_sound(alone)
+                for batch in rows.split():
+                    self._count_or_drop(batch)
             self._changed = True
 
-    def damaged(self) -> None:
+    def add_damaged_packet(self) -> None:
         """Count a packet that could not be read."""
         self.dropped.damaged_batches += 1
 
-    def label(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:
-        """Score labels and keep them; on return they are durable.
+    def add_labels(self, labels: Sequence[LabelledPrediction], now: float) -> Acknowledgement:
+        """Score labels and queue them for the store; on return they are durable.
 
         Raises:
-            SpoolError: they could not be kept; nothing was counted.
+            SpoolError: they could not be saved; nothing was counted.
 
         """
-        kept = [KeptLabel(signature(label["id"]), label["id"], json.dumps(label["truth"]), now) for label in labels]
+        queued = [QueuedLabel(signature(label["id"]), label["id"], json.dumps(label["truth"]), now) for label in labels]
         with self._lock:
             with self._spool.transaction() as transaction:
-                first = [transaction.first(label) for label in kept]
+                first = [transaction.add_received_id(label) for label in queued]
                 scored, unscored = self._scored(labels, first)
-                without_room = transaction.keep([label for label, is_first in zip(kept, first, strict=True) if is_first])
+                without_room = transaction.enqueue_labels([label for label, is_first in zip(queued, first, strict=True) if is_first])
                 transaction.put(_LABELS, scored.dump())
             self._labels = scored
             self.dropped.unscored_labels += unscored
             self.dropped.labels_without_room += without_room
         return Acknowledgement(accepted=sum(first), repeated=len(first) - sum(first))
 
-    def captured(self, rows: int) -> None:
+    def add_captured(self, rows: int) -> None:
         """Count rows that are in the store."""
         with self._lock:
             self._account.captured += rows
@@ -133,39 +133,39 @@ class PodCounts:
             self._sequence += 1
             with self._spool.transaction() as transaction:
                 self._save(transaction)
-                transaction.forget_ids(now - self._subject.label_delay)
-            self._reported = self._so_far()
+                transaction.delete_received_ids(now - self._subject.label_delay)
+            self._reported = self._snapshot()
             return self._report(now)
 
-    def unusual(self) -> bool:
-        """Tell whether what was counted since the last report is to be reported soon."""
+    def should_report_early(self) -> bool:
+        """Return whether what was counted since the last report should not wait for the heartbeat."""
         with self._lock:
-            return unusual(self._subject.profile, self._so_far(), self._reported)
+            return should_report_early(self._subject.profile, self._snapshot(), self._reported)
 
     def resume(self, earlier: MonitorReportSpec | None, now: float) -> None:
-        """Go on from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
+        """Continue from the pod's own earlier report, which a pod whose spool was lost adds to its counts."""
         with self._lock:
             self.fresh = False
             self._changed = True
             if earlier is None or earlier.version != self._subject.version:
                 return
             self._sequence = max(self._sequence, earlier.sequence)
-            if self._counter.add(
+            if self._counter.add_earlier(
                 [feature.live for feature in earlier.features], earlier.products, [feature.outside for feature in earlier.features]
             ):
-                self._account.add(earlier.rows.model_dump(), now)
+                self._account.add_earlier(earlier.rows.model_dump(), now)
                 self._labels = self._labels.merged(earlier.labels, earlier.groups)
                 with self._spool.transaction() as transaction:
                     transaction.put(_LABELS, self._labels.dump())
             else:
                 _log.warning("the pod's earlier report has other slots than the bundle's profile; it is not gone on from")
 
-    def figures(self) -> tuple[RowCounts, LabelCounts]:
+    def totals(self) -> tuple[RowCounts, LabelCounts]:
         """Return the counts as they are now, for metrics."""
         with self._lock:
             return RowCounts(**self._account.rows()), self._labels.total
 
-    def _count_if_sound(self, rows: RowBatch) -> None:
+    def _count_or_drop(self, rows: RowBatch) -> None:
         try:
             self._count(rows)
         except (TypeError, ValueError):
@@ -176,7 +176,7 @@ class PodCounts:
         if rows.ids:
             self._counter.update(rows.columns, rows.predictions)
         for batch in rows.batches:
-            self._account.take(batch.server, batch.served, len(batch.ids), batch.seconds)
+            self._account.add_batch(batch.server, batch.served, len(batch.ids), batch.seconds)
 
     def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[ScoredLabels, int]:
         """Return the counts with these labels, and how many could not be scored."""
@@ -189,9 +189,9 @@ class PodCounts:
 
     def _score(self, scored: ScoredLabels, label: LabelledPrediction, is_first: bool) -> ScoredLabels | None:
         if not is_first:
-            return scored.repeated()
+            return scored.with_repeated()
         if label["version"] != self._subject.version:
-            return scored.of_other_version()
+            return scored.with_other_version()
         return scored.add(label, self._scorer)
 
     def _save(self, transaction: Transaction) -> None:
@@ -199,8 +199,8 @@ class PodCounts:
         transaction.put(_ROWS, document)
         self._changed = False
 
-    def _so_far(self) -> Counted:
-        return Counted(self._counter.counts, self._counter.outside, self._labels.total)
+    def _snapshot(self) -> CountSnapshot:
+        return CountSnapshot(self._counter.counts, self._counter.outside, self._labels.total)
 
     def _counted(self) -> dict[str, Any]:
         return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}
@@ -215,7 +215,7 @@ class PodCounts:
             self._sequence = rows["sequence"]
             self.fresh = rows["fresh"]
             self._account.load(rows["account"])
-            self._counter.add(rows["features"], rows["products"], rows["outside"])
+            self._counter.add_earlier(rows["features"], rows["products"], rows["outside"])
 
     def _report(self, now: float) -> MonitorReportSpec:
         return MonitorReportSpec(

@@ -1,6 +1,6 @@
-"""Whether what a pod counted since its last report looks unusual, so that it is reported soon.
+"""Whether what a pod counted since its last report looks unusual, so that it is reported before the next heartbeat.
 
-A coarse look that decides nothing but the pace of the reports: verdicts are the operator's, from all pods' counts. Not here: counting.
+A coarse test that decides only when to report: verdicts are the operator's, from all pods' counts. Not here: counting.
 """
 
 import math
@@ -11,14 +11,14 @@ import numpy as np
 from mlmodel_contract.bundle import FeatureProfile, Profile
 from mlmodel_contract.report import MICRO, LabelCounts, LossReference
 
-_DOUBT = math.log(1e4)  # each look at a feature is wrongly found unusual once in ten thousand
+_DOUBT = math.log(1e4)  # a feature is wrongly found unusual in one test of ten thousand
 _LEAST_ROWS, _LEAST_LABELS = 25, 20
 _BROKEN = 0.2  # share of values out of their range
 _DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountSnapshot:
     """What a pod has counted so far: rows by slot and values out of range for each feature, and its labels."""
 
     features: Sequence[Sequence[int]]
@@ -31,13 +31,13 @@ class Counted:
         return sum(self.features[0]) if self.features else 0
 
 
-def unusual(profile: Profile, now: Counted, reported: Counted) -> bool:
-    """Tell whether the counts since the last report differ from the training rows, or are the first of all."""
+def should_report_early(profile: Profile, now: CountSnapshot, reported: CountSnapshot) -> bool:
+    """Return whether the counts since the last report differ from the training rows, or are the first of all."""
     first = (reported.rows == 0 < now.rows) or (reported.labels.rows == 0 < now.labels.rows)
     return first or any(_features(profile, now, reported)) or _loss(profile.loss, now.labels, reported.labels)
 
 
-def _features(profile: Profile, now: Counted, reported: Counted) -> Iterator[bool]:
+def _features(profile: Profile, now: CountSnapshot, reported: CountSnapshot) -> Iterator[bool]:
     parts = zip(profile.features, now.features, reported.features, now.outside, reported.outside, strict=True)
     for feature, live, before, outside, outside_before in parts:
         new = np.array(live) - np.array(before)
@@ -52,7 +52,7 @@ def _differs(feature: FeatureProfile, new: "np.ndarray[tuple[int], np.dtype[np.i
     known = float(reference.sum())
     if known == 0:
         return False
-    expected = np.maximum(rows * reference / known, 1.0)  # of rare slots a row or two are nothing
+    expected = np.maximum(rows * reference / known, 1.0)  # a row or two in a rare slot are no evidence
     statistic = float(((new - rows * reference / known) ** 2 / expected).sum()) / (1 + rows / known) / feature.effect
     freedom = len(reference) - 1
     return statistic > freedom + 2 * math.sqrt(freedom * _DOUBT) + 2 * _DOUBT

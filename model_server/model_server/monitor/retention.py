@@ -1,23 +1,23 @@
-"""Captured rows, labels, and files of labels that were taken are deleted, day by day, once their time to be kept is over.
+"""Delete captured rows, labels, and imported files of labels, day by day, once their retention is over.
 
-Every sidecar of a model does it, for all of its versions: what another one has deleted is no fault. Not here: writing them.
+Every sidecar of a model does it, for all of its versions: what another one has deleted is no error. Not here: writing them.
 """
 
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from ..storage import Location, StorageError, folders, locate, remove
+from ..storage import Location, StorageError, list_folders, locate, remove
 
 _log = logging.getLogger(__name__)
 
 
-def enforce(captured: str, feedback: str, credentials: str | None, retention: timedelta) -> int:
+def delete_expired(captured: str, feedback: str, credentials: str | None, retention: timedelta) -> int:
     """Delete the days that ended longer ago than ``retention``; return how many folders went.
 
     Args:
         captured: URI of the captured rows and labels.
-        feedback: URI of the folder that files of labels are dropped into.
+        feedback: URI of the folder that files of labels are put into.
         credentials: name of the mounted Secret with the store's keys.
         retention: how long they are kept.
 
@@ -38,10 +38,10 @@ def enforce(captured: str, feedback: str, credentials: str | None, retention: ti
 
 def _days(captured: Location, feedback: Location) -> Iterator[Location]:
     """Yield the folders of single days."""
-    for version in folders(captured.child("rows")):
-        yield from folders(version)
-    yield from folders(captured.child("labels"))
-    yield from folders(feedback.child("done"))
+    for version in list_folders(captured.child("rows")):
+        yield from list_folders(version)
+    yield from list_folders(captured.child("labels"))
+    yield from list_folders(feedback.child("done"))
 
 
 def _date_of(folder: Location) -> date | None:

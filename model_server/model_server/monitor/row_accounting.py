@@ -1,4 +1,4 @@
-"""Which of the server's rows were counted and which were missed, and for how many the label is due.
+"""Which of the server's rows were counted and which were missed, and how many have a label due.
 
 The server sends the number of rows that it has served with each batch. A gap to the rows that arrived is what was missed, also over
 restarts of either side: served = counted + missed, always. Not here: what is in the rows.
@@ -7,7 +7,7 @@ restarts of either side: served = counted + missed, always. Not here: what is in
 from dataclasses import dataclass, field
 from typing import Any
 
-_SERVERS = 64  # processes of the server that are remembered, of a few starts of all workers; an older one sends nothing any more
+_SERVERS = 64  # server processes that are remembered, enough for a few starts of all workers; an older one sends nothing any more
 _PARTS = 200  # of the label delay, within which rows become due together
 
 
@@ -24,7 +24,7 @@ class RowAccount:
     servers: dict[str, int] = field(default_factory=dict)
     waiting: dict[int, int] = field(default_factory=dict)
 
-    def take(self, server: str, served: int, rows: int, seconds: float) -> None:
+    def add_batch(self, server: str, served: int, rows: int, seconds: float) -> None:
         """Count a batch that arrived; ``served`` is the server's own count, these rows included; ``seconds`` since the epoch."""
         new = max(served - self.servers.pop(server, 0), rows)
         self.servers[server] = served
@@ -42,10 +42,10 @@ class RowAccount:
         for part in [part for part in self.waiting if (part + 1) * self._width + self.label_delay <= now]:
             self.due += self.waiting.pop(part)
 
-    def add(self, rows: dict[str, int], now: float) -> None:
-        """Add the row counts of an earlier life; rows whose label was not due are taken as new ones.
+    def add_earlier(self, rows: dict[str, int], now: float) -> None:
+        """Add the row counts of the pod before a restart; rows whose label was not due count as new ones.
 
-        A server that outlived it has sent the rows of then in its own count, so they seem to be missed until now.
+        A server that outlived the sidecar has those rows in its own count, so they seem to be missed until now.
         """
         known = min(self.missed, rows["served"])
         self.served -= known

@@ -1,6 +1,6 @@
-"""The socket that predicted rows arrive at, and the thread that empties it.
+"""The socket that predicted rows arrive at, and the thread that reads it.
 
-Not here: what is done with them.
+Not here: what is done with the rows.
 """
 
 import logging
@@ -16,12 +16,12 @@ from typing import cast
 
 from ..link.row_packet_head import PACKET_LIMIT
 from ..link.row_packets import Batch, decode
-from .batch_merging import RowBatch, gather
+from .batch_merging import RowBatch, merge_batches
 
 _log = logging.getLogger(__name__)
 _SERVERS = 64  # processes of the server that connect at once
 _TOGETHER = 64  # packets that are counted together, which is cheaper for each
-_LOOK_SECONDS = 0.2
+_SELECT_SECONDS = 0.2
 _PAUSE_SECONDS = 0.005
 _MANY_BYTES = 65_536
 
@@ -29,12 +29,12 @@ _MANY_BYTES = 65_536
 class RowReceiver:
     """Listens at ``path`` and passes on what arrives, in order; a packet that is no batch is left out and counted.
 
-    Between two looks it rests, unless much comes: to be woken for each packet would cost the server more than to send it.
+    It pauses between two polls unless much arrives: to be woken for each packet would cost the server more than to send it.
     """
 
-    def __init__(self, path: Path, take: Callable[[RowBatch], None], damaged: Callable[[], None]) -> None:
-        self._take = take
-        self._damaged = damaged
+    def __init__(self, path: Path, on_batch: Callable[[RowBatch], None], on_damaged: Callable[[], None]) -> None:
+        self._on_batch = on_batch
+        self._on_damaged = on_damaged
         self._end = Event()
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # left by a former process
@@ -56,17 +56,17 @@ class RowReceiver:
         self._end.set()
         self._thread.join()
         for key in list(self._sockets.get_map().values()):
-            self._leave(cast(socket.socket, key.fileobj))
+            self._close(cast(socket.socket, key.fileobj))
         self._sockets.close()
 
     def _run(self) -> None:
         while not self._end.is_set():
-            if self._empty(_LOOK_SECONDS) < _MANY_BYTES:
+            if self._drain(_SELECT_SECONDS) < _MANY_BYTES:
                 time.sleep(_PAUSE_SECONDS)
-        self._empty(0)  # who connects only now
-        self._empty(0)
+        self._drain(0)  # accept a last connection
+        self._drain(0)  # and read what it sent
 
-    def _empty(self, seconds: float) -> int:
+    def _drain(self, seconds: float) -> int:
         """Wait for packets, at most so long, and pass them on; return how many bytes they had."""
         size = 0
         for key, _ in self._sockets.select(seconds):
@@ -86,13 +86,13 @@ class RowReceiver:
             self._sockets.register(connection, selectors.EVENT_READ)
 
     def _packets(self, connection: socket.socket) -> Iterator[bytes]:
-        """Return what has arrived by a connection; leave it where the server has."""
+        """Return what has arrived by a connection; close it where the server has."""
         with suppress(BlockingIOError):
             while packet := _received(connection):
                 yield packet
-            self._leave(connection)
+            self._close(connection)
 
-    def _leave(self, connection: socket.socket) -> None:
+    def _close(self, connection: socket.socket) -> None:
         self._sockets.unregister(connection)
         connection.close()
 
@@ -102,12 +102,12 @@ class RowReceiver:
             try:
                 batches.append(decode(packet))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                self._damaged()
+                self._on_damaged()
                 _log.warning("a packet of %d bytes is no batch: %s", len(packet), error)
         try:
-            for gathered in gather(batches):
-                self._take(gathered)
-        except Exception:  # the thread must outlive whatever a batch does; its rows show as missed
+            for merged in merge_batches(batches):
+                self._on_batch(merged)
+        except Exception:  # the thread must outlive any batch; its rows show as missed
             _log.exception("%d batches could not be taken", len(batches))
 
 

@@ -9,11 +9,9 @@ from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.quality_metrics import Task
-from mlmodel_contract.report import MICRO, MOST_UNITS, LabelCounts, LossReference
+from mlmodel_contract.report import LARGEST_LOG_LOSS, MICRO, MOST_UNITS, SCORE_BINS, LabelCounts, LossReference
 
-BINS = 100
-_LARGEST_LOSS = 15.0  # nats
-_SMALLEST = math.exp(-_LARGEST_LOSS)
+_SMALLEST = math.exp(-LARGEST_LOG_LOSS)
 _LARGEST_SUM = 2**62  # the Kubernetes API holds whole numbers in 64 bits
 _SUMS = ("rows", "loss", "loss_squared", "correct", "squared_error", "absolute_error", "truth", "truth_squared")
 
@@ -24,17 +22,17 @@ class Scorer:
     def __init__(self, schema: BundleSchema, reference: LossReference) -> None:
         self._reference = reference
         self._regression = schema.task is Task.REGRESSION
-        self._classes = {_key(label): place for place, label in enumerate(schema.classes)}
+        self._classes = {_key(label): index for index, label in enumerate(schema.classes)}
         self._binary = len(schema.classes) == 2
 
-    def blank(self) -> LabelCounts:
+    def zero_counts(self) -> LabelCounts:
         """Return counts of no labels."""
         if not self._binary:
             return LabelCounts()
-        return LabelCounts(scores_of_negatives=[0] * BINS, scores_of_positives=[0] * BINS)
+        return LabelCounts(scores_of_negatives=[0] * SCORE_BINS, scores_of_positives=[0] * SCORE_BINS)
 
     def add(self, counts: LabelCounts, values: Sequence[float], truth: Any) -> LabelCounts | None:
-        """Return the counts with one label more; None where it cannot be scored: it is beyond 64 bits, or not of this model.
+        """Return the counts with one more label; None where it cannot be scored: it is beyond 64 bits, or not of this model.
 
         Args:
             counts: what was counted so far.
@@ -54,9 +52,9 @@ class Scorer:
         return counts.model_copy(update={**changed, **self._histograms(counts, values, truth)})
 
     def _number(self, prediction: float, truth: float) -> Mapping[str, int]:
-        """Errors beyond the most are cut: a mean loss can only become smaller by it, so harm is never found that is not there."""
-        error = _cut((prediction - truth) / self._reference.unit, MOST_UNITS)
-        truth = _cut((truth - self._reference.center) / self._reference.unit, MOST_UNITS**2)
+        """Errors beyond the most are clipped: that can only lower a mean loss, so harm is never found that is not there."""
+        error = _clip((prediction - truth) / self._reference.unit, MOST_UNITS)
+        truth = _clip((truth - self._reference.center) / self._reference.unit, MOST_UNITS**2)
         return {
             "rows": 1,
             "loss": _micro(error**2),
@@ -70,13 +68,13 @@ class Scorer:
     def _class(self, values: Sequence[float], truth: Any) -> Mapping[str, int]:
         """A truth that is none of the classes had the probability 0."""
         probabilities = [1 - values[0], values[0]] if self._binary and len(values) == 1 else list(values)
-        place = self._classes.get(_key(truth), -1)
-        probability = probabilities[place] if place >= 0 else 0.0
+        index = self._classes.get(_key(truth), -1)
+        probability = probabilities[index] if index >= 0 else 0.0
         loss = -math.log(min(1.0, max(probability, _SMALLEST)))
         sums = {"rows": 1, "loss": _micro(loss), "loss_squared": _micro(loss**2)}
-        sums["correct"] = int(place == max(range(len(probabilities)), key=probabilities.__getitem__))
+        sums["correct"] = int(index == max(range(len(probabilities)), key=probabilities.__getitem__))
         if self._binary:
-            sums["squared_error"] = _micro((probabilities[1] - (place == 1)) ** 2)
+            sums["squared_error"] = _micro((probabilities[1] - (index == 1)) ** 2)
         return sums
 
     def _histograms(self, counts: LabelCounts, values: Sequence[float], truth: Any) -> Mapping[str, list[int]]:
@@ -84,11 +82,11 @@ class Scorer:
             return {}
         name = "scores_of_positives" if self._classes.get(_key(truth)) == 1 else "scores_of_negatives"
         bins = list(getattr(counts, name))
-        bins[min(BINS - 1, max(0, int(values[0] * BINS)))] += 1
+        bins[min(SCORE_BINS - 1, max(0, int(values[0] * SCORE_BINS)))] += 1
         return {name: bins}
 
 
-def _cut(value: float, most: float) -> float:
+def _clip(value: float, most: float) -> float:
     return min(most, max(-most, value))
 
 

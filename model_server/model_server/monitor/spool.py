@@ -1,4 +1,4 @@
-"""The sidecar's memory that outlives its restarts: an SQLite file that a killed process cannot leave half written.
+"""What the sidecar must still know after a restart, in an SQLite file that a killed process cannot leave half written.
 
 It holds the row counts as they were last saved, the label counts, the ids whose label came, and the labels that are not in the store yet.
 Safe to be used by several threads. Not here: what is counted.
@@ -17,8 +17,8 @@ import orjson
 _OUTBOX_ROWS = 500_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS seen (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS seen_time ON seen (time);
+CREATE TABLE IF NOT EXISTS received_ids (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS received_ids_time ON received_ids (time);
 CREATE TABLE IF NOT EXISTS outbox (id TEXT NOT NULL, truth TEXT NOT NULL, time REAL NOT NULL, file INTEGER);
 CREATE INDEX IF NOT EXISTS outbox_file ON outbox (file);
 """
@@ -29,7 +29,7 @@ class SpoolError(Exception):
 
 
 @dataclass(frozen=True)
-class KeptLabel:
+class QueuedLabel:
     """A label for the store. ``truth`` is JSON; ``time`` in seconds since the epoch."""
 
     signature: bytes
@@ -39,24 +39,24 @@ class KeptLabel:
 
 
 class Transaction:
-    """What can be done to the spool at once; all of it becomes durable together, or nothing."""
+    """A transaction on the spool: all of it becomes durable, or nothing."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def first(self, label: KeptLabel) -> bool:
-        """Remember the id, and return whether this is its first label."""
-        cursor = self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (label.signature, label.time))
+    def add_received_id(self, label: QueuedLabel) -> bool:
+        """Store the id of a label; return whether this is its first label."""
+        cursor = self._connection.execute("INSERT OR IGNORE INTO received_ids VALUES (?, ?)", (label.signature, label.time))
         return cursor.rowcount == 1
 
-    def keep(self, labels: Sequence[KeptLabel]) -> int:
+    def enqueue_labels(self, labels: Sequence[QueuedLabel]) -> int:
         """Queue labels for the store, and return how many found no room."""
         (queued,) = self._connection.execute("SELECT count(*) FROM outbox").fetchone()
-        kept = labels[: max(0, _OUTBOX_ROWS - queued)]
+        accepted = labels[: max(0, _OUTBOX_ROWS - queued)]
         self._connection.executemany(
-            "INSERT INTO outbox (id, truth, time) VALUES (?, ?, ?)", [(label.id, label.truth, label.time) for label in kept]
+            "INSERT INTO outbox (id, truth, time) VALUES (?, ?, ?)", [(label.id, label.truth, label.time) for label in accepted]
         )
-        return len(labels) - len(kept)
+        return len(labels) - len(accepted)
 
     def put(self, name: str, value: Any) -> None:
         """Set a named JSON value."""
@@ -67,34 +67,34 @@ class Transaction:
         row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if row is None else orjson.loads(row[0])
 
-    def next_file(self) -> int:
+    def next_file_number(self) -> int:
         """Return a number that no file of this pod has yet."""
         number = int(self.get("file") or 0) + 1
         self.put("file", number)
         return number
 
-    def next_labels(self) -> tuple[int, list[tuple[str, str, float]]] | None:
-        """Return the labels of the next file and its number; the same again until ``stored`` says that they are in the store."""
+    def next_label_file(self) -> tuple[int, list[tuple[str, str, float]]] | None:
+        """Return the labels of the next file and its number; the same again until ``delete_labels``."""
         row = self._connection.execute("SELECT min(file) FROM outbox").fetchone()
         number = row[0]
         if number is None:
-            if not self.holds_labels():
+            if not self.has_labels():
                 return None
-            number = self.next_file()
+            number = self.next_file_number()
             self._connection.execute("UPDATE outbox SET file = ? WHERE file IS NULL", (number,))
         return number, self._connection.execute("SELECT id, truth, time FROM outbox WHERE file = ?", (number,)).fetchall()
 
-    def holds_labels(self) -> bool:
-        """Tell whether labels are queued."""
+    def has_labels(self) -> bool:
+        """Return whether labels are queued."""
         return self._connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
 
-    def stored(self, number: int) -> None:
-        """Forget the labels of a file that is in the store."""
+    def delete_labels(self, number: int) -> None:
+        """Delete the labels of a file, once it is in the store."""
         self._connection.execute("DELETE FROM outbox WHERE file = ?", (number,))
 
-    def forget_ids(self, before: float) -> None:
-        """Forget ids whose label came before a time, in seconds since the epoch."""
-        self._connection.execute("DELETE FROM seen WHERE time < ?", (before,))
+    def delete_received_ids(self, before: float) -> None:
+        """Delete ids whose label came before a time, in seconds since the epoch."""
+        self._connection.execute("DELETE FROM received_ids WHERE time < ?", (before,))
 
 
 class Spool:
@@ -111,10 +111,10 @@ class Spool:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Do several things at once; on return they are on the disk.
+        """Open a transaction; when the block ends, it is on the disk.
 
         Raises:
-            SpoolError: the disk is full or broken; nothing was changed.
+            SpoolError: the disk is full or broken; nothing is changed.
 
         """
         with self._lock:

@@ -1,6 +1,6 @@
-"""AES-CMAC (RFC 4493) of many messages of one length at once: a call of AES for each block of all of them, not for each message.
+"""AES-CMAC (RFC 4493) of many messages of one length at once: one call of AES for a block of all of them, not one for each message.
 
-A batch of 256 takes a seventh of the time of as many calls of HMAC. ``cryptography`` is imported when a key is first used, for the sidecar
+A batch of 256 takes a seventh of the time of as many calls of HMAC. ``cryptography`` is imported when a key is first used: the sidecar
 needs ids but no key. Not here: what is authenticated.
 """
 

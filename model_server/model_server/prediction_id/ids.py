@@ -45,7 +45,7 @@ class PredictionId:
     """What an id says.
 
     ``milliseconds`` since the epoch; ``values``: one (the positive class's probability, or the number) or a probability for each class;
-    ``groups``: places among the ``slices`` of the version's schema.
+    ``groups``: indexes into the ``slices`` of the version's schema.
     """
 
     version: str
@@ -74,7 +74,7 @@ class Signer:
     """Makes the ids of one server process; safe to be used by several threads."""
 
     def __init__(self, key: bytes, version: str) -> None:
-        self._cmac = Cmac(_own_key(key))
+        self._cmac = Cmac(_derived_key(key))
         self._version = version.encode()
         self._process = secrets.randbits(32)
         self._rows = 0
@@ -114,7 +114,7 @@ def verify(key: bytes, text: str) -> PredictionId:
     """
     raw = _decoded(text)
     content, signature = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
-    if not hmac.compare_digest(signature, tag(_own_key(key), content)):
+    if not hmac.compare_digest(signature, tag(_derived_key(key), content)):
         raise IdError("the prediction id's signature is wrong: send the id as the model's response gave it")
     version_at = _HEAD.size
     form, milliseconds, _, _, length = _HEAD.unpack_from(content)
@@ -133,13 +133,13 @@ def signature(text: str) -> bytes:
     return _decoded(text)[-TAG_BYTES:]
 
 
-def _own_key(key: bytes) -> bytes:
-    """Return a key for AES from the model's: 32 bytes that are good for nothing else."""
+def _derived_key(key: bytes) -> bytes:
+    """Derive an AES key of 32 bytes from the model's key, for this purpose alone."""
     return hmac.digest(key, _PURPOSE, "sha256")
 
 
 def _values(predictions: np.ndarray) -> int:
-    """Return how many values an id has: of two classes the second's says all."""
+    """Return how many values an id has: of two classes only the second's."""
     classes: int = predictions.shape[1]
     return 1 if classes == 2 else classes
 
@@ -160,7 +160,7 @@ def _texts(records: Bytes, length: int) -> list[str]:
 
 
 def _decoded(text: str) -> bytes:
-    """Base64 has several spellings of the same bytes; only the one that was given out is taken: rows and labels are joined by it."""
+    """Base64 has several spellings of the same bytes; only the one that was issued is accepted: rows and labels are joined by it."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4)) if len(text) <= _LONGEST else b""
     except (binascii.Error, ValueError) as error:

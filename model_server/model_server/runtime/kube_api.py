@@ -1,6 +1,6 @@
-"""The API server of the cluster that the pod runs in, spoken to with the pod's own token.
+"""A client of the API server of the cluster that the pod runs in, with the pod's own token.
 
-Not here: what it is asked.
+Not here: the requests.
 """
 
 import os
@@ -19,19 +19,19 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class InClusterApi:
-    """Where the API server is and how it is spoken to: its URL, and the folder with ``token`` and ``ca.crt``, which are renewed."""
+    """The API server's URL, and the folder with ``token`` and ``ca.crt``, which Kubernetes renews."""
 
     url: str
     folder: Path
 
     @classmethod
-    def of_the_cluster(cls, folder: Path) -> "InClusterApi":
+    def from_environment(cls, folder: Path) -> "InClusterApi":
         """Return the server of the cluster that this pod runs in."""
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT_HTTPS", "443")
         return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}", folder)
 
     def client(self, seconds: float = _SECONDS) -> httpx.AsyncClient:
-        """Return a client with the token and certificates as they are now, that waits so long for an answer.
+        """Return a client with the token and certificates as they are now; its time-out is ``seconds``.
 
         Raises:
             ApiError: they cannot be read.

@@ -1,7 +1,7 @@
-"""Keep processes small: pandas out of those that only use pyarrow, and one heap for all threads of those that compute in one at a time.
+"""Keep processes small: pandas out of those that only use pyarrow, and one malloc arena for those that compute in one thread at a time.
 
 pyarrow imports pandas wherever it is installed, to recognise its objects, which costs a second and tens of megabytes. glibc gives each
-thread a heap of its own, and keeps what was freed for the next that asks. Not here: anything that needs pandas.
+thread an arena of its own, and does not return freed memory to the kernel. Not here: anything that needs pandas.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ _LIBRARY = ctypes.CDLL(None)
 
 
 class _Absent(MetaPathFinder):
-    """Says of pandas, and of nothing else, that it is not installed."""
+    """Reports pandas, and nothing else, as not installed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 (the protocol's)
         if fullname == _NAME:
@@ -37,15 +37,15 @@ def without_pandas() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-def use_one_heap() -> None:
-    """Let threads that are started from now on share the heap of the first; other libraries than glibc do so by themselves."""
+def use_single_arena() -> None:
+    """Let threads that are started from now on share the first arena; other C libraries than glibc do so anyway."""
     set_option = getattr(_LIBRARY, "mallopt", None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, 1)
 
 
-def give_back() -> None:
-    """Give memory that is free back to the kernel, after work that takes much of it now and then."""
+def trim_heap() -> None:
+    """Return free memory to the kernel, after work that needs much of it now and then."""
     trim = getattr(_LIBRARY, "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,6 +1,6 @@
 """The metrics of several processes as those of one.
 
-Not here: how they are asked for.
+Not here: how they are collected from the processes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,24 +15,24 @@ _ROWS = "mlmodel_server_rows_total"
 
 
 class MergedCollector(Collector):
-    """Calls ``ask`` for the metrics of each process, as OpenMetrics text, the workers first, when somebody collects."""
+    """Calls ``fetch`` for the metrics of each process, as OpenMetrics text, the workers first, at each collection."""
 
-    def __init__(self, ask: Callable[[], Sequence[str]]) -> None:
-        self._ask = ask
+    def __init__(self, fetch: Callable[[], Sequence[str]]) -> None:
+        self._fetch = fetch
 
     def collect(self) -> Iterator[Metric]:
         """Return the merged metrics, and the rows of each worker."""
-        texts = [_read(text) for text in self._ask() if text]
+        texts = [_parse(text) for text in self._fetch() if text]
         yield _rows(texts)
         yield from merge(texts)
 
 
-def _read(text: str) -> list[Metric]:
+def _parse(text: str) -> list[Metric]:
     return list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
 
 
 def merge(processes: Iterable[Iterable[Metric]]) -> list[Metric]:
-    """Merge metrics: what counts, or is under way, is added up; of times of a start the first stands, of facts and bounds the greatest."""
+    """Merge metrics: counters and gauges are added up; of start times the earliest is taken, of information and limits the largest."""
     families: dict[str, Metric] = {}
     samples: dict[str, dict[tuple[str, frozenset[tuple[str, str]]], Sample]] = {}
     for metric in (metric for process in processes for metric in process):
@@ -40,18 +40,18 @@ def merge(processes: Iterable[Iterable[Metric]]) -> list[Metric]:
         known = samples.setdefault(metric.name, {})
         for sample in metric.samples:
             key = sample.name, frozenset(sample.labels.items())
-            known[key] = _both(known[key], sample) if key in known else sample
+            known[key] = _combined(known[key], sample) if key in known else sample
     for name, family in families.items():
         family.samples = list(samples[name].values())
     return list(families.values())
 
 
-def _both(one: Sample, other: Sample) -> Sample:
+def _combined(one: Sample, other: Sample) -> Sample:
     newest = max((one, other), key=lambda sample: (sample.exemplar is not None, (sample.exemplar and sample.exemplar.timestamp) or 0))
-    return one._replace(value=_way(one.name)((one.value, other.value)), exemplar=newest.exemplar)
+    return one._replace(value=_aggregation(one.name)((one.value, other.value)), exemplar=newest.exemplar)
 
 
-def _way(name: str) -> Callable[[tuple[float, float]], float]:
+def _aggregation(name: str) -> Callable[[tuple[float, float]], float]:
     if name.endswith(("_created", "_start_time_seconds")):
         return min
     return max if name.endswith(("_info", "_max_fds")) else sum

@@ -1,4 +1,4 @@
-"""Where the contract's paths lie in this process: at the root in a pod, below ``$MLMODEL_ROOT`` in tests and on a developer's machine.
+"""Where the contract's paths are in this process: at the root in a pod, below ``$MLMODEL_ROOT`` in tests and on a developer's machine.
 
 Not here: the paths themselves, which are constants of the contract.
 """
@@ -10,7 +10,7 @@ ENV_ROOT = "MLMODEL_ROOT"
 
 
 def resolve_path(path: str) -> Path:
-    """Return the place of one of the contract's absolute paths, such as ``PATH_STORE``."""
+    """Return where one of the contract's absolute paths, such as ``PATH_STORE``, is in this process."""
     return Path(os.environ.get(ENV_ROOT, "/")) / path.removeprefix("/")
 
 

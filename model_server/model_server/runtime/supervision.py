@@ -23,49 +23,49 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """Seconds: the life after which a child counts as settled, and the first and the longest pause before the next one is started."""
+    """Seconds: how long a child must run to count as stable, and the first and the longest delay before the next one is started."""
 
-    settled: float = 20.0
-    first: float = 1.0
-    longest: float = 30.0
+    stable_after: float = 20.0
+    initial_delay: float = 1.0
+    max_delay: float = 30.0
 
 
-def supervise(work: Callable[[], int], patience: RestartPolicy | None = None) -> int:
+def supervise(work: Callable[[], int], policy: RestartPolicy | None = None) -> int:
     """Do the work in a child process, and again whenever it dies, until SIGTERM; return the exit code.
 
-    Where no child has settled yet, a death ends this process, too: it is a refusal, which Kubernetes should show.
+    Where no child was stable yet, a death ends this process, too: it is a refusal, which Kubernetes should show.
 
     Args:
-        work: returns an exit code; it is forked, so it may import what this process should not carry.
-        patience: how long is waited for what.
+        work: returns an exit code; it is forked, so it may import what this process should not.
+        policy: when a child counts as stable, and the delays between restarts.
 
     """
-    return _Supervisor(work, patience or RestartPolicy()).run()
+    return _Supervisor(work, policy or RestartPolicy()).run()
 
 
 class _Supervisor:
-    def __init__(self, work: Callable[[], int], patience: RestartPolicy) -> None:
+    def __init__(self, work: Callable[[], int], policy: RestartPolicy) -> None:
         self._work = work
-        self._patience = patience
-        self._told_to_end = threading.Event()
+        self._policy = policy
+        self._stopping = threading.Event()
         self._child: BaseProcess | None = None
 
     def run(self) -> int:
         for number in ENDING:
             signal.signal(number, self._end)
-        settled, pause = False, self._patience.first
+        stable, delay = False, self._policy.initial_delay
         while True:
-            code, seconds = self._live()
-            if seconds >= self._patience.settled:
-                settled, pause = True, self._patience.first
-            if self._told_to_end.is_set() or not settled:
+            code, seconds = self._run_child()
+            if seconds >= self._policy.stable_after:
+                stable, delay = True, self._policy.initial_delay
+            if self._stopping.is_set() or not stable:
                 return code
-            _log.error("the process ended with %d after %.0f s; it is started again in %g s", code, seconds, pause)
-            if self._told_to_end.wait(pause):
+            _log.error("the process ended with %d after %.0f s; it is started again in %g s", code, seconds, delay)
+            if self._stopping.wait(delay):
                 return 0
-            pause = min(2 * pause, self._patience.longest)
+            delay = min(2 * delay, self._policy.max_delay)
 
-    def _live(self) -> tuple[int, float]:
+    def _run_child(self) -> tuple[int, float]:
         """Start a child and wait for its end; return its exit code, as a shell would, and how long it lived."""
         started = time.monotonic()
         child = self._start()
@@ -74,19 +74,19 @@ class _Supervisor:
         return (128 - code if code < 0 else code), time.monotonic() - started
 
     def _start(self) -> BaseProcess:
-        with signals_held():
+        with signals_blocked():
             self._child = start_child(self._work)
         return self._child
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
-        self._told_to_end.set()
+        self._stopping.set()
         if self._child is not None and self._child.is_alive():
             self._child.terminate()
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
-    """Let no signal come between the start of a child and its being known, or it would never be told to end."""
+def signals_blocked() -> Iterator[None]:
+    """Block signals between the start of a child and its being registered, or it would never be terminated."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -95,7 +95,7 @@ def signals_held() -> Iterator[None]:
 
 
 def start_child(work: Callable[[], int]) -> BaseProcess:
-    """Start a child that does the work, while signals are held; what it returns is the child's exit code."""
+    """Start a child that does the work, while signals are blocked; what it returns is the child's exit code."""
     child = multiprocessing.get_context("fork").Process(target=_child, args=(work,))
     child.start()
     return child

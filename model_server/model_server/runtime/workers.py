@@ -1,7 +1,7 @@
-"""Several server processes in one pod, for more cores than one: the parent starts them, passes its end on, and tells their metrics as one.
+"""Several server processes in one pod, to use several cores: the parent starts them, ends them, and exposes their metrics as one.
 
 They are ready together, and the pod ends when one of them dies or hangs, so that Kubernetes starts it again and shows why. The parent
-answers no request and imports no more than it needs. Not here: serving, and what is listened on.
+answers no request and imports no more than it needs. Not here: serving, and its ports.
 """
 
 import logging
@@ -27,7 +27,7 @@ from prometheus_client.process_collector import ProcessCollector
 from .merged_metrics import MergedCollector
 from .paths import leave_message
 from .ports import port
-from .supervision import ENDING, signals_held, start_child
+from .supervision import ENDING, signals_blocked, start_child
 
 _log = logging.getLogger(__name__)
 _READY = b"ready"
@@ -46,24 +46,24 @@ class WorkerChannel:
         self.all_ready = False
 
     def ready(self, registry: CollectorRegistry) -> None:
-        """Tell that this worker is ready; from now on its metrics may be asked for, and ``beat`` is to be called every second or so."""
+        """Report that this worker is ready; from now on the parent may ask for metrics, and ``beat`` is to be called every second or so."""
         self.beat()
         self._connection.send_bytes(_READY)
-        threading.Thread(target=self._answer, args=(registry,), name="metrics", daemon=True).start()
+        threading.Thread(target=self._answer_requests, args=(registry,), name="metrics", daemon=True).start()
 
     def beat(self) -> None:
-        """Tell that this worker goes on."""
+        """Report that this worker is alive."""
         _TIME.pack_into(self._beat, 0, time.monotonic())
 
-    def _answer(self, registry: CollectorRegistry) -> None:
-        """Answer the parent's questions, each with its number; where there is no parent any more, end as if it had said so."""
+    def _answer_requests(self, registry: CollectorRegistry) -> None:
+        """Answer the parent's requests, each with its number; where there is no parent any more, end as on SIGTERM."""
         try:
             while True:
-                question = self._connection.recv_bytes()
-                if question == _ALL_READY:
+                request = self._connection.recv_bytes()
+                if request == _ALL_READY:
                     self.all_ready = True
                 else:
-                    self._connection.send_bytes(question + b"\n" + _text(registry).encode())
+                    self._connection.send_bytes(request + b"\n" + _text(registry).encode())
         except (EOFError, OSError):
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -71,13 +71,13 @@ class WorkerChannel:
 def run_workers(number: int, work: Callable[[WorkerChannel], int], hung_seconds: float = _HUNG_SECONDS) -> int:
     """Do the work in so many processes until SIGTERM, or until one of them ends; return the exit code.
 
-    Where one ends by itself, or did not go on for ``hung_seconds``, the others are told to end, and the reason is the termination message.
+    Where one ends by itself, or hangs for ``hung_seconds``, the others are terminated, and the reason is the termination message.
     """
     return _Parent(number, work, hung_seconds).run()
 
 
 class _Worker:
-    """A process, as its parent has it."""
+    """A worker process, as its parent sees it."""
 
     def __init__(self, number: int, connection: Connection, beat: mmap.mmap) -> None:
         self.number = number
@@ -88,26 +88,26 @@ class _Worker:
         self._metrics = ""
 
     def seconds_since_beat(self) -> float:
-        """Return how long it has not gone on."""
+        """Return the seconds since its last sign of life."""
         return float(time.monotonic() - _TIME.unpack_from(self._beat)[0])
 
-    def tell(self, message: bytes) -> None:
-        """Send a message; it may be gone."""
+    def send(self, message: bytes) -> None:
+        """Send a message; the worker may be gone."""
         with suppress(OSError):
             self.connection.send_bytes(message)
 
-    def metrics(self, question: bytes, until: float) -> str:
-        """Return its metrics, those that it told last where it is gone or does not answer in time: no counter may fall."""
+    def metrics(self, request: bytes, deadline: float) -> str:
+        """Return its metrics, the last known ones where it is gone or does not answer in time: no counter may fall."""
         with suppress(EOFError, OSError):
-            while self.connection.poll(max(0.0, until - time.monotonic())):
+            while self.connection.poll(max(0.0, deadline - time.monotonic())):
                 number, _, text = self.connection.recv_bytes().partition(b"\n")
-                if number == question:
+                if number == request:
                     self._metrics = text.decode()
                     break
         return self._metrics
 
-    def ending(self) -> str:
-        """Tell how it ended."""
+    def describe_exit(self) -> str:
+        """Return how it ended."""
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
             return "was killed (SIGKILL: out of memory, or it hung, see its log)"
@@ -120,28 +120,28 @@ class _Parent:
         self._number = number
         self._hung_seconds = hung_seconds
         self._workers: list[_Worker] = []
-        self._told_to_end = False
-        self._questions = 0
-        self._asking = threading.Lock()
+        self._stopping = False
+        self._requests = 0
+        self._metrics_lock = threading.Lock()
 
     def run(self) -> int:
         for ending in ENDING:
             signal.signal(ending, self._end)
         for number in range(1, self._number + 1):
             self._start(number)
-        if self._told_to_end:  # before all of them were there
-            self._tell_all_to_end()
+        if self._stopping:  # before all of them were there
+            self._terminate_all()
         try:
             first = self._until_one_ends()
         except BaseException:  # such as a port that is taken: no worker stays without its parent
-            self._tell_all_to_end()
+            self._terminate_all()
             raise
-        asked = self._told_to_end
-        if not asked:
-            self._give_up(first)
+        requested = self._stopping
+        if not requested:
+            self._end_after_failure(first)
         for worker in self._workers:
             worker.process.join()
-        if not asked:
+        if not requested:
             return _code(first.process) or 1
         codes = {_code(worker.process) for worker in self._workers}
         return max(codes - {128 + signal.SIGTERM}, default=0)  # one that still loads is ended by the signal itself
@@ -157,13 +157,13 @@ class _Parent:
             return self._work(WorkerChannel(theirs, beat))
 
         worker = _Worker(number, ours, beat)
-        with signals_held():
+        with signals_blocked():
             worker.process = start_child(work)
             self._workers.append(worker)
         theirs.close()
 
     def _until_one_ends(self) -> _Worker:
-        """Wait; meanwhile see the workers become ready, and end one that hangs."""
+        """Wait for the first worker that ends; meanwhile note which are ready, and kill one that hangs."""
         ends = {worker.process.sentinel: worker for worker in self._workers}
         loading = {worker.connection: worker for worker in self._workers}
         while True:
@@ -171,52 +171,52 @@ class _Parent:
                 if isinstance(event, int):
                     return ends[event]
                 if isinstance(event, Connection):
-                    self._hear(loading.pop(event))
+                    self._on_ready(loading.pop(event))
             for worker in self._workers:
                 if worker.ready and worker.seconds_since_beat() > self._hung_seconds:
                     _log.error("worker %d did not go on for %.0f s: it is killed", worker.number, worker.seconds_since_beat())
                     worker.process.kill()
 
-    def _hear(self, worker: _Worker) -> None:
-        """Take a worker's word that it is ready; the last one's makes all of them so."""
+    def _on_ready(self, worker: _Worker) -> None:
+        """Note that a worker is ready; after the last one, tell all of them."""
         try:
             worker.ready = worker.connection.recv_bytes() == _READY
         except (EOFError, OSError):
             return  # it ends
         if all(each.ready for each in self._workers):
             registry = CollectorRegistry()
-            registry.register(MergedCollector(self._ask))
+            registry.register(MergedCollector(self._collect_metrics))
             start_http_server(port(PORT_METRICS_SERVER), registry=registry)
-            with self._asking:
+            with self._metrics_lock:
                 for each in self._workers:
-                    each.tell(_ALL_READY)
+                    each.send(_ALL_READY)
 
-    def _ask(self) -> list[str]:
+    def _collect_metrics(self) -> list[str]:
         """Return the metrics of each worker, and then the parent's own."""
-        with self._asking:
-            self._questions += 1
-            question = str(self._questions).encode()
+        with self._metrics_lock:
+            self._requests += 1
+            request = str(self._requests).encode()
             for worker in self._workers:
-                worker.tell(question)
-            until = time.monotonic() + _ANSWER_SECONDS
-            told = [worker.metrics(question, until) for worker in self._workers]
+                worker.send(request)
+            deadline = time.monotonic() + _ANSWER_SECONDS
+            texts = [worker.metrics(request, deadline) for worker in self._workers]
         own = CollectorRegistry()
         ProcessCollector(registry=own)
-        return [*told, _text(own)]
+        return [*texts, _text(own)]
 
-    def _give_up(self, worker: _Worker) -> None:
+    def _end_after_failure(self, worker: _Worker) -> None:
         worker.process.join()
-        message = f"worker {worker.number} of {self._number} {worker.ending()}: the server ends, to be started again"
+        message = f"worker {worker.number} of {self._number} {worker.describe_exit()}: the server ends, to be started again"
         _log.error("%s", message)
-        if (worker.process.exitcode or 0) <= 0:  # else it has left its own reason
+        if (worker.process.exitcode or 0) <= 0:  # else it has left a reason of its own
             leave_message(PATH_TERMINATION, message, MESSAGE_LIMIT)
-        self._tell_all_to_end()
+        self._terminate_all()
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
-        self._told_to_end = True
-        self._tell_all_to_end()
+        self._stopping = True
+        self._terminate_all()
 
-    def _tell_all_to_end(self) -> None:
+    def _terminate_all(self) -> None:
         for worker in self._workers:
             if worker.process.is_alive():
                 worker.process.terminate()

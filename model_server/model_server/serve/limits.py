@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlmodel_contract.base import duration
 from mlmodel_contract.manifest import ServerSettings
 
-from ..runtime.cpu_limits import processors
+from ..runtime.cpu_limits import available_cpus
 from .errors import StartRefused
 
 _THREADS_WITHOUT_LIMIT = 8
@@ -68,7 +68,7 @@ class ServerLimits:
             requests=_share(_whole("MLMODEL_MAX_REQUESTS", limits.max_requests), workers),
             connections=_share(_whole("MLMODEL_MAX_CONNECTIONS", cls.connections), workers),
             buffered_bytes=max(_share(cls.buffered_bytes, workers), body),
-            threads=max(1, _whole("MLMODEL_THREADS", processors(_THREADS_WITHOUT_LIMIT)) // workers),
+            threads=max(1, _whole("MLMODEL_THREADS", available_cpus(_THREADS_WITHOUT_LIMIT)) // workers),
             batch_rows=batcher.max_batch_size,
             batch_seconds=duration(batcher.max_latency).total_seconds(),
             body_seconds=_seconds("MLMODEL_BODY_SECONDS", cls.body_seconds),

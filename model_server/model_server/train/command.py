@@ -11,18 +11,18 @@ from mlmodel_contract import VERSION
 from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
 from mlmodel_contract.run import MESSAGE_LIMIT, RunDocument, Stage, StageResult
 
-from ..runtime.cpu_limits import pin_threads, processors
+from ..runtime.cpu_limits import available_cpus, limit_threads
 from ..runtime.memory import without_pandas
 from ..runtime.paths import leave_message
 from ..storage import StorageError
-from .result_message import message_of
+from .result_message import termination_message
 
 _log = logging.getLogger(__name__)
 
 
 def run_stage() -> int:
     """Do the stage of ``$MLMODEL_RUN``; return the exit code."""
-    pin_threads(processors())
+    limit_threads(available_cpus())
     document = RunDocument.model_validate_json(os.environ[ENV_RUN])
     if document.contract != VERSION:
         _log.error(
@@ -31,34 +31,34 @@ def run_stage() -> int:
         return 1
     _log.info("%s of run %d of %s", document.stage, document.run, document.model)
     try:
-        result = _stage(document)
+        result = _run(document)
     except StorageError as error:
         _log.error("%s: %s", error.check, error)
         return 1
-    message = message_of(result)
+    message = termination_message(result)
     _log.info("result: %s", message)
     leave_message(PATH_TERMINATION, message, MESSAGE_LIMIT)
     return 0
 
 
-def _stage(document: RunDocument) -> StageResult:
+def _run(document: RunDocument) -> StageResult:
     """Import only what the stage needs: the check of the data is over before scikit-learn would be loaded."""
-    from .run_context import context_of
+    from .run_context import RunContext
 
     match document.stage:
         case Stage.PREPARE:
             with without_pandas():
                 from .stages.prepare import prepare
 
-                return prepare(context_of(document))
+                return prepare(RunContext.from_document(document))
         case Stage.TRAIN:
             from .stages.trial import try_candidate
 
-            return try_candidate(context_of(document), int(os.environ.get(ENV_INDEX, "0")))
+            return try_candidate(RunContext.from_document(document), int(os.environ.get(ENV_INDEX, "0")))
         case Stage.PACKAGE:
             from .stages.package import package
 
-            return package(context_of(document))
+            return package(RunContext.from_document(document))
         case Stage.VERIFY:
             from .stages.verify import verify
 

@@ -1,6 +1,6 @@
 """Which candidate a trial tries, and with which parameters.
 
-Pure: the same run and index give the same draw, so that a trial that is repeated after a crash tries the same. Not here: fitting.
+Pure: the same run and index give the same sample, so that a trial that is repeated after a crash tries the same. Not here: fitting.
 """
 
 import math
@@ -31,11 +31,11 @@ def sample_candidate(candidates: Sequence[Candidate], run: int, index: int) -> S
         return None
     candidate = searching[(index - len(candidates)) % len(searching)]
     random = np.random.default_rng([run, index])
-    drawn = {name: value_of(search, random) for name, search in sorted(candidate.search.items())}
-    return SampledCandidate(candidate, {**candidate.parameters, **drawn})
+    sampled = {name: sample_value(search, random) for name, search in sorted(candidate.search.items())}
+    return SampledCandidate(candidate, {**candidate.parameters, **sampled})
 
 
-def value_of(search: Search, random: np.random.Generator) -> Scalar:
+def sample_value(search: Search, random: np.random.Generator) -> Scalar:
     """Draw one value."""
     if search.choice is not None:
         return search.choice[int(random.integers(len(search.choice)))]

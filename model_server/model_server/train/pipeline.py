@@ -1,4 +1,4 @@
-"""The pipeline of a candidate: missing values and categories made fit for its estimator, then the estimator.
+"""The pipeline of a candidate: missing values and categories prepared for its estimator, then the estimator.
 
 Not here: fitting it, and choosing its parameters.
 """
@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 RARE = 10
-"""A category with fewer training rows is treated as one that was never seen."""
+"""A category with fewer training rows is treated as an unknown one."""
 
 _BOOSTED = (Estimator.HIST_GRADIENT_BOOSTING_CLASSIFIER, Estimator.HIST_GRADIENT_BOOSTING_REGRESSOR)
 _TREES = ("Tree", "Forest", "GradientBoosting")
@@ -43,12 +43,12 @@ def build(
 
 
 def is_tree(estimator: Estimator) -> bool:
-    """Tell whether the estimator splits at thresholds, so that only the order of numbers matters."""
+    """Return whether the estimator splits at thresholds, so that only the order of numbers matters."""
     return any(word in estimator.rsplit(".", 1)[-1] for word in _TREES)
 
 
 def has_probabilities(pipeline: Pipeline) -> bool:
-    """Tell whether a fitted classifier can say how sure it is."""
+    """Return whether a fitted classifier predicts probabilities."""
     return hasattr(pipeline, "predict_proba")
 
 

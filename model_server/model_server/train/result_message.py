@@ -6,7 +6,7 @@ Pure. Not here: writing it.
 from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, StageResult, VerifyResult
 
 
-def message_of(result: StageResult) -> str:
+def termination_message(result: StageResult) -> str:
     """Return the result as JSON of at most ``MESSAGE_LIMIT`` bytes; the least important parts are cut first.
 
     Groups of rows go first (those that missed no criterion are last in the list), then problems after the first, then libraries.
@@ -35,7 +35,7 @@ def _shorter(result: StageResult) -> StageResult | None:
 
 
 def _fewer(problems: list[Problem]) -> list[Problem]:
-    """Drop the last problem, and say in a last one how many there were more."""
+    """Drop the last problem, and say in a last one how many more there were."""
     if problems[-1].check != _MORE:
         return [*problems[:-2], _more(2)] if len(problems) > 2 else problems[:1]
     before = int(problems[-1].message.split()[0])

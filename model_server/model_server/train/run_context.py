@@ -11,6 +11,9 @@ from mlmodel_contract.run import RunDocument
 
 from ..storage import Location, locate
 
+TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
+"""Names of the files in the run's folder that ``prepare`` leaves for the stages after it."""
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -27,16 +30,15 @@ class RunContext:
         """The metric that the best trial is chosen by."""
         return self.training.select_by or self.objective.criteria[0].metric
 
+    @classmethod
+    def from_document(cls, document: RunDocument) -> "RunContext":
+        """Return the context of a run that trains.
 
-def context_of(document: RunDocument) -> RunContext:
-    """Return the run's context.
+        Raises:
+            ValueError: the document has no objective, data or training; the operator makes none without.
 
-    Raises:
-        ValueError: the document has no objective, data or training; the operator makes none without.
-
-    """
-    if document.objective is None or document.data is None or document.training is None:
-        raise ValueError(f"a run document of stage {document.stage} needs objective, data and training")
-    return RunContext(
-        document, document.objective, document.data, document.training, locate(document.run_folder, document.store_credentials)
-    )
+        """
+        if document.objective is None or document.data is None or document.training is None:
+            raise ValueError(f"a run document of stage {document.stage} needs objective, data and training")
+        folder = locate(document.run_folder, document.store_credentials)
+        return cls(document, document.objective, document.data, document.training, folder)

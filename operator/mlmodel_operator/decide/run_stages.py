@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.run import PackageResult, PrepareResult, Problem, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
-from mlmodel_contract.version import Artifact, ModelVersionSpec, Verdict, VersionVerdict
+from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Verdict, VersionVerdict
 
 from ..cluster.cache import Body
 from ..config import Config
@@ -24,7 +24,6 @@ from .results import JobState, blocking_reason, failed_attempts, job_failure, jo
 from .spec_digest import spec_digest
 
 _LOST_AFTER_SECONDS = 120
-_MOST_LIBRARIES, _MOST_SLICES = 32, 40  # that a ModelVersion has room for
 _LOST = "ResultLost: the pod that ended well left no readable result, or is gone"
 
 RunEnd = Literal["Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"]
@@ -158,11 +157,11 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         candidate=package.candidate,
         estimator=package.estimator[:253] if package.estimator else None,
         parameters=package.parameters,
-        libraries=dict(list(package.libraries.items())[:_MOST_LIBRARIES]),
+        libraries=dict(list(package.libraries.items())[:MOST_LIBRARIES]),
         engine=verified.engine[:32],
         tolerance=verified.tolerance,
         metrics=package.metrics,
-        slices=package.slices[:_MOST_SLICES],  # those that miss a criterion come first
+        slices=package.slices[:MOST_SLICES],  # those that miss a criterion come first
         comparison=package.comparison,
         decision=_verdict(snapshot, package, verified),
     )

@@ -67,7 +67,7 @@ def _sidecar(folder: Path) -> Iterator[tuple[str, frozenset[str]]]:
     profile = Profile.model_validate_json((folder / "bundle" / PROFILE).read_text())
     spool = Spool(folder / "spool")
     counts = PodCounts(Subject("late", "late-v1", schema, profile, 60.0), spool)
-    archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, counts.captured)
+    archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, counts.add_captured)
     with httpx.Client() as client:
         label_files = LabelFileImporter(str(folder / "feedback"), None, "pod", schema, client, "late")
         yield from _samples(registry(_MODEL, Sources(counts, RowBuffer(schema, 1.0), archive, label_files, Reporting())))

@@ -219,8 +219,8 @@ def test_a_manifest_may_not_name_files_elsewhere(folder: Folder) -> None:
     assert refused.value.check == "ManifestInvalid"
 
 
-def tell_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> PodDocument:
-    """Let this process be a container of a pod below ``root`` whose bundle must have the digest; return what it is told."""
+def set_up_pod(monkeypatch: pytest.MonkeyPatch, root: Path, digest: str) -> PodDocument:
+    """Let this process be a container of a pod below ``root`` whose bundle must have the digest; return its pod document."""
     document = PodDocument(
         contract=VERSION,
         namespace="n",
@@ -244,7 +244,7 @@ class TestFetch:
         """Set a pod up whose bundle must have the digest; return the place of its termination message."""
 
         def start(wanted: str) -> Path:
-            tell_pod(monkeypatch, tmp_path, wanted)
+            set_up_pod(monkeypatch, tmp_path, wanted)
             message = tmp_path / "dev/termination-log"
             message.parent.mkdir()
             message.touch()
@@ -280,7 +280,7 @@ class TestFetch:
 def test_a_server_that_refuses_a_bundle_says_why_as_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path / PATH_BUNDLE.removeprefix("/"))
     _made_with("scikit-learn", "0.24.2")(folder)
-    document = tell_pod(monkeypatch, tmp_path, folder.seal())
+    document = set_up_pod(monkeypatch, tmp_path, folder.seal())
     for path, content in ((PATH_TERMINATION, b""), (PATH_PREDICTION_KEY, bytes(32))):
         place = tmp_path / path.removeprefix("/")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, Schem
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, LabelCounts, LossReference
-from model_server.binning.slots import Slots
-from model_server.monitor.counting import RowCounter, prediction_of
+from model_server.binning.monitored_prediction import monitored_prediction
+from model_server.binning.slots import FeatureBinner
+from model_server.monitor.counting import RowCounter
 from model_server.monitor.row_accounting import RowAccount
 from model_server.monitor.scoring import Scorer
 from model_server.monitor.slot_names import slot_names
@@ -31,8 +32,9 @@ def numeric(*edges: float) -> FeatureProfile:
 
 def counted(profile: FeatureProfile, values: list[Any]) -> list[int]:
     """Rows by slot."""
-    slots = Slots([profile])
-    return [int(rows) for rows in np.bincount(slots.find({profile.name: values}, len(values))[0], minlength=slots.number)]
+    binner = FeatureBinner([profile])
+    slots = binner.digitize({profile.name: values}, len(values))[0]
+    return [int(rows) for rows in np.bincount(slots, minlength=binner.slot_count)]
 
 
 def categorical(*categories: str) -> FeatureProfile:
@@ -99,7 +101,7 @@ def test_a_report_names_its_slots_for_people() -> None:
 )
 def test_slots_have_short_names_one_each(profile: FeatureProfile, names: list[str]) -> None:
     assert slot_names([profile]) == [names]
-    assert len(names) == Slots([profile]).number
+    assert len(names) == FeatureBinner([profile]).slot_count
 
 
 def test_slots_of_a_sensitive_column_are_not_named() -> None:
@@ -123,8 +125,8 @@ def test_names_that_would_make_a_report_too_large_to_write_are_left_out() -> Non
 
 def test_counts_of_other_slots_are_not_added() -> None:
     counter = row_counter()
-    assert not counter.add([[1, 2], [1, 1, 1]], [], [0, 0])
-    assert counter.add([[1, 0, 0], [0, 1, 0]], [], [1, 0])
+    assert not counter.add_earlier([[1, 2], [1, 1, 1]], [], [0, 0])
+    assert counter.add_earlier([[1, 0, 0], [0, 1, 0]], [], [1, 0])
     assert counter.counts == [[1, 0, 0], [0, 1, 0]]
     assert counter.outside == [1, 0]
 
@@ -136,9 +138,9 @@ def test_values_out_of_range_are_counted_and_missing_ones_are_not() -> None:
 
 
 def test_the_prediction_that_is_counted() -> None:
-    assert prediction_of(np.array([[0.2, 0.8]]), Task.CLASSIFICATION).tolist() == [0.8]
-    assert prediction_of(np.array([[0.2, 0.5, 0.3]]), Task.CLASSIFICATION).tolist() == [0.5]
-    assert prediction_of(np.array([[7.0]]), Task.REGRESSION).tolist() == [7.0]
+    assert monitored_prediction(np.array([[0.2, 0.8]]), Task.CLASSIFICATION).tolist() == [0.8]
+    assert monitored_prediction(np.array([[0.2, 0.5, 0.3]]), Task.CLASSIFICATION).tolist() == [0.5]
+    assert monitored_prediction(np.array([[7.0]]), Task.REGRESSION).tolist() == [7.0]
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.booleans(), st.booleans()), max_size=40))
@@ -149,23 +151,23 @@ def test_served_is_counted_plus_missed_whatever_arrives(batches: list[tuple[int,
     server = 0
     for rows, lost, new_server in batches:
         if new_server:
-            account.take(f"server {server}", served, 0, 0.0)
+            account.add_batch(f"server {server}", served, 0, 0.0)
             server, served = server + 1, 0
         served += rows
         sent += rows
         if not lost:
             arrived += rows
-            account.take(f"server {server}", served, rows, 0.0)
-    account.take(f"server {server}", served, 0, 0.0)
+            account.add_batch(f"server {server}", served, rows, 0.0)
+    account.add_batch(f"server {server}", served, 0, 0.0)
     assert (account.served, account.counted, account.missed) == (sent, arrived, sent - arrived)
 
 
 def test_an_account_goes_on_from_its_dump() -> None:
     account = RowAccount(DAY)
-    account.take("a", 10, 10, 1000.0)
+    account.add_batch("a", 10, 10, 1000.0)
     restarted = RowAccount(DAY)
     restarted.load(account.dump())
-    restarted.take("a", 25, 5, 1000.0)
+    restarted.add_batch("a", 25, 5, 1000.0)
     assert restarted.rows() == {"served": 25, "counted": 15, "missed": 10, "captured": 0, "due": 0}
 
 
@@ -175,14 +177,14 @@ def test_the_rows_of_as_many_workers_as_a_pod_may_have_are_counted_once() -> Non
     for life in range(3):
         for turn in range(1, 6):
             for worker in range(16):
-                account.take(f"life {life}, worker {worker}", 3 * turn, 2, 0.0)
+                account.add_batch(f"life {life}, worker {worker}", 3 * turn, 2, 0.0)
     assert (account.served, account.counted, account.missed) == (3 * 5 * 16 * 3, 2 * 5 * 16 * 3, 5 * 16 * 3)
 
 
 def test_rows_become_due_when_the_label_delay_is_over() -> None:
     account = RowAccount(DAY)
-    account.take("a", 10, 10, 0.0)
-    account.take("a", 15, 5, 2 * DAY)
+    account.add_batch("a", 10, 10, 0.0)
+    account.add_batch("a", 15, 5, 2 * DAY)
     account.advance(DAY - 1)
     assert account.due == 0
     account.advance(DAY * 1.1)
@@ -193,7 +195,7 @@ def test_rows_become_due_when_the_label_delay_is_over() -> None:
 
 def test_binary_labels_are_scored() -> None:
     scorer = Scorer(late_flights().schema, LOSS)
-    counts = scorer.blank()
+    counts = scorer.zero_counts()
     for probability, truth in ((0.75, True), (0.75, False), (1.0, False), (0.0, False)):
         counts = scorer.add(counts, [probability], truth) or counts
     losses = [-math.log(0.75), -math.log(0.25), 15.0, 0.0]
@@ -208,7 +210,7 @@ def test_binary_labels_are_scored() -> None:
 
 def test_labels_of_many_classes_are_scored_also_one_never_seen() -> None:
     scorer = Scorer(species().schema, LOSS)
-    counts = scorer.add(scorer.blank(), [0.1, 0.7, 0.2], "versicolor")
+    counts = scorer.add(scorer.zero_counts(), [0.1, 0.7, 0.2], "versicolor")
     assert counts is not None
     assert (counts.rows, counts.correct, counts.loss) == (1, 1, round(-math.log(0.7) * MICRO))
     counts = scorer.add(counts, [0.1, 0.7, 0.2], "a new species")
@@ -225,14 +227,14 @@ def test_classes_that_are_whole_numbers() -> None:
         target_type=ColumnType.NUMBER,
         classes=[0, 1],
     )
-    counts = Scorer(schema, LOSS).add(Scorer(schema, LOSS).blank(), [0.9], 1)
+    counts = Scorer(schema, LOSS).add(Scorer(schema, LOSS).zero_counts(), [0.9], 1)
     assert counts is not None
     assert counts.correct == 1
 
 
 def test_numbers_are_scored() -> None:
     scorer = Scorer(minutes().schema, LOSS)
-    counts = scorer.add(scorer.blank(), [3.0], 5)
+    counts = scorer.add(scorer.zero_counts(), [3.0], 5)
     assert counts == LabelCounts(
         rows=1,
         loss=4 * MICRO,
@@ -247,7 +249,7 @@ def test_numbers_are_scored() -> None:
 def test_prices_are_scored_in_the_unit_of_their_holdout() -> None:
     """Each is counted, also one that is far off, and the sums of a hundred thousand such fit into what the API can hold."""
     scorer = Scorer(minutes().schema, LOSS.model_copy(update={"unit": 1e5, "center": 3e5}))
-    counts = scorer.blank()
+    counts = scorer.zero_counts()
     for error in (2e4, -5e4, 3e6):
         counts = scorer.add(counts, [4e5 + error], 4e5) or counts
     assert counts == LabelCounts(
@@ -265,7 +267,7 @@ def test_prices_are_scored_in_the_unit_of_their_holdout() -> None:
 @pytest.mark.parametrize("truth", [1e9, 1e38, 1e308, -1e9])
 def test_a_wild_label_counts_as_a_large_error_and_leaves_room_for_others(truth: float) -> None:
     scorer = Scorer(minutes().schema, LOSS)
-    counts = scorer.blank()
+    counts = scorer.zero_counts()
     for _ in range(1_000):
         counts = scorer.add(counts, [0.0], truth) or counts
     assert (counts.rows, counts.absolute_error) == (1_000, 1_000 * round(MOST_UNITS) * MICRO)
@@ -273,9 +275,9 @@ def test_a_wild_label_counts_as_a_large_error_and_leaves_room_for_others(truth: 
 
 def test_a_label_that_is_no_number_of_this_machine_is_not_scored() -> None:
     scorer = Scorer(minutes().schema, LOSS)
-    assert scorer.add(scorer.blank(), [0.0], 10**400) is None
+    assert scorer.add(scorer.zero_counts(), [0.0], 10**400) is None
 
 
 def test_an_id_of_another_number_of_classes_is_not_scored() -> None:
     scorer = Scorer(species().schema, LOSS)
-    assert scorer.add(scorer.blank(), [0.5], "setosa") is None
+    assert scorer.add(scorer.zero_counts(), [0.5], "setosa") is None

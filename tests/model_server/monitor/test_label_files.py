@@ -132,14 +132,14 @@ def test_each_file_is_taken_by_one_of_many_pods(folder: Path, server: Server) ->
     for number in range(20):
         drop(folder, f"{number}.csv", csv([f"{number}-{row}" for row in range(50)], ["true"] * 50))
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda name: sidecar(server, name).take(), [f"pod-{number}" for number in range(6)]))
+        list(pool.map(lambda name: sidecar(server, name).import_all(), [f"pod-{number}" for number in range(6)]))
     assert len(server.labels) == len({label["id"] for label in server.labels}) == 1_000
     assert not list((folder / "claims").iterdir())
 
 
 def test_a_large_file_comes_in_portions(folder: Path, server: Server) -> None:
     drop(folder, "a.csv", csv(range(10_001), ["true"] * 10_001))
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert len(server.labels) == 10_001
 
 
@@ -147,10 +147,10 @@ def test_a_file_of_a_pod_that_is_gone_is_taken_over_in_the_end(folder: Path, ser
     drop(folder, "a.csv", csv(["1"], ["true"]))
     drop(folder / "claims", "a.csv", b"pod-gone")
     os.utime(folder / "claims/a.csv")
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert server.labels == []
     os.utime(folder / "claims/a.csv", (LONG_AGO - 60, LONG_AGO - 60))
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert len(server.labels) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_pod_goes_on_with_its_own_file_after_a_crash(folder: Path, server: Ser
     drop(folder, "a.csv", csv(["1"], ["true"]))
     drop(folder / "claims", "a.csv", b"pod-0")
     os.utime(folder / "claims/a.csv")
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert len(server.labels) == 1
 
 
@@ -173,7 +173,7 @@ def test_a_file_that_another_pod_finishes_meanwhile_holds_up_no_other(
         (folder / "a.csv").unlink(missing_ok=True)
 
     monkeypatch.setattr("model_server.monitor.label_files.write_atomic", taken)
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert [label["id"] for label in server.labels] == ["a.csv", "b.csv"]
     assert not list((folder / "claims").iterdir())
 
@@ -181,7 +181,7 @@ def test_a_file_that_another_pod_finishes_meanwhile_holds_up_no_other(
 def test_a_file_that_may_still_be_written_is_left_alone(folder: Path, server: Server) -> None:
     drop(folder, "a.csv", csv(["1"], ["true"]))
     os.utime(folder / "a.csv")
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     assert server.labels == []
 
 
@@ -189,9 +189,9 @@ def test_a_file_that_may_still_be_written_is_left_alone(folder: Path, server: Se
 def test_a_file_is_left_to_others_where_the_server_takes_no_labels(folder: Path, server: Server, answer: httpx.Response) -> None:
     drop(folder, "a.csv", csv(["1"], ["true"]))
     server.answer = answer
-    sidecar(server, "pod-0").take()
+    sidecar(server, "pod-0").import_all()
     server.answer = None
-    sidecar(server, "pod-1").take()
+    sidecar(server, "pod-1").import_all()
     assert len(server.labels) == 1
 
 
@@ -199,9 +199,9 @@ def test_a_pod_that_ends_leaves_its_file_to_others(folder: Path, server: Server)
     drop(folder, "a.csv", csv(["1"], ["true"]))
     ending = sidecar(server, "pod-0")
     ending.stop()
-    ending.take()
+    ending.import_all()
     assert server.labels == []
-    sidecar(server, "pod-1").take()
+    sidecar(server, "pod-1").import_all()
     assert len(server.labels) == 1
 
 
@@ -212,5 +212,5 @@ def test_a_pod_that_ends_leaves_its_file_to_others(folder: Path, server: Server)
 )
 def test_truths_are_of_the_targets_type(folder: Path, server: Server, model: Any, given: list[str], truths: list[Any]) -> None:
     drop(folder, "a.csv", csv(["1", "2"], given))
-    sidecar(server, "pod-0", model).take()
+    sidecar(server, "pod-0", model).import_all()
     assert [label["truth"] for label in server.labels] == truths

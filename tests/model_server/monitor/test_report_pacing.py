@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mlmodel_contract.bundle import FeatureProfile, Profile
 from mlmodel_contract.report import MICRO, PREDICTION, FeatureKind, LabelCounts, LossReference
-from model_server.monitor.report_pacing import Counted, unusual
+from model_server.monitor.report_pacing import CountSnapshot, should_report_early
 
 RANDOM = np.random.default_rng(0)
 SLOTS = np.r_[[1 / 32] * 32, 0.0]
@@ -31,25 +31,25 @@ def labels(rows: int, mean: float) -> LabelCounts:
     return LabelCounts(rows=rows, loss=round(rows * mean * MICRO), loss_squared=round(rows * MICRO))
 
 
-def counted(rows: int, outside: int = 0, told: LabelCounts | None = None, **changed: np.ndarray) -> Counted:
+def counted(rows: int, outside: int = 0, labelled: LabelCounts | None = None, **changed: np.ndarray) -> CountSnapshot:
     """Rows of the training distribution, but for the features that are named with other shares."""
     features = [RANDOM.multinomial(rows, changed.get(name, shares)).tolist() for name, shares in zip(NAMES, SHARES, strict=True)]
-    return Counted(features, [outside, *[0] * (len(NAMES) - 1)], told or LabelCounts())
+    return CountSnapshot(features, [outside, *[0] * (len(NAMES) - 1)], labelled or LabelCounts())
 
 
-def both(one: Counted, other: Counted) -> Counted:
+def both(one: CountSnapshot, other: CountSnapshot) -> CountSnapshot:
     features = [(np.array(a) + b).tolist() for a, b in zip(one.features, other.features, strict=True)]
     rows, loss = one.labels.rows + other.labels.rows, one.labels.loss + other.labels.loss
     outside = [a + b for a, b in zip(one.outside, other.outside, strict=True)]
-    return Counted(features, outside, LabelCounts(rows=rows, loss=loss))
+    return CountSnapshot(features, outside, LabelCounts(rows=rows, loss=loss))
 
 
-BEFORE = counted(5_000, told=labels(500, 0.5))
+BEFORE = counted(5_000, labelled=labels(500, 0.5))
 
 
 @pytest.mark.parametrize("rows", [1, 24, 25, 100, 1_000, 30_000])
 def test_rows_like_the_training_rows_are_hardly_ever_unusual(rows: int) -> None:
-    found = sum(unusual(PROFILE, both(BEFORE, counted(rows, told=labels(rows, 0.5))), BEFORE) for _ in range(100))
+    found = sum(should_report_early(PROFILE, both(BEFORE, counted(rows, labelled=labels(rows, 0.5))), BEFORE) for _ in range(100))
     assert found <= 3
 
 
@@ -68,25 +68,25 @@ def tilted(shares: np.ndarray, by: float) -> np.ndarray:
         lambda: counted(200, carrier=np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.5])),
         lambda: counted(200, prediction=tilted(SLOTS, 2.0)),
         lambda: counted(200, outside=60),
-        lambda: counted(0, told=labels(100, 0.9)),
+        lambda: counted(0, labelled=labels(100, 0.9)),
     ],
     ids=["moved", "missing", "constant", "other shares", "predictions", "out of range", "loss"],
 )
-def test_what_is_unlike_the_training_rows_is(strange: Callable[[], Counted]) -> None:
-    assert unusual(PROFILE, both(BEFORE, strange()), BEFORE)
+def test_what_is_unlike_the_training_rows_is(strange: Callable[[], CountSnapshot]) -> None:
+    assert should_report_early(PROFILE, both(BEFORE, strange()), BEFORE)
 
 
-@pytest.mark.parametrize("first", [counted(1), counted(0, told=labels(1, 0.1))], ids=["row", "label"])
-def test_the_first_of_all_is_told_soon(first: Counted) -> None:
-    assert unusual(PROFILE, first, counted(0))
-    assert not unusual(PROFILE, first, first)
+@pytest.mark.parametrize("first", [counted(1), counted(0, labelled=labels(1, 0.1))], ids=["row", "label"])
+def test_the_first_of_all_is_reported_soon(first: CountSnapshot) -> None:
+    assert should_report_early(PROFILE, first, counted(0))
+    assert not should_report_early(PROFILE, first, first)
 
 
 def test_dependent_rows_and_labels_weigh_less() -> None:
     dependent = profile(effect=50.0, design_effect=50.0)
-    strange = both(BEFORE, counted(500, told=labels(100, 0.8), x3=tilted(SLOTS, 1.0)))
-    assert unusual(PROFILE, strange, BEFORE)
-    assert not unusual(dependent, strange, BEFORE)
+    strange = both(BEFORE, counted(500, labelled=labels(100, 0.8), x3=tilted(SLOTS, 1.0)))
+    assert should_report_early(PROFILE, strange, BEFORE)
+    assert not should_report_early(dependent, strange, BEFORE)
 
 
 def test_nothing_is_unusual_for_a_profile_of_nothing() -> None:
@@ -95,6 +95,6 @@ def test_nothing_is_unusual_for_a_profile_of_nothing() -> None:
         features=[FeatureProfile(name=PREDICTION, kind=FeatureKind.NUMERIC, counts=[0, 0])],
         loss=LossReference(rows=0, mean=0, variance=0),
     )
-    one, two = Counted([[50, 0]], [0], LabelCounts()), Counted([[90, 0]], [0], labels(50, 9.0))
-    assert not unusual(blank, two, Counted([[50, 0]], [0], labels(1, 0.0)))
-    assert not unusual(blank, one, one)
+    one, two = CountSnapshot([[50, 0]], [0], LabelCounts()), CountSnapshot([[90, 0]], [0], labels(50, 9.0))
+    assert not should_report_early(blank, two, CountSnapshot([[50, 0]], [0], labels(1, 0.0)))
+    assert not should_report_early(blank, one, one)

@@ -1,4 +1,4 @@
-"""A process that is supervised: it comes back when it is killed, is told to end, and its refusal at the start is passed on."""
+"""A process that is supervised: it comes back when it is killed, is ended, and its refusal at the start is passed on."""
 
 import os
 import signal
@@ -17,22 +17,22 @@ pytestmark = pytest.mark.slow
 _PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from model_server.supervision import Patience, supervise
+from model_server.runtime.supervision import RestartPolicy, supervise
 
 def work():
     with Path(sys.argv[1]).open("a") as lives:
         lives.write(f"{{os.getpid()}}\\n")
     {work}
 
-sys.exit(supervise(work, Patience(settled={settled}, first=0.05, longest=0.1)))
+sys.exit(supervise(work, RestartPolicy(stable_after={stable_after}, initial_delay=0.05, max_delay=0.1)))
 """
 
 
 @contextmanager
-def supervised(lives: Path, work: str, settled: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
+def supervised(lives: Path, work: str, stable_after: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
     """Supervise the work, a line of Python; each of its lives writes its pid to the file."""
     with subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM.format(work=work, settled=settled), str(lives)], stdout=subprocess.PIPE
+        [sys.executable, "-c", _PROGRAM.format(work=work, stable_after=stable_after), str(lives)], stdout=subprocess.PIPE
     ) as process:
         try:
             yield process
@@ -68,8 +68,8 @@ def test_a_killed_process_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("work", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137)])
-def test_a_death_before_any_life_settled_is_passed_on(tmp_path: Path, work: str, code: int) -> None:
-    with supervised(tmp_path / "lives", work, settled=60) as process:
+def test_a_death_before_any_life_was_stable_is_passed_on(tmp_path: Path, work: str, code: int) -> None:
+    with supervised(tmp_path / "lives", work, stable_after=60) as process:
         assert process.wait(DEADLINE_SECONDS) == code
     assert len(pids(tmp_path / "lives")) == 1
 

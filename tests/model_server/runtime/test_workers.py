@@ -18,7 +18,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from prometheus_client import CollectorRegistry
-from model_server.workers import run_workers
+from model_server.runtime.workers import run_workers
 
 folder = Path(sys.argv[1])
 
@@ -34,14 +34,14 @@ def until(done):
     while not done():
         time.sleep(0.01)
 
-def work(link):
+def work(channel):
     own = number()
     until((folder / f"load{own}").exists)
-    link.ready(CollectorRegistry())
+    channel.ready(CollectorRegistry())
     (folder / f"loaded{own}").touch()
-    until(lambda: link.all_ready)
+    until(lambda: channel.all_ready)
     (folder / f"ready{own}").touch()
-    until(lambda: (folder / f"hang{own}").exists() or link.beat())
+    until(lambda: (folder / f"hang{own}").exists() or channel.beat())
     time.sleep(60)
 
 sys.exit(run_workers(2, work, hung_seconds=3.0))
@@ -74,7 +74,7 @@ def test_workers_are_ready_together_and_the_pod_ends_when_one_hangs(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_workers_that_still_load_are_told_to_end(tmp_path: Path) -> None:
+def test_workers_that_still_load_are_ended(tmp_path: Path) -> None:
     with two_workers(tmp_path) as parent:
         poll(lambda: all((tmp_path / name).exists() for name in ("worker1", "worker2")), "both workers")
         parent.terminate()

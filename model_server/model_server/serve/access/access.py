@@ -66,7 +66,7 @@ async def _token_callers(document: PodDocument, tokens: KubernetesTokens) -> Aut
     from .token_review_client import TokenReviewClient
 
     reviewer = TokenReviewClient(
-        InClusterApi.of_the_cluster(resolve_path(PATH_TOKEN)), tokens.audiences, document.namespace, document.model
+        InClusterApi.from_environment(resolve_path(PATH_TOKEN)), tokens.audiences, document.namespace, document.model
     )
     await reviewer.check()
     return TokenReviewAuthenticator(reviewer.review)

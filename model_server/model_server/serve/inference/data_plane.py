@@ -14,6 +14,7 @@ import numpy as np
 from mlmodel_contract.bundle import BundleSchema, GoldenRows
 
 from ...bundle.engine import Predictor
+from ...bundle.golden_row_comparison import compare
 from ...prediction_id.ids import Signer
 from ..errors import InvalidRequest, StartRefused, UnknownModel
 from ..telemetry.trace_context import Trace
@@ -171,16 +172,17 @@ class DataPlane:
         except InvalidRequest as error:
             raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
         expected = np.array(golden.predictions, dtype=np.float64)
-        if predictions.shape != expected.shape:
+        mismatch = compare(expected, predictions, golden.tolerance)
+        if mismatch is None:
+            return
+        if mismatch.row is None:
             raise StartRefused(
                 f"the golden rows have predictions of the shape {predictions.shape}, not {expected.shape}: package the model again"
             )
-        difference = float(np.abs(predictions - expected).max())
-        if not difference <= golden.tolerance:
-            raise StartRefused(
-                f"a golden row's prediction differs by {difference:.3g}, more than {golden.tolerance:.3g}: "
-                "serve with the library versions that the bundle was made with, or package the model again"
-            )
+        raise StartRefused(
+            f"a golden row's prediction differs by {mismatch.difference:.3g}, more than {golden.tolerance:.3g}: "
+            "serve with the library versions that the bundle was made with, or package the model again"
+        )
 
     def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], PredictedBatch]:
         columns = self._layout.columns(self._layout.join([query.rows for query in queries]))

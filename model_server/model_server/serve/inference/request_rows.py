@@ -11,7 +11,7 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
-from ...bundle.engine import Beside
+from ...bundle.engine import MatrixColumns
 from ..errors import InvalidRequest
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ class ColumnLayout:
             others[self._time] = rows.times
         texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
         told = numbers[:, self._told] if self._booleans else numbers
-        return Columns(rows.size, Beside(self._places, numbers, texts), told, others, self._outside(numbers))
+        return Columns(rows.size, MatrixColumns(self._places, numbers, texts), told, others, self._outside(numbers))
 
     def _matrix(self, parts: Sequence[RequestRows]) -> Floats:
         """Return rows x features; lists are cheapest to convert together."""

@@ -1,6 +1,6 @@
-"""Live rows whose label came back, read as a source in time order: the rows and labels that sidecars kept, joined by prediction id.
+"""Live rows whose label came back, read as a source in time order: the rows and labels that sidecars stored, joined by prediction id.
 
-Not here: keeping them, which is the sidecar's; the layout, which is the contract's.
+Not here: storing them, which is the sidecar's; the layout, which is the contract's.
 """
 
 import json
@@ -16,9 +16,9 @@ from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_TARGET, C
 from mlmodel_contract.manifest import Column, ColumnType, Data
 from mlmodel_contract.run import Problem, Quarantine
 
-from ...storage import Location, StorageError, StorageUnreachableError, below, locate, opened
+from ...storage import Location, StorageError, StorageUnreachableError, list_files, locate, open_file
 from .convert import TIME, convert
-from .sources import Reading, intact, schema_of
+from .file_formats import Reading, format_errors, schema_of
 
 T = TypeVar("T")
 _TRUTH = LABEL_COLUMNS[1]
@@ -37,30 +37,30 @@ def read_captured(folder: str, credentials: str | None, data: Data, quarantine: 
     """
     try:
         root = locate(folder, credentials)
-        labels = _labels(below(root.child("labels"), ".parquet"))
-        files = below(root.child("rows"), ".parquet") if labels.num_rows else []
-        read = list(filter(None, (_still_there(partial(_rows, file, data, labels, quarantine)) for file in files)))
+        labels = _labels(list_files(root.child("labels"), ".parquet"))
+        files = list_files(root.child("rows"), ".parquet") if labels.num_rows else []
+        readings = list(filter(None, (_unless_deleted(partial(_rows, file, data, labels, quarantine)) for file in files)))
     except StorageUnreachableError:
         raise
     except StorageError as error:
         return Reading(schema_of(data.columns).empty_table(), [Problem(check=error.check, message=str(error)[:400])])
     schema = schema_of(data.columns)
-    table = pa.concat_tables([pa.schema([*schema, *_ORDER]).empty_table(), *(rows for rows, _ in read)])
+    table = pa.concat_tables([pa.schema([*schema, *_ORDER]).empty_table(), *(rows for rows, _ in readings)])
     in_order = table.sort_by([(field.name, "ascending") for field in _ORDER]).select(schema.names)
-    return Reading(in_order, quarantined=sum(left_out for _, left_out in read))
+    return Reading(in_order, quarantined=sum(left_out for _, left_out in readings))
 
 
 def _labels(files: Sequence[Location]) -> Any:
     """Return one label for each prediction: the first that came."""
-    tables = list(filter(None, (_still_there(partial(_table, file, _LABELS.names)) for file in files)))
-    labels = pa.concat_tables([_LABELS.empty_table(), *(_as(table, _LABELS) for table in tables)])
+    tables = list(filter(None, (_unless_deleted(partial(_table, file, _LABELS.names)) for file in files)))
+    labels = pa.concat_tables([_LABELS.empty_table(), *(_cast(table, _LABELS) for table in tables)])
     labels = labels.sort_by([(COLUMN_TIME, "ascending")]).append_column("#", pa.array(range(labels.num_rows), pa.int64()))
     first = labels.group_by(COLUMN_ID, use_threads=False).aggregate([("#", "min")])["#_min"]
     return labels.take(pc.sort_indices(first) if len(first) == 0 else first).select([COLUMN_ID, _TRUTH])
 
 
-def _still_there(read: Callable[[], T]) -> T | None:
-    """Return what was read, or None of a file that was deleted since it was listed, as its time to be kept was over."""
+def _unless_deleted(read: Callable[[], T]) -> T | None:
+    """Return what was read, or None of a file that was deleted since it was listed, since its retention was over."""
     try:
         return read()
     except StorageError as error:
@@ -76,27 +76,27 @@ def _rows(file: Location, data: Data, labels: Any, quarantine: Sequence[Quaranti
     """
     names = [column.name for column in data.columns if column.name not in (data.target, data.time)]
     table = _table(file, [COLUMN_ID, COLUMN_TIME, COLUMN_ARRIVED, COLUMN_TARGET, *names])
-    labelled = _of_target(table, data.target).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
-    joined = _sound(labelled, quarantine)
+    labelled = _with_target(table, data.target).join(labels, COLUMN_ID, join_type="inner", use_threads=False)
+    joined = _without_quarantined(labelled, quarantine)
     arrays = [_column(joined, column, data) for column in data.columns]
     order = [joined[field.name].combine_chunks().cast(field.type) for field in _ORDER]
     return pa.table([*arrays, *order], schema=pa.schema([*schema_of(data.columns), *_ORDER])), labelled.num_rows - joined.num_rows
 
 
-def _sound(table: Any, quarantine: Sequence[Quarantine]) -> Any:
-    """Return the rows that did not arrive while a feed was broken; one that does not say when it arrived is kept."""
+def _without_quarantined(table: Any, quarantine: Sequence[Quarantine]) -> Any:
+    """Return the rows that did not arrive while a feed was broken; one without an arrival time stays."""
     if COLUMN_ARRIVED not in table.column_names:
         return table
     for time in quarantine:
-        apart = pc.less(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.start), TIME))
+        outside = pc.less(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.start), TIME))
         if time.end is not None:
-            apart = pc.or_(apart, pc.greater_equal(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.end), TIME)))
-        table = table.filter(pc.fill_null(apart, True))
+            outside = pc.or_(outside, pc.greater_equal(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.end), TIME)))
+        table = table.filter(pc.fill_null(outside, True))
     return table
 
 
-def _of_target(table: Any, target: str) -> Any:
-    """Return the rows whose label is a truth of this target; none of a file that does not say."""
+def _with_target(table: Any, target: str) -> Any:
+    """Return the rows whose label is of this target; none of a file without the target's name."""
     if COLUMN_TARGET not in table.column_names:
         return table.slice(0, 0)
     return table.filter(pc.equal(table[COLUMN_TARGET], target)).drop_columns(COLUMN_TARGET)
@@ -113,7 +113,7 @@ def _column(joined: Any, column: Column, data: Data) -> Any:
 
 
 def _truths(texts: Any, kind: ColumnType) -> Any:
-    """Decode truths that were kept as JSON; each distinct one once."""
+    """Decode truths, which are stored as JSON; each distinct one once."""
     distinct = pc.unique(texts)
     decoded = [_text(json.loads(text.as_py()), kind) for text in distinct]
     return pa.array(decoded, pa.string()).take(pc.index_in(texts, distinct))
@@ -127,10 +127,10 @@ def _text(truth: Any, kind: ColumnType) -> str | None:
 
 def _table(file: Location, names: Sequence[str]) -> Any:
     """Read those of the columns that the file has."""
-    with opened(file) as stream, intact(file.uri):
+    with open_file(file) as stream, format_errors(file.uri):
         parquet = pyarrow.parquet.ParquetFile(stream)
         return parquet.read(columns=[name for name in names if name in parquet.schema_arrow.names], use_threads=False)
 
 
-def _as(table: Any, schema: Any) -> Any:
+def _cast(table: Any, schema: Any) -> Any:
     return table.select(schema.names).cast(schema)

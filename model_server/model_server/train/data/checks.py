@@ -1,4 +1,4 @@
-"""Clean the rows and hold them against ``data.checks``; split what is kept by time.
+"""Clean the rows and check them against ``data.checks``; split the rest by time.
 
 Pure: tables in, tables and problems out. Not here: reading, and types, which were settled while reading.
 """
@@ -20,7 +20,7 @@ CAPTURED = "#captured"
 _ORDER = "#order"
 
 _AHEAD = timedelta(days=1)
-"""How far after now a row's time may lie: clocks differ, and times without a zone are taken as UTC."""
+"""How far in the future a row's time may be: clocks differ, and times without a zone are taken as UTC."""
 
 
 @dataclass
@@ -31,16 +31,16 @@ class Cleaning:
     dropped: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def keep(self, cause: str, mask: Any) -> None:
+    def filter_rows(self, cause: str, mask: Any) -> None:
         """Keep the rows where the mask holds, and count the others under the cause."""
-        kept = self.table.filter(mask)
-        lost = self.table.num_rows - kept.num_rows
+        remaining = self.table.filter(mask)
+        lost = self.table.num_rows - remaining.num_rows
         if lost:
             self.dropped[cause] = self.dropped.get(cause, 0) + lost
-            self.table = kept
+            self.table = remaining
 
-    def find(self, check: str, message: str) -> None:
-        """Note a problem."""
+    def add_problem(self, check: str, message: str) -> None:
+        """Add a problem to those found."""
         self.problems.append(Problem(check=check, message=message[:400]))
 
 
@@ -55,7 +55,7 @@ class _Invalid:
 
 
 def clean(table: Any, data: Data, now: datetime) -> Cleaning:
-    """Drop rows that nothing can be learnt from, and note every bound of ``data.checks`` that does not hold; sort the rest by time.
+    """Drop rows that cannot be learnt from, and report every bound of ``data.checks`` that does not hold; sort the rest by time.
 
     Args:
         table: the declared columns and ``CAPTURED``, in the order of the sources.
@@ -66,11 +66,11 @@ def clean(table: Any, data: Data, now: datetime) -> Cleaning:
     cleaning = Cleaning(table)
     future: list[_Invalid] = []
     if data.time is not None:
-        cleaning.keep("timeMissing", pc.is_valid(cleaning.table[data.time]))
+        cleaning.filter_rows("timeMissing", pc.is_valid(cleaning.table[data.time]))
         future = _drop_future(cleaning, data.time, now + _AHEAD)
-        _hold_window(cleaning, data)
+        _apply_window(cleaning, data)
     _check_missing(cleaning, data.columns)
-    cleaning.keep("targetMissing", pc.is_valid(cleaning.table[data.target]))
+    cleaning.filter_rows("targetMissing", pc.is_valid(cleaning.table[data.target]))
     _check_invalid(cleaning, data, future)
     _check_duplicates(cleaning, data)
     if data.time is not None:
@@ -82,13 +82,13 @@ def clean(table: Any, data: Data, now: datetime) -> Cleaning:
 
 
 def split(table: Any, holdout: float) -> tuple[Any, Any]:
-    """Split rows in time order into those to learn from and the newest share, kept for judging."""
-    kept = max(1, round(table.num_rows * holdout)) if table.num_rows else 0
-    return table.slice(0, table.num_rows - kept), table.slice(table.num_rows - kept)
+    """Split rows in time order into training rows and the newest share, the holdout."""
+    newest = max(1, round(table.num_rows * holdout)) if table.num_rows else 0
+    return table.slice(0, table.num_rows - newest), table.slice(table.num_rows - newest)
 
 
 def unseen_categories(train: Any, holdout: Any, data: Data) -> Problem | None:
-    """Hold the share of holdout rows with a category that no training row has against ``maxUnseenCategories``."""
+    """Check the share of holdout rows with a category that no training row has against ``maxUnseenCategories``."""
     new = None
     for column in data.features:
         if column.type is ColumnType.CATEGORY and holdout.num_rows:
@@ -105,23 +105,23 @@ def unseen_categories(train: Any, holdout: Any, data: Data) -> Problem | None:
 
 
 def _drop_future(cleaning: Cleaning, time: str, latest: datetime) -> list[_Invalid]:
-    """Drop rows that lie ahead, or the window would count back from them; live ones, which a client sent, are not held against the data."""
+    """Drop rows in the future, or the window would count back from them; live ones, which a client sent, do not count as invalid data."""
     times = cleaning.table[time]
     ahead = pc.greater(times, pa.scalar(latest, times.type))
-    judged = times.filter(pc.and_not(ahead, cleaning.table[CAPTURED]))
-    cleaning.keep("timeInFuture", pc.invert(ahead))
-    if len(judged) == 0:
+    counted = times.filter(pc.and_not(ahead, cleaning.table[CAPTURED]))
+    cleaning.filter_rows("timeInFuture", pc.invert(ahead))
+    if len(counted) == 0:
         return []
-    what = f"column '{time}' has {len(judged)} times that lie ahead, such as {judged[0].as_py().isoformat()}"
-    return [_Invalid("TimeInFuture", len(judged), what, "correct the data, or raise the bound")]
+    what = f"column '{time}' has {len(counted)} times that lie ahead, such as {counted[0].as_py().isoformat()}"
+    return [_Invalid("TimeInFuture", len(counted), what, "correct the data, or raise the bound")]
 
 
-def _hold_window(cleaning: Cleaning, data: Data) -> None:
+def _apply_window(cleaning: Cleaning, data: Data) -> None:
     newest = pc.max(cleaning.table[data.time]).as_py()
     if data.window is None or newest is None:
         return
     oldest: datetime = newest - duration(data.window)
-    cleaning.keep("beforeWindow", pc.greater_equal(cleaning.table[data.time], pa.scalar(oldest, cleaning.table[data.time].type)))
+    cleaning.filter_rows("beforeWindow", pc.greater_equal(cleaning.table[data.time], pa.scalar(oldest, cleaning.table[data.time].type)))
 
 
 def _check_missing(cleaning: Cleaning, columns: Sequence[Column]) -> None:
@@ -130,11 +130,11 @@ def _check_missing(cleaning: Cleaning, columns: Sequence[Column]) -> None:
         share = cleaning.table[column.name].null_count / rows
         if share > column.max_missing:
             message = f"column '{column.name}' is missing in {share:.2%} of the rows, more than its maxMissing {column.max_missing:.2%}: "
-            cleaning.find("TooManyMissing", message + "complete the data or raise the bound")
+            cleaning.add_problem("TooManyMissing", message + "complete the data or raise the bound")
 
 
 def _check_invalid(cleaning: Cleaning, data: Data, future: Sequence[_Invalid]) -> None:
-    """Hold values out of range, together with the rows that were dropped for their time, against ``maxInvalid``."""
+    """Check values out of range, together with the rows that were dropped for their time, against ``maxInvalid``."""
     found, invalid = [*future], None
     for column in data.columns:
         outside = _outside(cleaning.table[column.name], column)
@@ -146,9 +146,9 @@ def _check_invalid(cleaning: Cleaning, data: Data, future: Sequence[_Invalid]) -
     if share > bound:
         total = f"{share:.2%} of the rows are invalid, more than data.checks.maxInvalid {bound:.2%}"
         for cause in found:
-            cleaning.find(cause.check, f"{cause.what}; {total}: {cause.remedy}")
+            cleaning.add_problem(cause.check, f"{cause.what}; {total}: {cause.remedy}")
     if invalid is not None:
-        cleaning.keep("outOfRange", pc.invert(invalid))
+        cleaning.filter_rows("outOfRange", pc.invert(invalid))
 
 
 def _out_of_range(column: Column, values: Any) -> _Invalid:
@@ -171,21 +171,21 @@ def _outside(values: Any, column: Column) -> Any:
 
 
 def _check_duplicates(cleaning: Cleaning, data: Data) -> None:
-    """Keep the first of rows that are equal at the same time, and hold repeats against the data; those of live rows are expected.
+    """Keep the first of rows that are equal at the same time, and check the share of repeats; those of live rows are expected.
 
-    Without a time nothing tells a repeat from another row with the same values, without which the share of a class would be another.
+    Without a time a repeat looks like another row with the same values, and dropping that would change the shares of the classes.
     """
     repeated = _repeated(cleaning.table, [*(column.name for column in data.features), data.target, *([data.time] if data.time else [])])
     captured = cleaning.table[CAPTURED]
-    judged = pc.and_not(repeated, captured)
-    share, bound = (pc.sum(judged).as_py() or 0) / max(1, cleaning.table.num_rows), data.checks.max_duplicates
+    counted = pc.and_not(repeated, captured)
+    share, bound = (pc.sum(counted).as_py() or 0) / max(1, cleaning.table.num_rows), data.checks.max_duplicates
     if share > bound:
         message = f"{share:.2%} of the rows equal another row, more than data.checks.maxDuplicates {bound:.2%}: "
-        cleaning.find("TooManyDuplicates", message + "remove the repetition or raise the bound")
+        cleaning.add_problem("TooManyDuplicates", message + "remove the repetition or raise the bound")
     if data.time is not None:
         live = pc.and_(repeated, captured)
-        cleaning.keep("capturedTwice", pc.invert(live))
-        cleaning.keep("duplicates", pc.invert(judged.filter(pc.invert(live))))
+        cleaning.filter_rows("capturedTwice", pc.invert(live))
+        cleaning.filter_rows("duplicates", pc.invert(counted.filter(pc.invert(live))))
 
 
 def _repeated(table: Any, names: Sequence[str]) -> Any:
@@ -198,4 +198,4 @@ def _repeated(table: Any, names: Sequence[str]) -> Any:
 def _too_few(cleaning: Cleaning, data: Data) -> None:
     causes = ", ".join(f"{cause} {count}" for cause, count in cleaning.dropped.items())
     message = f"{cleaning.table.num_rows} rows are left after cleaning, fewer than data.checks.minRows {data.checks.min_rows}"
-    cleaning.find("TooFewRows", f"{message} (dropped: {causes or 'none'}): add data, widen data.window, or lower the bound")
+    cleaning.add_problem("TooFewRows", f"{message} (dropped: {causes or 'none'}): add data, widen data.window, or lower the bound")

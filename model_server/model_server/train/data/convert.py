@@ -21,7 +21,7 @@ _NOTHING = pa.array(["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "non
 
 _TRUE, _FALSE = pa.array(["true", "t", "yes", "1", "1.0"]), pa.array(["false", "f", "no", "0", "0.0"])
 _NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|Inf|infinity|Infinity|(?i:nan))$"
-_STAMP = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
+_TIMESTAMP = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
 _ZONED = r"(Z|[T ].*[+-]\d{2}(:?\d{2})?)$"
 
 
@@ -84,10 +84,10 @@ def _time(values: Any) -> Converted:
         return Converted(values.cast(pa.timestamp("us", tz=getattr(values.type, "tz", None)), safe=False).cast(TIME, safe=False))
     if not _is_text(values):
         return _all_wrong(values, ColumnType.TIME)
-    return _parsed(_present(values), _STAMP, _stamps)
+    return _parsed(_present(values), _TIMESTAMP, _timestamps)
 
 
-def _stamps(texts: Any) -> Any:
+def _timestamps(texts: Any) -> Any:
     zoned = pc.match_substring_regex(texts, _ZONED)
     with_zone = pc.if_else(zoned, texts, None).cast(TIME)
     without = pc.if_else(zoned, None, texts).cast(pa.timestamp("us")).cast(TIME)
@@ -109,15 +109,15 @@ def _parsed(texts: Any, pattern: str, parse: Callable[[Any], Any]) -> Converted:
     except pa.ArrowInvalid:
         pass
     fits = pc.fill_null(pc.match_substring_regex(texts, pattern), True)
-    kept = pc.if_else(fits, texts, None)
+    fitting = pc.if_else(fits, texts, None)
     try:
-        return _wrong(texts, pc.invert(fits), parse(kept))
+        return _wrong(texts, pc.invert(fits), parse(fitting))
     except pa.ArrowInvalid:
         return _wrong(texts, pc.invert(_each_parses(texts, parse)), pa.nulls(len(texts), parse(texts.slice(0, 0)).type))
 
 
 def _each_parses(texts: Any, parse: Callable[[Any], Any]) -> Any:
-    """Try the distinct values one by one: slow, but only on the way to a refusal."""
+    """Try the distinct values one by one: slow, but only where the data is refused."""
 
     def parses(text: Any) -> bool:
         try:

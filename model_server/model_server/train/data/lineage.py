@@ -1,4 +1,4 @@
-"""What a run learnt from, said so that it can be compared: a digest of the cleaned rows, their number and their range.
+"""What a run learnt from, in a form that can be compared: a digest of the cleaned rows, their number and their range.
 
 Not here: cleaning.
 """

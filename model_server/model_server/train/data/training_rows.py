@@ -1,6 +1,6 @@
 """The rows of a run as models take them: columns of numpy arrays, and the target as numbers.
 
-Not here: which rows there are, which ``prepare`` settled.
+Not here: which rows there are, which ``prepare`` has decided.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,8 @@ from mlmodel_contract.report import MOST_GROUPS
 from numpy.typing import NDArray
 
 from ...bundle.engine import Columns, frame
-from ...storage import Location, opened
-from ..run_context import RunContext
-from ..stages.prepare import HOLDOUT, TRAIN
+from ...storage import Location, open_file
+from ..run_context import HOLDOUT, TRAIN, RunContext
 
 UNKNOWN_CLASS = -1
 """Code of a class that no training row has; it is never predicted."""
@@ -37,9 +36,9 @@ class TrainingRows:
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: slice) -> "TrainingRows":
-        """Return some of the rows, without copying."""
-        return TrainingRows({name: values[rows] for name, values in self.columns.items()}, self.target[rows])
+    def slice(self, start: int, stop: int) -> "TrainingRows":
+        """Return rows [``start``, ``stop``), without copying."""
+        return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop])
 
     def frame(self, features: Sequence[SchemaColumn]) -> Any:
         """Return the features as the data frame that pipelines take."""
@@ -48,7 +47,7 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class RunRows:
-    """The rows to learn from, those to judge by, and what they look like."""
+    """The training rows, the holdout, and their schema."""
 
     schema: BundleSchema
     train: TrainingRows
@@ -56,20 +55,20 @@ class RunRows:
 
 
 def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
-    """Read what ``prepare`` left; without ``holdout`` the rows to judge by stay untouched and are none here.
+    """Read what ``prepare`` left; without ``holdout`` those rows are not read, and there are none.
 
     Raises:
         StorageError: the run's folder cannot be read.
 
     """
     train = _table(context.folder.child(TRAIN))
-    schema = schema_from(context, train)
-    judged = _table(context.folder.child(HOLDOUT)) if holdout else train.slice(0, 0)
-    return RunRows(schema, _rows(train, schema), _rows(judged, schema))
+    schema = build_schema(context, train)
+    newest = _table(context.folder.child(HOLDOUT)) if holdout else train.slice(0, 0)
+    return RunRows(schema, _rows(train, schema), _rows(newest, schema))
 
 
-def schema_from(context: RunContext, train: Any) -> BundleSchema:
-    """Return the bundle's schema; the classes are those of the rows to learn from, in order."""
+def build_schema(context: RunContext, train: Any) -> BundleSchema:
+    """Return the bundle's schema; the classes are those of the training rows, in order."""
     data, task = context.data, context.training.task
     classes = sorted(train[data.target].unique().to_pylist()) if task is Task.CLASSIFICATION else []
     return BundleSchema(
@@ -89,14 +88,14 @@ def schema_from(context: RunContext, train: Any) -> BundleSchema:
 def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
     """Return the largest groups of the objective's slices; the target's own have one class each, and no metric is defined there."""
     counted = [
-        (-entry["counts"], place, entry["values"])
-        for place, piece in enumerate(objective.slices)
+        (-entry["counts"], index, entry["values"])
+        for index, piece in enumerate(objective.slices)
         if piece.column != data.target
         for entry in train[piece.column].value_counts().to_pylist()
         if entry["values"] is not None
     ]
-    groups = [SliceGroup(column=objective.slices[place].column, value=value) for _, place, value in sorted(counted)]
-    different = {(group.column, group.text): group for group in reversed(groups)}  # of texts that begin alike the most frequent stays
+    groups = [SliceGroup(column=objective.slices[index].column, value=value) for _, index, value in sorted(counted)]
+    different = {(group.column, group.text): group for group in reversed(groups)}  # of texts that begin alike the most frequent one stays
     return [group for group in groups if different[group.column, group.text] is group][:MOST_GROUPS]
 
 
@@ -123,5 +122,5 @@ def _none() -> NDArray[Any]:
 
 
 def _table(file: Location) -> Any:
-    with opened(file) as stream:
+    with open_file(file) as stream:
         return pyarrow.parquet.read_table(stream, use_threads=False)

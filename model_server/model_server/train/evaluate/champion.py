@@ -1,4 +1,4 @@
-"""The live version beside the new one, on the same holdout rows.
+"""The comparison of the new version with the live one, on the same holdout rows.
 
 Not here: which of the two is to serve, which the operator decides.
 """
@@ -18,17 +18,17 @@ from ...bundle.read import Bundle, open_bundle
 from ...storage import StorageError, StorageUnreachableError
 from ..data.training_rows import RunRows
 from ..run_context import RunContext
-from .evaluation import Judged, difference, metrics
+from .evaluation import EvaluationDataset, difference, metrics
 from .losses import Floats, loss
 
 _log = logging.getLogger(__name__)
 _CHECK = "ChampionUnreadable"
 
 
-def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
-    """Judge the champion on the holdout; None where no version is live that predicts the same from these columns.
+def compare_with_champion(context: RunContext, rows: RunRows, challenger: Floats) -> Comparison | Problem | None:
+    """Evaluate the champion on the holdout; None where no version is live that predicts the same from these columns.
 
-    A problem where the champion cannot be read: a version must not get by without the comparison because of a lost file.
+    A problem where the champion cannot be read: a version must not skip the comparison because of a lost file.
     """
     document = context.document
     if document.champion is None:
@@ -37,20 +37,20 @@ def compare(context: RunContext, rows: RunRows, challenger: Floats) -> Compariso
     try:
         with tempfile.TemporaryDirectory() as folder:
             bundle = _open(document.champion, Path(folder), BundleStore(document.store, document.store_credentials))
-            unfit = _unfit(bundle.schema, rows.schema)
-            if unfit:
-                _log.warning("%s is of an earlier spec and is not compared with: %s", name, unfit)
+            reason = _incompatibility(bundle.schema, rows.schema)
+            if reason:
+                _log.warning("%s is of an earlier spec and is not compared with: %s", name, reason)
                 return None
             predictions = bundle.predictor.predict(rows.holdout.columns, len(rows.holdout))
     except StorageUnreachableError:
         raise
     except (StorageError, BundleRefused) as error:
         return _problem(name, str(error))
-    target = _in_classes_of(bundle.schema, rows)
+    target = _target_codes(bundle.schema, rows)
     task = rows.schema.task
     losses = loss(task, predictions, target)
-    mine = loss(task, challenger, rows.holdout.target)
-    return Comparison(champion=name, metrics=metrics(Judged(task, predictions, target)), difference=difference(mine, losses))
+    own = loss(task, challenger, rows.holdout.target)
+    return Comparison(champion=name, metrics=metrics(EvaluationDataset(task, predictions, target)), difference=difference(own, losses))
 
 
 def _open(artifact: Artifact, folder: Path, store: BundleStore) -> Bundle:
@@ -58,8 +58,8 @@ def _open(artifact: Artifact, folder: Path, store: BundleStore) -> Bundle:
     return open_bundle(folder, artifact.digest)
 
 
-def _unfit(champion: BundleSchema, schema: BundleSchema) -> str | None:
-    """Say why the champion cannot be judged on rows of this schema."""
+def _incompatibility(champion: BundleSchema, schema: BundleSchema) -> str | None:
+    """Return why the champion cannot be evaluated on rows of this schema, None where it can."""
     if (champion.task, champion.target) != (schema.task, schema.target):
         return f"it predicts '{champion.target}' ({champion.task}), not '{schema.target}' ({schema.task})"
     types = {column.name: column.type for column in schema.features}
@@ -69,7 +69,7 @@ def _unfit(champion: BundleSchema, schema: BundleSchema) -> str | None:
     return None
 
 
-def _in_classes_of(champion: BundleSchema, rows: RunRows) -> Floats:
+def _target_codes(champion: BundleSchema, rows: RunRows) -> Floats:
     """Return the truth as indexes of the champion's classes, which may be others than the new version's."""
     if not champion.classes:
         return rows.holdout.target

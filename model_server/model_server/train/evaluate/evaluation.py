@@ -1,7 +1,7 @@
 """Metrics on rows in time order, with 95% intervals from a bootstrap of blocks.
 
 Blocks are drawn as wholes, so that dependence between neighbours is not mistaken for evidence. Pure and seeded: the same predictions
-give the same figures. Not here: how predictions are made.
+give the same values. Not here: how predictions are made.
 """
 
 import math
@@ -15,7 +15,7 @@ from mlmodel_contract.version import Estimate, Metrics
 from numpy.typing import NDArray
 
 from .dependence import likely_design_effect
-from .losses import Floats, by_row, loss
+from .losses import Floats, loss, per_row_metrics
 
 _BLOCKS = 50
 """Stretches of the holdout that are drawn as wholes: long enough to hold a day's weather, many enough for an interval."""
@@ -25,8 +25,8 @@ _INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Predictions (rows x classes, or rows x 1) beside the truth (class indexes or numbers), in time order."""
+class EvaluationDataset:
+    """Predictions (rows x classes, or rows x 1) and the truth (class indexes or numbers), in time order."""
 
     task: Task
     predictions: Floats
@@ -38,39 +38,39 @@ class Judged:
         return self.task is Task.CLASSIFICATION and self.predictions.shape[1] == 2
 
 
-def score(judged: Judged, metric: Metric) -> float:
+def score(dataset: EvaluationDataset, metric: Metric) -> float:
     """Return one metric on all rows; NaN where it is not defined on them, as an ROC curve of one class."""
-    return figures(judged).get(metric, float("nan"))
+    return metric_values(dataset).get(metric, float("nan"))
 
 
-def figures(judged: Judged) -> dict[Metric, float]:
+def metric_values(dataset: EvaluationDataset) -> dict[Metric, float]:
     """Return every metric of the task on all rows."""
-    whole = _Draws(np.ones((1, 1)), np.zeros(len(judged.target), dtype=np.int64))
-    return {metric: float(values[0]) for metric, values in _drawn(judged, whole).items()}
+    whole = _BootstrapDraws(np.ones((1, 1)), np.zeros(len(dataset.target), dtype=np.int64))
+    return {metric: float(values[0]) for metric, values in _bootstrap_metrics(dataset, whole).items()}
 
 
-def metrics(judged: Judged) -> Metrics:
+def metrics(dataset: EvaluationDataset) -> Metrics:
     """Return every metric of the task that is defined on these rows, with its interval."""
-    values = figures(judged)
-    draws = _drawn(judged, _draws(len(judged.target)))
+    values = metric_values(dataset)
+    draws = _bootstrap_metrics(dataset, _draw_blocks(len(dataset.target)))
     return Metrics.model_validate({metric.value: estimate(value, draws[metric]) for metric, value in values.items() if np.isfinite(value)})
 
 
 def difference(challenger: Floats, champion: Floats) -> Estimate:
     """Return the mean of the paired difference of two models' losses on the same rows, challenger minus champion."""
     paired = challenger - champion
-    return estimate(float(paired.mean()), _draws(len(paired)).means(paired))
+    return estimate(float(paired.mean()), _draw_blocks(len(paired)).means(paired))
 
 
-def loss_reference(judged: Judged) -> LossReference:
-    """Return what live loss is held against."""
-    losses = loss(judged.task, judged.predictions, judged.target)
+def loss_reference(dataset: EvaluationDataset) -> LossReference:
+    """Return the reference that live loss is compared with."""
+    losses = loss(dataset.task, dataset.predictions, dataset.target)
     reference = LossReference(
         rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=likely_design_effect(losses)
     )
-    if judged.task is not Task.REGRESSION:
+    if dataset.task is not Task.REGRESSION:
         return reference
-    return reference.model_copy(update={"unit": _unit(reference.mean), "center": float(judged.target.mean())})
+    return reference.model_copy(update={"unit": _unit(reference.mean), "center": float(dataset.target.mean())})
 
 
 def _unit(squared_error: float) -> float:
@@ -85,7 +85,7 @@ def estimate(value: float, draws: Floats) -> Estimate:
 
 
 @dataclass(frozen=True)
-class _Draws:
+class _BootstrapDraws:
     """How often each block is drawn (replicates x blocks), and the block of each row: rows are never multiplied by replicates."""
 
     counts: Floats
@@ -98,24 +98,24 @@ class _Draws:
         return np.asarray(self.counts @ sums / (self.counts @ sizes), dtype=np.float64)
 
 
-def _draws(rows: int) -> _Draws:
+def _draw_blocks(rows: int) -> _BootstrapDraws:
     """Draw blocks with replacement."""
     blocks = min(_BLOCKS, rows)
     counts = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)
-    return _Draws(counts.astype(np.float64), np.arange(rows) * blocks // rows)
+    return _BootstrapDraws(counts.astype(np.float64), np.arange(rows) * blocks // rows)
 
 
-def _drawn(judged: Judged, draws: _Draws) -> dict[Metric, Floats]:
+def _bootstrap_metrics(dataset: EvaluationDataset, draws: _BootstrapDraws) -> dict[Metric, Floats]:
     """Return each metric under each replicate."""
-    means = {metric: draws.means(rows) for metric, rows in by_row(judged.task, judged.predictions, judged.target).items()}
-    if judged.task is Task.REGRESSION:
-        return _regression(means, judged.target, draws)
-    if judged.binary:
-        means[Metric.ROC_AUC] = _areas(judged.predictions[:, 1], judged.target, draws)
+    means = {metric: draws.means(rows) for metric, rows in per_row_metrics(dataset.task, dataset.predictions, dataset.target).items()}
+    if dataset.task is Task.REGRESSION:
+        return _regression(means, dataset.target, draws)
+    if dataset.binary:
+        means[Metric.ROC_AUC] = _roc_areas(dataset.predictions[:, 1], dataset.target, draws)
     return means
 
 
-def _regression(means: Mapping[Metric, Floats], target: Floats, draws: _Draws) -> dict[Metric, Floats]:
+def _regression(means: Mapping[Metric, Floats], target: Floats, draws: _BootstrapDraws) -> dict[Metric, Floats]:
     centred = target - target.mean()  # or the variance would drown in rounding
     variance = draws.means(np.square(centred)) - np.square(draws.means(centred))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,16 +123,16 @@ def _regression(means: Mapping[Metric, Floats], target: Floats, draws: _Draws) -
     return {Metric.RMSE: np.sqrt(means[Metric.RMSE]), Metric.MAE: means[Metric.MAE], Metric.R2: explained}
 
 
-def _areas(scores: Floats, target: Floats, draws: _Draws) -> Floats:
+def _roc_areas(scores: Floats, target: Floats, draws: _BootstrapDraws) -> Floats:
     """Return the area under the ROC curve for each replicate; ties count half."""
     order = np.argsort(scores, kind="stable")
     starts: NDArray[np.int64] = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
     positive, block = target[order] == 1, draws.block[order]
     weights = (counts[block] for counts in draws.counts)
-    return np.array([_area(starts, np.where(positive, row, 0.0), np.where(positive, 0.0, row)) for row in weights])
+    return np.array([_roc_area(starts, np.where(positive, row, 0.0), np.where(positive, 0.0, row)) for row in weights])
 
 
-def _area(starts: NDArray[np.int64], positives: Floats, negatives: Floats) -> float:
+def _roc_area(starts: NDArray[np.int64], positives: Floats, negatives: Floats) -> float:
     up, down = np.add.reduceat(positives, starts), np.add.reduceat(negatives, starts)
     below = np.cumsum(down) - down / 2
     pairs = up.sum() * down.sum()

@@ -1,16 +1,14 @@
-"""The loss and the other figures of each single row, from which every metric but the ROC curve's area is a mean.
+"""The loss and the other values of each row, whose means are all metrics but the area under the ROC curve.
 
-Pure. The loss is the one that live predictions are held to: log loss in nats, clipped, or squared error. Not here: means and intervals.
+Pure. The loss is the one that live predictions are scored by: log loss in nats, clipped, or squared error. Not here: means and intervals.
 """
 
 import numpy as np
 from mlmodel_contract.quality_metrics import Metric, Task
+from mlmodel_contract.report import LARGEST_LOG_LOSS
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-LARGEST_LOG_LOSS = 15.0
-"""Nats; the clip that ``LabelCounts`` states."""
 
 
 def loss(task: Task, predictions: Floats, target: Floats) -> Floats:
@@ -35,8 +33,8 @@ def probability_of(predictions: Floats, target: Floats) -> Floats:
     return np.where(codes >= 0, found, 0.0)
 
 
-def by_row(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:
-    """Return, for each metric that is a mean (or the root of one), the figure of each row."""
+def per_row_metrics(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:
+    """Return, for each metric that is a mean (or the root of one), the value of each row."""
     if task is Task.REGRESSION:
         error = predictions[:, 0] - target
         return {Metric.RMSE: np.square(error), Metric.MAE: np.abs(error)}

@@ -36,6 +36,6 @@ def winner(results: Sequence[TrialResult], metric: Metric) -> TrialResult | None
 
 
 def all_failed(results: Sequence[TrialResult]) -> Problem:
-    """Say why there is no winner."""
+    """Return why there is no winner."""
     reason = next((result.failure for result in results if result.failure), "no trial left a result")
     return Problem(check="TrialsFailed", message=f"no trial could be scored: {reason}"[:400])

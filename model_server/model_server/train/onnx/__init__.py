@@ -4,6 +4,6 @@ Written for the pipelines of ``train.pipeline`` alone, since the general convert
 indicators nor float64 thresholds. All of it runs in float64, trees to the last bit of their sums. Not here: using the graph.
 """
 
-from .proof import agreeing_onnx
+from .proof import verified_onnx
 
-__all__ = ["agreeing_onnx"]
+__all__ = ["verified_onnx"]

@@ -29,7 +29,7 @@ def matrix(graph: Graph, transformer: Any, features: Sequence[SchemaColumn]) -> 
             parts.append(_numbers(graph, step, _chosen(graph, numbers, list(names))))
         else:
             parts.append(_categories(graph, step, [graph.texts(name) for name in names]))
-    return _beside(graph, parts)
+    return _concat(graph, parts)
 
 
 def _chosen(graph: Graph, numbers: Sequence[str], names: Sequence[str]) -> str:
@@ -59,11 +59,11 @@ def _imputed(graph: Graph, imputer: SimpleImputer, values: str) -> str:
     if not len(watched):
         return filled
     flags = graph.add("Gather", missing, graph.constant(np.asarray(watched, dtype=np.int64)), axis=1)
-    return _beside(graph, [filled, graph.cast(flags, DOUBLE)])
+    return _concat(graph, [filled, graph.cast(flags, DOUBLE)])
 
 
 def _categories(graph: Graph, encoder: Any, inputs: Sequence[str]) -> str:
-    """Ask the fitted encoder what it makes of each category and of an unseen one, and add that as a table."""
+    """Add a table of the fitted encoder's output for each category and for an unseen one."""
     parts = []
     for position, name in enumerate(inputs):
         known = [str(value) for value in encoder.categories_[position]]
@@ -71,22 +71,22 @@ def _categories(graph: Graph, encoder: Any, inputs: Sequence[str]) -> str:
         if isinstance(encoder, OneHotEncoder):
             codes = np.where(coded.any(axis=1), coded.argmax(axis=1), -1)
             index = _lookup(graph, name, known, codes)
-            places = graph.constant(np.arange(coded.shape[1], dtype=np.float64)[None, :])
-            parts.append(graph.cast(graph.add("Equal", index, places), DOUBLE))
+            columns = graph.constant(np.arange(coded.shape[1], dtype=np.float64)[None, :])
+            parts.append(graph.cast(graph.add("Equal", index, columns), DOUBLE))
         else:
             parts.append(_lookup(graph, name, known, coded[:, 0]))
-    return _beside(graph, parts)
+    return _concat(graph, parts)
 
 
 def _encoded(encoder: Any, position: int, values: Sequence[str]) -> Any:
-    """Return what the encoder makes of one column's values: values x the column's outputs."""
+    """Return the encoder's output for one column's values: values x the column's outputs."""
     first = [categories[0] for categories in encoder.categories_]
     rows = [[*first[:position], value, *first[position + 1 :]] for value in values]
     coded = encoder.transform(pd.DataFrame(rows, columns=encoder.feature_names_in_, dtype=object))
     dense = np.asarray(coded.todense() if hasattr(coded, "todense") else coded, dtype=np.float64)
     if not isinstance(encoder, OneHotEncoder):
         return dense[:, position : position + 1]
-    starts = np.cumsum([0, *(_width(encoder, place) for place in range(len(first)))])
+    starts = np.cumsum([0, *(_width(encoder, index) for index in range(len(first)))])
     return dense[:, starts[position] : starts[position + 1]]
 
 
@@ -109,5 +109,5 @@ def _lookup(graph: Graph, name: str, known: Sequence[str], codes: Any) -> str:
     return graph.cast(found, DOUBLE)
 
 
-def _beside(graph: Graph, parts: Sequence[str]) -> str:
+def _concat(graph: Graph, parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)

@@ -13,6 +13,7 @@ from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
 from ...bundle.engine import OnnxPredictor, Predictor
+from ...bundle.golden_row_comparison import compare
 from ...bundle.json_rows import to_columns
 from ..data.training_rows import RunRows, TrainingRows
 from .columns import matrix
@@ -28,18 +29,18 @@ _THRESHOLDS = 200
 _BASE_ROWS = 500
 
 
-def agreeing_onnx(pipeline: Any, rows: RunRows, truth: Predictor, golden: GoldenRows) -> bytes | None:
+def verified_onnx(pipeline: Any, rows: RunRows, reference: Predictor, golden: GoldenRows) -> bytes | None:
     """Return the pipeline as ONNX if it agrees on every holdout row and on hostile rows; None, with the reason in the log, if not.
 
-    To agree is to give every label, and every probability or number to the tolerance of the golden rows.
+    It agrees where every label is the same, and every probability or number within the tolerance of the golden rows.
     """
     content = convert(pipeline, rows.schema, rows.holdout)
     if content is None:
         _log.info("predictions will be computed by scikit-learn: %s has no ONNX form here", type(pipeline[-1]).__name__)
         return None
     found = OnnxPredictor(content, rows.schema.features)
-    for kind, part in _trials(pipeline, rows, golden):
-        reason = _disagreement(truth.predict(part.columns, len(part)), found.predict(part.columns, len(part)), golden.tolerance)
+    for kind, part in _test_rows(pipeline, rows, golden):
+        reason = _disagreement(reference.predict(part.columns, len(part)), found.predict(part.columns, len(part)), golden.tolerance)
         if reason:
             _log.info("predictions will be computed by scikit-learn: ONNX differs on %s: %s", kind, reason)
             return None
@@ -54,25 +55,25 @@ def convert(pipeline: Any, schema: BundleSchema, rows: TrainingRows) -> bytes | 
     values = matrix(graph, transformer, schema.features)
     output = linear(graph, model, values)
     if output is None:
-        example = transformer.transform(rows.take(slice(0, 1)).frame(schema.features))
+        example = transformer.transform(rows.slice(0, 1).frame(schema.features))
         dense = np.asarray(example.todense() if hasattr(example, "todense") else example, dtype=np.float64)
         output = trees(graph, model, values, dense)
     return None if output is None else graph.serialized(output)
 
 
-def _trials(pipeline: Any, rows: RunRows, golden: GoldenRows) -> Iterator[tuple[str, TrainingRows]]:
+def _test_rows(pipeline: Any, rows: RunRows, golden: GoldenRows) -> Iterator[tuple[str, TrainingRows]]:
     yield "holdout rows", rows.holdout
     yield "golden rows", TrainingRows(to_columns(golden.rows, rows.schema.features), np.zeros(len(golden.rows)))
-    yield "rows with missing values and unseen categories", _damaged(rows)
+    yield "rows with missing values and unseen categories", _with_missing_and_unseen(rows)
     numbers = [column.name for column in rows.schema.features if column.type is not ColumnType.CATEGORY]
-    for place, known in thresholds(pipeline[-1]).items():
-        if place < len(numbers):  # the pipeline puts numbers first; what follows are codes and indicators
-            yield f"rows next to the thresholds of '{numbers[place]}'", _placed(rows.holdout, numbers[place], known)
+    for index, known in thresholds(pipeline[-1]).items():
+        if index < len(numbers):  # the pipeline puts numbers first; what follows are codes and indicators
+            yield f"rows next to the thresholds of '{numbers[index]}'", _near_thresholds(rows.holdout, numbers[index], known)
 
 
-def _damaged(rows: RunRows) -> TrainingRows:
+def _with_missing_and_unseen(rows: RunRows) -> TrainingRows:
     """Return rows of the holdout, a quarter of whose values are missing or unseen."""
-    part = rows.holdout.take(slice(0, _BASE_ROWS))
+    part = rows.holdout.slice(0, _BASE_ROWS)
     random = np.random.default_rng(0)
     columns: dict[str, NDArray[Any]] = {}
     for column in rows.schema.features:
@@ -85,7 +86,7 @@ def _damaged(rows: RunRows) -> TrainingRows:
     return TrainingRows(columns, part.target)
 
 
-def _placed(rows: TrainingRows, name: str, known: NDArray[np.float64]) -> TrainingRows:
+def _near_thresholds(rows: TrainingRows, name: str, known: NDArray[np.float64]) -> TrainingRows:
     """Return rows whose value of one feature is a threshold, a neighbour of it, or its float32 and the neighbours of that."""
     chosen = known[np.linspace(0, len(known) - 1, min(_THRESHOLDS, len(known)), dtype=np.int64)]
     near = chosen.astype(np.float32)
@@ -103,11 +104,9 @@ def _placed(rows: TrainingRows, name: str, known: NDArray[np.float64]) -> Traini
 
 
 def _disagreement(expected: NDArray[np.float64], found: NDArray[np.float64], tolerance: float) -> str | None:
-    """Say how the predictions differ, if they do."""
-    if expected.shape != found.shape:
-        return f"shape {found.shape} in place of {expected.shape}"
-    largest = float(np.abs(expected - found).max(initial=0.0))
-    if not largest <= tolerance:
-        return f"by {largest:.2g}"
+    """Return how the predictions differ, None if they do not."""
+    mismatch = compare(expected, found, tolerance)
+    if mismatch is not None:
+        return f"shape {found.shape} in place of {expected.shape}" if mismatch.row is None else f"by {mismatch.difference:.2g}"
     flips = int((expected.argmax(axis=1) != found.argmax(axis=1)).sum())
     return f"{flips} labels" if flips else None

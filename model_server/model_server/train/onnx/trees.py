@@ -69,14 +69,14 @@ def trees(graph: Graph, model: Any, values: str, example: NDArray[np.float64]) -
         return graph.add("Div", sums, graph.constant(np.array([float(len(each))])))
     if isinstance(model, _BOOSTED) and getattr(model, "loss", None) in ("log_loss", "squared_error", "absolute_error", "huber", "quantile"):
         stages = [
-            _of_tree(tree.tree_, model.learning_rate * tree.tree_.value[:, 0, 0], place)
+            _from_tree(tree.tree_, model.learning_rate * tree.tree_.value[:, 0, 0], index)
             for row in model.estimators_
-            for place, tree in enumerate(row)
+            for index, tree in enumerate(row)
         ]
         start = model._raw_predict_init(example.astype(np.float32))
         return _linked(graph, model, _ensemble(graph, [*_constants(start), *stages], _rounded(graph, values)))
     if isinstance(model, _HISTOGRAM) and model.is_categorical_ is None:
-        stages = [_of_histogram(tree.nodes, place) for row in model._predictors for place, tree in enumerate(row)]
+        stages = [_from_histogram(tree.nodes, index) for row in model._predictors for index, tree in enumerate(row)]
         return _linked(graph, model, _ensemble(graph, [*_constants(model._baseline_prediction), *stages], values))
     return None
 
@@ -84,10 +84,10 @@ def trees(graph: Graph, model: Any, values: str, example: NDArray[np.float64]) -
 def thresholds(model: Any) -> dict[int, NDArray[np.float64]]:
     """Return the thresholds that the model compares each of its features with; none for a model that is no tree."""
     if isinstance(model, _HISTOGRAM):
-        found = [_of_histogram(tree.nodes) for row in model._predictors for tree in row]
+        found = [_from_histogram(tree.nodes) for row in model._predictors for tree in row]
     elif isinstance(model, _SINGLE | _FOREST | _BOOSTED):
         each = [model] if isinstance(model, _SINGLE) else np.ravel(model.estimators_).tolist()
-        found = [_of_tree(tree.tree_, tree.tree_.threshold) for tree in each]
+        found = [_from_tree(tree.tree_, tree.tree_.threshold) for tree in each]
     else:
         return {}
     features = np.concatenate([tree.feature[~tree.leaves] for tree in found])
@@ -95,7 +95,7 @@ def thresholds(model: Any) -> dict[int, NDArray[np.float64]]:
     return {int(feature): np.unique(values[features == feature]) for feature in np.unique(features)}
 
 
-def _of_tree(tree: Any, values: NDArray[np.float64], target: int = 0) -> Tree:
+def _from_tree(tree: Any, values: NDArray[np.float64], target: int = 0) -> Tree:
     return Tree(
         left=np.where(tree.children_left == tree.children_right, _LEAF, tree.children_left),
         right=tree.children_right,
@@ -107,7 +107,7 @@ def _of_tree(tree: Any, values: NDArray[np.float64], target: int = 0) -> Tree:
     )
 
 
-def _of_histogram(nodes: Any, target: int = 0) -> Tree:
+def _from_histogram(nodes: Any, target: int = 0) -> Tree:
     return Tree(
         left=np.where(nodes["is_leaf"], _LEAF, nodes["left"].astype(np.int64)),
         right=nodes["right"].astype(np.int64),
@@ -123,8 +123,8 @@ def _constants(start: Any) -> list[Tree]:
     """Return what a boosted model starts from as trees of one leaf, so that it is what the others are added to."""
     leaf, none = np.array([_LEAF]), np.array([0])
     return [
-        Tree(leaf, leaf, none, np.zeros(1), np.zeros(1, dtype=np.bool_), np.array([value]), place)
-        for place, value in enumerate(np.ravel(start))
+        Tree(leaf, leaf, none, np.zeros(1), np.zeros(1, dtype=np.bool_), np.array([value]), target)
+        for target, value in enumerate(np.ravel(start))
     ]
 
 
@@ -134,7 +134,7 @@ def _rounded(graph: Graph, values: str) -> str:
 
 
 def _numbers(graph: Graph, found: Sequence[Any], values: str) -> str:
-    return _ensemble(graph, [_of_tree(tree, tree.value[:, 0, 0]) for tree in found], values)
+    return _ensemble(graph, [_from_tree(tree, tree.value[:, 0, 0]) for tree in found], values)
 
 
 def _shares(graph: Graph, found: Sequence[Any], values: str) -> str:
@@ -143,11 +143,11 @@ def _shares(graph: Graph, found: Sequence[Any], values: str) -> str:
     A leaf of the ensemble has one number; a tree for each class would have to be walked anew for each of them.
     """
     numbered, tables, first = [], [], 0
-    for place, tree in enumerate(found):
+    for index, tree in enumerate(found):
         leaves = np.flatnonzero(tree.children_left == tree.children_right)
         numbers = np.zeros(tree.node_count)
         numbers[leaves] = np.arange(first, first + len(leaves))
-        numbered.append(_of_tree(tree, numbers, place))
+        numbered.append(_from_tree(tree, numbers, index))
         tables.append(tree.value[leaves, 0, :])
         first += len(leaves)
     reached = graph.cast(_ensemble(graph, numbered, values), INT64)
@@ -183,11 +183,11 @@ def _inner(tree: Tree) -> dict[str, NDArray[Any]]:
     leaf = tree.leaves
     if leaf[0]:
         return _only_leaf(tree)
-    place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
+    position = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
     left, right = tree.left[~leaf], tree.right[~leaf]
     return _lists(tree, tree.feature[~leaf], tree.threshold[~leaf], tree.missing_left[~leaf]) | {
-        "nodes_truenodeids": place[left],
-        "nodes_falsenodeids": place[right],
+        "nodes_truenodeids": position[left],
+        "nodes_falsenodeids": position[right],
         "nodes_trueleafs": leaf[left].astype(np.int64),
         "nodes_falseleafs": leaf[right].astype(np.int64),
     }

@@ -1,6 +1,6 @@
-"""The third stage: fit the winner on all rows to learn from, judge it once on the holdout, and write the bundle.
+"""The third stage: fit the winner on all training rows, evaluate it once on the holdout, and write the bundle.
 
-Not here: the decision whether it may serve, which the operator takes from these figures.
+Not here: the decision whether it may serve, which the operator takes from these metrics.
 """
 
 import json
@@ -16,26 +16,26 @@ from mlmodel_contract.version import Artifact, Comparison, Metrics
 from ...bundle.engine import SklearnPredictor
 from ...bundle.libraries import installed
 from ...bundle.write import BundleContents, pipeline_bytes, write_bundle
-from ...runtime.cpu_limits import processors
+from ...runtime.cpu_limits import available_cpus
 from ...storage import locate
 from ..data.training_rows import RunRows, read_rows
-from ..evaluate.champion import compare
-from ..evaluate.evaluation import Judged, loss_reference, metrics
+from ..evaluate.champion import compare_with_champion
+from ..evaluate.evaluation import EvaluationDataset, loss_reference, metrics
 from ..evaluate.selection import all_failed, trial_results, winner
 from ..evaluate.slices import slice_metrics
+from ..fitting import fit
 from ..golden_row_selection import golden_rows
-from ..onnx import agreeing_onnx
+from ..onnx import verified_onnx
 from ..pipeline import build, for_serving
 from ..profile import profile
 from ..run_context import RunContext
-from .trial import fit
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Winner:
-    """The trial that won, its candidate, and its pipeline fitted on all rows to learn from."""
+    """The trial that won, its candidate, and its pipeline fitted on all training rows."""
 
     trial: TrialResult
     candidate: Candidate
@@ -55,30 +55,30 @@ def package(context: RunContext) -> PackageResult:
         return PackageResult(problems=[all_failed(results)])
     rows = read_rows(context, holdout=True)
     won = _refit(context, best, rows)
-    truth = SklearnPredictor(won.pipeline, rows.schema.features)
-    judged = Judged(rows.schema.task, truth.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
-    comparison = compare(context, rows, judged.predictions)
+    predictor = SklearnPredictor(won.pipeline, rows.schema.features)
+    dataset = EvaluationDataset(rows.schema.task, predictor.predict(rows.holdout.columns, len(rows.holdout)), rows.holdout.target)
+    comparison = compare_with_champion(context, rows, dataset.predictions)
     if isinstance(comparison, Problem):
         return PackageResult(problems=[comparison])
-    found = metrics(judged)
-    golden = golden_rows(rows.schema, rows.holdout, truth)
-    onnx = agreeing_onnx(won.pipeline, rows, truth, golden)
-    parts = _parts(context, won, rows, _Figures(judged, found, golden, onnx))
-    digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), parts)
-    _log.info("packaged %s (%s, %s): %s", parts.version, won.candidate.name, parts.engine, found.wire())
-    return _result(won, parts, comparison).model_copy(
+    found = metrics(dataset)
+    golden = golden_rows(rows.schema, rows.holdout, predictor)
+    onnx = verified_onnx(won.pipeline, rows, predictor, golden)
+    contents = _contents(context, won, rows, _Evaluation(dataset, found, golden, onnx))
+    digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), contents)
+    _log.info("packaged %s (%s, %s): %s", contents.version, won.candidate.name, contents.engine, found.wire())
+    return _result(won, contents, comparison).model_copy(
         update={
             "artifact": Artifact(uri=context.document.bundle_folder, digest=digest),
-            "slices": slice_metrics(context.objective, rows, judged),
+            "slices": slice_metrics(context.objective, rows, dataset),
         }
     )
 
 
 @dataclass(frozen=True)
-class _Figures:
-    """What was found of the winner on the holdout; ``onnx`` where it agreed."""
+class _Evaluation:
+    """The winner on the holdout; ``onnx`` where its predictions agreed."""
 
-    judged: Judged
+    dataset: EvaluationDataset
     metrics: Metrics
     golden: GoldenRows
     onnx: bytes | None
@@ -95,32 +95,32 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
         best.score,
         len(rows.train),
     )
-    pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, processors())
+    pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, available_cpus())
     fit(pipeline, rows.train, rows)
     return _Winner(best, candidate, for_serving(pipeline))
 
 
-def _parts(context: RunContext, won: _Winner, rows: RunRows, figures: _Figures) -> BundleContents:
-    reference = profile(rows.schema, rows.train, figures.judged.predictions, loss_reference(figures.judged))
+def _contents(context: RunContext, won: _Winner, rows: RunRows, evaluation: _Evaluation) -> BundleContents:
+    reference = profile(rows.schema, rows.train, evaluation.dataset.predictions, loss_reference(evaluation.dataset))
     return BundleContents(
         version=context.document.version,
         estimator=won.candidate.estimator,
         schema=rows.schema,
         profile=reference,
-        golden=figures.golden,
-        metrics=figures.metrics,
+        golden=evaluation.golden,
+        metrics=evaluation.metrics,
         model=pipeline_bytes(won.pipeline),
-        onnx=figures.onnx,
+        onnx=evaluation.onnx,
     )
 
 
-def _result(won: _Winner, parts: BundleContents, comparison: Comparison | None) -> PackageResult:
+def _result(won: _Winner, contents: BundleContents, comparison: Comparison | None) -> PackageResult:
     return PackageResult(
         candidate=won.candidate.name,
         estimator=won.candidate.estimator.value,
         parameters=won.trial.parameters,
         libraries=installed(),
-        engine=parts.engine,
-        metrics=parts.metrics,
+        engine=contents.engine,
+        metrics=contents.metrics,
         comparison=comparison,
     )

@@ -1,4 +1,4 @@
-"""The first stage: read the sources, check and clean the rows, keep them for the stages after it.
+"""The first stage: read the sources, check and clean the rows, and store them for the stages after it.
 
 Must not import scikit-learn or pandas, which would take longer than the work. Not here: the checks themselves.
 """
@@ -20,11 +20,10 @@ from mlmodel_contract.run import PrepareResult, Problem, RunDocument
 from ...storage import write_atomic
 from ..data.captured import read_captured
 from ..data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from ..data.file_formats import Reading
 from ..data.lineage import lineage
-from ..data.sources import Reading, read_source
-from ..run_context import RunContext
-
-TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
+from ..data.sources import read_source
+from ..run_context import HOLDOUT, TRAIN, RunContext
 
 QUARANTINED = "quarantined"
 """Cause of rows that were left out since they were live while a feed was broken."""
@@ -46,7 +45,7 @@ def prepare(context: RunContext) -> PrepareResult:
     if quarantined:
         cleaning.dropped[QUARANTINED] = quarantined
     train, holdout = split(cleaning.table, context.training.validation.holdout)
-    problems = [*cleaning.problems, *_learnable(cleaning, train, holdout, context)]
+    problems = [*cleaning.problems, *_unmet_needs(cleaning, train, holdout, context)]
     if problems:
         return PrepareResult(problems=problems, dropped=cleaning.dropped)
     found = lineage(train, holdout, context.data)
@@ -57,7 +56,7 @@ def prepare(context: RunContext) -> PrepareResult:
 
 
 def _read(context: RunContext) -> tuple[Any, list[Problem], int]:
-    """Read every source, also after one failed: the user learns of all at once. The number is of rows left out."""
+    """Read every source, also after one failed: the user sees all problems at once. The number is of rows left out."""
     data = context.data
     tables, problems, quarantined = [], [], 0
     for source in data.sources:
@@ -81,8 +80,8 @@ def _source(source: Source, document: RunDocument, data: Data) -> Reading:
     return read_captured(document.captured_folder, document.store_credentials, data, document.quarantine)
 
 
-def _learnable(cleaning: Cleaning, train: Any, holdout: Any, context: RunContext) -> list[Problem]:
-    """What the task, the folds and the criteria need of the rows."""
+def _unmet_needs(cleaning: Cleaning, train: Any, holdout: Any, context: RunContext) -> list[Problem]:
+    """Return problems of rows that the task, the folds or the criteria cannot work with."""
     problems = [_reserved(context.data), unseen_categories(train, holdout, context.data)]
     folds = context.training.validation.folds
     if not cleaning.problems and train.num_rows < 2 * (folds + 1):

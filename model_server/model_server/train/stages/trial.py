@@ -5,21 +5,20 @@ An estimator that cannot be fitted is a result, not a crash: the run goes on wit
 
 import json
 import logging
-import warnings
-from typing import Any
 
 import numpy as np
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import TrialResult
 
-from ...runtime.cpu_limits import processors
+from ...runtime.cpu_limits import available_cpus
 from ...storage import write_atomic
 from ..data.splits import Fold, expanding
-from ..data.training_rows import RunRows, TrainingRows, read_rows
-from ..evaluate.evaluation import Judged, score
+from ..data.training_rows import RunRows, read_rows
+from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
+from ..fitting import fit, predict
 from ..parameter_search import SampledCandidate, sample_candidate
-from ..pipeline import build, has_probabilities
+from ..pipeline import build
 from ..run_context import RunContext
 
 _log = logging.getLogger(__name__)
@@ -35,65 +34,45 @@ def try_candidate(context: RunContext, index: int) -> TrialResult:
         StorageError: the run's folder cannot be read or written.
 
     """
-    drawn = sample_candidate(context.training.tried, context.document.run, index)
-    result = _nothing_left(context, index) if drawn is None else _try(context, index, drawn)
+    sampled = sample_candidate(context.training.tried, context.document.run, index)
+    result = _nothing_left(context, index) if sampled is None else _try(context, index, sampled)
     write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
     return result
 
 
-def _try(context: RunContext, index: int, drawn: SampledCandidate) -> TrialResult:
+def _try(context: RunContext, index: int, sampled: SampledCandidate) -> TrialResult:
     rows = read_rows(context, holdout=False)
     fold_scores: list[float] = []
-    parameters = {name: json.dumps(value) for name, value in drawn.parameters.items()}
-    title = " ".join([f"trial {index + 1}/{context.training.trials} {drawn.candidate.name}", *(f"{k}={v}" for k, v in parameters.items())])
+    parameters = {name: json.dumps(value) for name, value in sampled.parameters.items()}
+    title = " ".join(
+        [f"trial {index + 1}/{context.training.trials} {sampled.candidate.name}", *(f"{k}={v}" for k, v in parameters.items())]
+    )
     try:
         folds = list(expanding(len(rows.train), context.training.validation.folds))
         _log.info("%s: %d rows in %d folds", title, len(rows.train), len(folds))
         for number, fold in enumerate(folds, 1):
-            judged = Judged(rows.schema.task, _predict(context, drawn, rows, fold), rows.train.target[fold.start : fold.stop])
-            fold_scores.append(score(judged, context.select_by))
+            dataset = EvaluationDataset(rows.schema.task, _predict(context, sampled, rows, fold), rows.train.target[fold.start : fold.stop])
+            fold_scores.append(score(dataset, context.select_by))
             _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), context.select_by, fold_scores[-1])
     except _FITTING_FAILED as error:
-        return _failed(index, drawn, parameters, error)
+        return _failed(index, sampled, parameters, error)
     if not np.isfinite(fold_scores).any():
-        return _failed(index, drawn, parameters, ValueError(_undefined(context.select_by)))
+        return _failed(index, sampled, parameters, ValueError(_undefined(context.select_by)))
     mean, deviation = float(np.nanmean(fold_scores)), float(np.nanstd(fold_scores))
-    return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, score=mean, deviation=deviation)
+    return TrialResult(index=index, candidate=sampled.candidate.name, parameters=parameters, score=mean, deviation=deviation)
 
 
-def _predict(context: RunContext, drawn: SampledCandidate, rows: RunRows, fold: Fold) -> Floats:
+def _predict(context: RunContext, sampled: SampledCandidate, rows: RunRows, fold: Fold) -> Floats:
     """Fit on the rows before the fold and predict those in it."""
-    pipeline = build(drawn.candidate.estimator, drawn.parameters, rows.schema.features, context.document.run, processors())
-    fit(pipeline, rows.train.take(slice(0, fold.start)), rows)
-    return predict(pipeline, rows.train.take(slice(fold.start, fold.stop)), rows)
+    pipeline = build(sampled.candidate.estimator, sampled.parameters, rows.schema.features, context.document.run, available_cpus())
+    fit(pipeline, rows.train.slice(0, fold.start), rows)
+    return predict(pipeline, rows.train.slice(fold.start, fold.stop), rows)
 
 
-def fit(pipeline: Any, part: TrainingRows, rows: RunRows) -> None:
-    """Fit a pipeline on some rows; classes are fitted by their index."""
-    target = part.target.astype(np.int64) if rows.schema.classes else part.target
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as a fit that has not converged: its score says so
-        pipeline.fit(part.frame(rows.schema.features), target)
-    if rows.schema.classes and not has_probabilities(pipeline):
-        raise ValueError(
-            f"{type(pipeline[-1]).__name__} gives no probabilities with these parameters: change them, such as loss to log_loss"
-        )
-
-
-def predict(pipeline: Any, part: TrainingRows, rows: RunRows) -> Floats:
-    """Predict rows x classes, also where the rows that were learnt from had not every class; or rows x 1."""
-    frame = part.frame(rows.schema.features)
-    if not rows.schema.classes:
-        return np.asarray(pipeline.predict(frame), dtype=np.float64).reshape(-1, 1)
-    found = np.zeros((len(part), len(rows.schema.classes)))
-    found[:, pipeline.classes_] = pipeline.predict_proba(frame)
-    return found
-
-
-def _failed(index: int, drawn: SampledCandidate, parameters: dict[str, str], error: Exception) -> TrialResult:
-    reason = f"candidate '{drawn.candidate.name}': {' '.join(str(error).split())}"[:400]
+def _failed(index: int, sampled: SampledCandidate, parameters: dict[str, str], error: Exception) -> TrialResult:
+    reason = f"candidate '{sampled.candidate.name}': {' '.join(str(error).split())}"[:400]
     _log.warning("trial %d failed: %s", index + 1, reason)
-    return TrialResult(index=index, candidate=drawn.candidate.name, parameters=parameters, failure=reason)
+    return TrialResult(index=index, candidate=sampled.candidate.name, parameters=parameters, failure=reason)
 
 
 def _nothing_left(context: RunContext, index: int) -> TrialResult:

@@ -1,4 +1,4 @@
-"""The last stage, in a pod of its own: fetch the bundle, open it as a server would, and say what its manifest says of itself.
+"""The last stage, in a pod of its own: fetch the bundle, open it as a server would, and return what its manifest states.
 
 Not here: the checks, which are those of every server.
 """

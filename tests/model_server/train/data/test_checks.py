@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from mlmodel_contract.manifest import Data
 from model_server.train.data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from model_server.train.data.file_formats import schema_of
 from model_server.train.data.lineage import digest, lineage
-from model_server.train.data.sources import schema_of
 
 from tests.model_server.support.training_runs import COLUMNS, flights
 

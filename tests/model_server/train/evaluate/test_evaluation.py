@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from mlmodel_contract.manifest import Candidate, Estimator, Search
 from mlmodel_contract.quality_metrics import Metric, Task
-from model_server.binning.slots import Slots
+from mlmodel_contract.report import LARGEST_LOG_LOSS
+from model_server.binning.slots import FeatureBinner
 from model_server.train.data.splits import expanding
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.dependence import likely_design_effect
-from model_server.train.evaluate.evaluation import Judged, difference, figures, loss_reference, metrics, score
-from model_server.train.evaluate.losses import LARGEST_LOG_LOSS, Floats, loss
-from model_server.train.parameter_search import sample_candidate, value_of
+from model_server.train.evaluate.evaluation import EvaluationDataset, difference, loss_reference, metric_values, metrics, score
+from model_server.train.evaluate.losses import Floats, loss
+from model_server.train.parameter_search import sample_candidate, sample_value
 from model_server.train.profile import profile
 from sklearn import metrics as reference
 from sklearn.model_selection import TimeSeriesSplit
@@ -21,15 +22,15 @@ from sklearn.model_selection import TimeSeriesSplit
 RANDOM = np.random.default_rng(0)
 
 
-def binary(rows: int = 2000) -> Judged:
+def binary(rows: int = 2000) -> EvaluationDataset:
     positive = np.clip(RANDOM.normal(0.4, 0.2, rows), 0.01, 0.99).round(2)  # rounded: ties
     target = (RANDOM.random(rows) < positive).astype(float)
-    return Judged(Task.CLASSIFICATION, np.column_stack([1 - positive, positive]), target)
+    return EvaluationDataset(Task.CLASSIFICATION, np.column_stack([1 - positive, positive]), target)
 
 
 def test_metrics_of_two_classes_are_those_of_scikit_learn() -> None:
     judged = binary()
-    positive, found = judged.predictions[:, 1], figures(judged)
+    positive, found = judged.predictions[:, 1], metric_values(judged)
     assert found[Metric.ROC_AUC] == pytest.approx(reference.roc_auc_score(judged.target, positive))
     assert found[Metric.LOG_LOSS] == pytest.approx(reference.log_loss(judged.target, positive))
     assert found[Metric.BRIER_SCORE] == pytest.approx(reference.brier_score_loss(judged.target, positive))
@@ -38,23 +39,23 @@ def test_metrics_of_two_classes_are_those_of_scikit_learn() -> None:
 
 def test_metrics_of_many_classes_are_those_of_scikit_learn() -> None:
     predictions = RANDOM.dirichlet([1, 2, 3], 500)
-    judged = Judged(Task.CLASSIFICATION, predictions, RANDOM.integers(0, 3, 500).astype(float))
-    found = figures(judged)
+    judged = EvaluationDataset(Task.CLASSIFICATION, predictions, RANDOM.integers(0, 3, 500).astype(float))
+    found = metric_values(judged)
     assert set(found) == {Metric.LOG_LOSS, Metric.ACCURACY}
     assert found[Metric.LOG_LOSS] == pytest.approx(reference.log_loss(judged.target, predictions), rel=1e-6)
 
 
 def test_metrics_of_numbers_are_those_of_scikit_learn() -> None:
     target = RANDOM.normal(1e6, 3, 500)
-    judged = Judged(Task.REGRESSION, (target + RANDOM.normal(0, 1, 500))[:, None], target)
-    found = figures(judged)
+    judged = EvaluationDataset(Task.REGRESSION, (target + RANDOM.normal(0, 1, 500))[:, None], target)
+    found = metric_values(judged)
     assert found[Metric.RMSE] == pytest.approx(reference.root_mean_squared_error(target, judged.predictions))
     assert found[Metric.MAE] == pytest.approx(reference.mean_absolute_error(target, judged.predictions))
     assert found[Metric.R2] == pytest.approx(reference.r2_score(target, judged.predictions))
 
 
 def test_a_metric_that_is_not_defined_is_absent() -> None:
-    judged = Judged(Task.CLASSIFICATION, np.array([[0.4, 0.6]] * 20), np.ones(20))
+    judged = EvaluationDataset(Task.CLASSIFICATION, np.array([[0.4, 0.6]] * 20), np.ones(20))
     assert np.isnan(score(judged, Metric.ROC_AUC))
     assert metrics(judged).roc_auc is None
     assert metrics(judged).accuracy is not None
@@ -82,7 +83,7 @@ def test_an_interval_of_few_rows_is_an_interval() -> None:
 @pytest.mark.parametrize(("error", "unit"), [(0.02, 0.1), (3.0, 10.0), (20_000.0, 100_000.0), (0.0, 1.0)])
 def test_a_regressions_live_errors_are_counted_in_a_unit_of_their_own_size(error: float, unit: float) -> None:
     truth = np.array([1e5, 3e5])
-    reference = loss_reference(Judged(Task.REGRESSION, (truth + error)[:, None], truth))
+    reference = loss_reference(EvaluationDataset(Task.REGRESSION, (truth + error)[:, None], truth))
     assert reference.unit == pytest.approx(unit)
     assert reference.center == 2e5
 
@@ -93,7 +94,7 @@ def test_intervals_of_many_rows_need_memory_for_the_rows_alone(task: Task) -> No
     target = (RANDOM.random(rows) < 0.5).astype(float)
     predictions = np.full((rows, 2), 0.5) if task is Task.CLASSIFICATION else np.full((rows, 1), 0.5)
     tracemalloc.start()
-    metrics(Judged(task, predictions, target))
+    metrics(EvaluationDataset(task, predictions, target))
     difference(target, predictions[:, 0])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -114,7 +115,7 @@ def test_folds_are_those_of_scikit_learn() -> None:
 
 
 CANDIDATES = [
-    Candidate(name="plain", estimator=Estimator.GAUSSIAN_NB),
+    Candidate(name="fixed", estimator=Estimator.GAUSSIAN_NB),
     Candidate(
         name="tuned", estimator=Estimator.LOGISTIC_REGRESSION, parameters={"tol": 0.1}, search={"C": Search(log_uniform=[0.01, 100])}
     ),
@@ -123,7 +124,7 @@ CANDIDATES = [
 
 def test_candidates_take_turns_and_defaults_come_first() -> None:
     drawn = [found for index in range(4) if (found := sample_candidate(CANDIDATES, 7, index))]
-    assert [found.candidate.name for found in drawn] == ["plain", "tuned", "tuned", "tuned"]
+    assert [found.candidate.name for found in drawn] == ["fixed", "tuned", "tuned", "tuned"]
     assert [dict(found.parameters) for found in drawn[:2]] == [{}, {"tol": 0.1}]
 
 
@@ -140,7 +141,7 @@ def test_nothing_is_tried_twice() -> None:
 def test_values_lie_where_the_search_says() -> None:
     def draws(search: Search) -> list[object]:
         random = np.random.default_rng(1)
-        return [value_of(search, random) for _ in range(300)]
+        return [sample_value(search, random) for _ in range(300)]
 
     assert set(draws(Search(integer=[2, 4]))) == {2, 3, 4}
     assert set(draws(Search(choice=["a", None]))) == {"a", None}
@@ -173,7 +174,9 @@ def test_the_profile_counts_every_row_once() -> None:
     assert list(found)[-1] == "prediction"
     assert (len(found["n"].counts), found["n"].counts[-1]) == (37, 5)
     each = [-1.0, 0.0, 1.0, 2.0, 3.0]
-    assert Slots([found["few"]]).find({"few": each}, len(each)).tolist() == [[0, 1, 2, 3, 4]], "a number of few values has a slot for each"
+    assert FeatureBinner([found["few"]]).digitize({"few": each}, len(each)).tolist() == [[0, 1, 2, 3, 4]], (
+        "a number of few values has a slot for each"
+    )
     assert found["few"].counts == [0, 334, 333, 333, 0, 0]
     assert (found["b"].categories, found["b"].counts) == (["false", "true"], [250, 500, 0, 250])
     assert len(found["c"].categories) == 30

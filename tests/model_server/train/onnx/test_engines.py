@@ -13,10 +13,10 @@ from model_server.bundle.engine import OnnxPredictor, SklearnPredictor, load_pip
 from model_server.bundle.trusted import PROTOCOL, check_types
 from model_server.bundle.write import pipeline_bytes
 from model_server.train.data.training_rows import Floats, RunRows, TrainingRows
+from model_server.train.fitting import fit
 from model_server.train.golden_row_selection import golden_rows
-from model_server.train.onnx import agreeing_onnx
+from model_server.train.onnx import verified_onnx
 from model_server.train.pipeline import build, for_serving, is_tree
-from model_server.train.stages.trial import fit
 from skops.io._protocol import PROTOCOL as SKOPS_PROTOCOL
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def rows_for(task: Task, classes: int) -> RunRows:
         classes=[f"class {index}" for index in range(classes)] if task is Task.CLASSIFICATION else [],
     )
     whole = TrainingRows(columns, target)
-    return RunRows(schema, whole.take(slice(0, 300)), whole.take(slice(300, rows)))
+    return RunRows(schema, whole.slice(0, 300), whole.slice(300, rows))
 
 
 CASES = [
@@ -87,7 +87,7 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
     truth = SklearnPredictor(for_serving(pipeline), FEATURES)
     expected = truth.predict(rows.holdout.columns, len(rows.holdout))
 
-    assert orjson.loads(orjson.dumps(expected, option=orjson.OPT_SERIALIZE_NUMPY)) == expected.tolist()  # as the monitor is told
+    assert orjson.loads(orjson.dumps(expected, option=orjson.OPT_SERIALIZE_NUMPY)) == expected.tolist()  # as the monitor receives it
 
     file = tmp_path / "model.skops"
     file.write_bytes(pipeline_bytes(pipeline))
@@ -95,13 +95,13 @@ def test_both_engines_predict_what_the_fitted_pipeline_does(tmp_path: Path, esti
     assert np.array_equal(load_pipeline(file, FEATURES).predict(rows.holdout.columns, len(rows.holdout)), expected)
 
     golden = golden_rows(rows.schema, rows.holdout, truth)
-    onnx = agreeing_onnx(pipeline, rows, truth, golden)
+    onnx = verified_onnx(pipeline, rows, truth, golden)
     assert (onnx is None) == (estimator in WITHOUT_ONNX)
     if onnx is not None:
         found = OnnxPredictor(onnx, FEATURES)
         predicted = found.predict(rows.holdout.columns, len(rows.holdout))
         assert predicted == pytest.approx(expected, abs=golden.tolerance, rel=0)
-        assert found.predict(rows.holdout.take(slice(0, 1)).columns, 1) == pytest.approx(expected[:1], abs=golden.tolerance, rel=0)
+        assert found.predict(rows.holdout.slice(0, 1).columns, 1) == pytest.approx(expected[:1], abs=golden.tolerance, rel=0)
         if is_tree(estimator) and (classes == 0 or "Gradient" not in estimator):
             assert np.array_equal(predicted, expected)  # to the last bit: only a link may round in another way
 
@@ -112,7 +112,7 @@ def test_many_rows_are_computed_in_slices(monkeypatch: pytest.MonkeyPatch) -> No
     fit(pipeline, rows.train, rows)
     many = {name: np.tile(values, 30) for name, values in rows.holdout.columns.items()}
     truth = SklearnPredictor(pipeline, FEATURES)
-    onnx = agreeing_onnx(pipeline, rows, truth, golden_rows(rows.schema, rows.holdout, truth))
+    onnx = verified_onnx(pipeline, rows, truth, golden_rows(rows.schema, rows.holdout, truth))
     assert onnx is not None
     sizes, run = [], onnxruntime.InferenceSession.run
 
@@ -133,7 +133,7 @@ def test_a_loss_without_onnx_form_is_served_by_scikit_learn(caplog: pytest.LogCa
     fit(pipeline, rows.train, rows)
     with caplog.at_level("INFO"):
         truth = SklearnPredictor(pipeline, FEATURES)
-        assert agreeing_onnx(pipeline, rows, truth, golden_rows(rows.schema, rows.holdout, truth)) is None
+        assert verified_onnx(pipeline, rows, truth, golden_rows(rows.schema, rows.holdout, truth)) is None
     assert "computed by scikit-learn" in caplog.text
 
 
@@ -144,7 +144,7 @@ def test_onnx_that_differs_is_not_used(caplog: pytest.LogCaptureFixture) -> None
         fit(pipeline, rows.train, rows)
     with caplog.at_level("INFO"):
         truth = SklearnPredictor(pipelines[1], FEATURES)
-        assert agreeing_onnx(pipelines[0], rows, truth, golden_rows(rows.schema, rows.holdout, truth)) is None
+        assert verified_onnx(pipelines[0], rows, truth, golden_rows(rows.schema, rows.holdout, truth)) is None
     assert "ONNX differs on holdout rows" in caplog.text
 
 

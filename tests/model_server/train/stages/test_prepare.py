@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_PREDICTION, COLUMN_TARGET, COLUMN_TIME
 from mlmodel_contract.run import Stage
-from model_server.storage import Location, below
+from model_server.storage import Location, list_files
 from model_server.train.command import run_stage
 
 from tests.model_server.support.training_runs import COLUMNS, Run, flights
@@ -195,9 +195,9 @@ class TestCaptured:
         self.capture(run, flights(5, hours=300), [("1", True), ("3", False)])
 
         def with_gone(folder: Location, ending: str) -> list[Location]:
-            return [folder.child("2023-10-01/pod-0.parquet"), *below(folder, ending)]
+            return [folder.child("2023-10-01/pod-0.parquet"), *list_files(folder, ending)]
 
-        monkeypatch.setattr("model_server.train.data.captured.below", with_gone)
+        monkeypatch.setattr("model_server.train.data.captured.list_files", with_gone)
         result = run.prepare()
         assert result.lineage is not None
         assert result.lineage.captured_rows == 2

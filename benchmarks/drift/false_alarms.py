@@ -1,6 +1,6 @@
 """How often streams without drift alarm: independent rows, and real rows whose days or weeks are put in random order.
 
-Not here: streams that do drift (``delays.py``).
+Not here: streams that do drift (``detection_delays.py``).
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from scipy.stats import beta
 
 from benchmarks.drift import real_streams, simulated_streams
+from benchmarks.drift.detection_pipeline import DetectionPipeline
 from benchmarks.drift.parallel import each
-from benchmarks.drift.watching import Watcher
 from benchmarks.table import Row, at_most
 
 LEVEL = 0.01
@@ -21,7 +21,7 @@ _ROWS, _BUCKET = 100_000, 500
 
 
 @dataclass(frozen=True)
-class Independent:
+class IndependentStream:
     """A stream of independent rows: its seed and the number of training rows."""
 
     seed: int
@@ -29,7 +29,7 @@ class Independent:
 
 
 @dataclass(frozen=True)
-class Permuted:
+class PermutedStream:
     """A real stream whose blocks are put in random order: training rows are of the same blocks."""
 
     name: str
@@ -38,13 +38,19 @@ class Permuted:
 
 
 def independent_alarms(number: int) -> list[Row]:
-    """Watch made-up streams without drift, each for 100,000 rows."""
-    tasks = [Independent(seed, REFERENCES[seed % len(REFERENCES)]) for seed in range(number)]
+    """Test simulated streams without drift, each for 100,000 rows."""
+    tasks = [IndependentStream(seed, REFERENCES[seed % len(REFERENCES)]) for seed in range(number)]
     alarmed = each(_independent, tasks, "streams without drift")
     rows = []
     for reference in REFERENCES:
-        found = [alarm for task, alarm in zip(tasks, alarmed, strict=True) if task.reference == reference]
-        rows.append(Row(f"false alarms, {reference:,} training rows", 100 * sum(found) / len(found), f"% of {len(found)} streams"))
+        of_reference = [alarm for task, alarm in zip(tasks, alarmed, strict=True) if task.reference == reference]
+        rows.append(
+            Row(
+                f"false alarms, {reference:,} training rows",
+                100 * sum(of_reference) / len(of_reference),
+                f"% of {len(of_reference)} streams",
+            )
+        )
     total = sum(alarmed)
     share = 100 * total / number
     rows.append(
@@ -54,29 +60,29 @@ def independent_alarms(number: int) -> list[Row]:
 
 
 def dependent_alarms(data: Path | None, repeats: int) -> list[Row]:
-    """Watch real streams in which nothing changes beyond the scale of a block."""
+    """Test real streams in which nothing changes beyond the scale of a block."""
     names: Sequence[str] = [*(real_streams.BUNDLED), *(real_streams.SHARED if data else ())]
-    tasks = [Permuted(name, seed, data) for name in names for seed in range(repeats)]
+    tasks = [PermutedStream(name, seed, data) for name in names for seed in range(repeats)]
     alarmed = each(_permuted, tasks, "real streams, blocks in random order")
     total, number = sum(alarmed), len(tasks)
     by_name = {name: sum(alarm for task, alarm in zip(tasks, alarmed, strict=True) if task.name == name) for name in names}
-    told = ", ".join(f"{name} {count}/{repeats}" for name, count in by_name.items())
-    return [at_most("false alarms, dependent rows", 100 * total / number, 5, f"% of {number} streams", told)]
+    by_stream = ", ".join(f"{name} {count}/{repeats}" for name, count in by_name.items())
+    return [at_most("false alarms, dependent rows", 100 * total / number, 5, f"% of {number} streams", by_stream)]
 
 
-def _independent(task: Independent) -> bool:
+def _independent(task: IndependentStream) -> bool:
     random = np.random.default_rng(task.seed)
     train = simulated_streams.draw(random, task.reference)
-    watcher = Watcher(
+    pipeline = DetectionPipeline(
         simulated_streams.schema(), train, simulated_streams.prediction(train)[-max(200, task.reference // 5) :], LEVEL, tolerance=0.0
     )
     live = simulated_streams.draw(random, _ROWS)
-    return watcher.watch(watcher.slots(live, simulated_streams.prediction(live)), _BUCKET) is not None
+    return pipeline.first_alarm(pipeline.bin_rows(live, simulated_streams.prediction(live)), _BUCKET) is not None
 
 
-def _permuted(task: Permuted) -> bool:
+def _permuted(task: PermutedStream) -> bool:
     stream = real_streams.load(task.name, task.data).permuted(np.random.default_rng(task.seed))
-    return stream.watch(LEVEL, 0.0) is not None
+    return stream.first_alarm(LEVEL, 0.0) is not None
 
 
 def _interval(count: int, number: int) -> str:

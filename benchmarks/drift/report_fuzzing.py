@@ -1,8 +1,8 @@
 """Reports that are not true: damaged, replayed, reordered, of other pods and versions. None may move a verdict or stop the operator.
 
-A healthy version's pods have reported; then comes what the API server might store of a hostile or broken pod. Reports are read and judged
-as the operator reads and judges them. Not here: who may write a report at all, which is Kubernetes' part (only a pod of the model, and only
-its own); and a new pod of the model whose counts are made up but agree with each other, which nothing tells from a true one.
+A healthy version's pods have reported; then comes what the API server might store of a hostile or broken pod, read and evaluated as the
+operator does it. Not here: who may write a report at all, which is Kubernetes' part (only a pod of the model, and only its own); and a
+new pod of the model whose counts are made up but agree with each other, which nothing distinguishes from a true one.
 """
 
 import copy
@@ -26,7 +26,7 @@ from model_server.train.profile import profile
 from pydantic import ValidationError
 
 from benchmarks.drift.parallel import each
-from benchmarks.drift.pod_reports import CountedPod
+from benchmarks.drift.simulated_pod import SimulatedPod
 from benchmarks.table import Row, at_most
 
 Document = dict[str, Any]
@@ -43,20 +43,20 @@ _JUNK: tuple[Any, ...] = (
 )
 
 
-def fuzzed(number: int) -> list[Row]:
+def fuzz_reports(number: int) -> list[Row]:
     """Send so many reports, and count the verdicts that they move."""
     found = each(_task, range(math.ceil(number / _AT_ONCE)), "reports that are not true")
     outcomes = sum((one.outcomes for one in found), Counter[str]())
-    told = ", ".join(f"{outcome} {count:,}" for outcome, count in outcomes.most_common())
+    by_outcome = ", ".join(f"{outcome} {count:,}" for outcome, count in outcomes.most_common())
     what = f"of {sum(outcomes.values()):,} reports"
     return [
-        at_most("fuzzed reports: verdicts moved", sum(one.moved for one in found), 0, what, told),
+        at_most("fuzzed reports: verdicts moved", sum(one.moved for one in found), 0, what, by_outcome),
         at_most("fuzzed reports: errors raised", sum(one.raised for one in found), 0, what),
     ]
 
 
 @dataclass
-class Found:
+class FuzzResult:
     """What became of reports: how many moved a verdict, how many raised, and the operator's word on the others."""
 
     outcomes: Counter[str]
@@ -64,13 +64,13 @@ class Found:
     raised: int = 0
 
 
-def _task(seed: int) -> Found:
-    return try_reports(seed, _AT_ONCE)
+def _task(seed: int) -> FuzzResult:
+    return evaluate_reports(seed, _AT_ONCE)
 
 
-def try_reports(seed: int, number: int) -> Found:
-    """Judge so many reports, one of each pod at a time; what is believed of them stays for the next ones."""
-    random, found = np.random.default_rng(seed), Found(Counter())
+def evaluate_reports(seed: int, number: int) -> FuzzResult:
+    """Evaluate so many reports, one of each pod at a time; what is believed of them stays for the next ones."""
+    random, found = np.random.default_rng(seed), FuzzResult(Counter())
     early, late, known = _healthy()
     evidence = known.evidence
     for start in range(0, number, _PODS):
@@ -83,29 +83,29 @@ def try_reports(seed: int, number: int) -> Found:
                 reports[f"other-{pod}" if foreign else pod] = MonitorReportSpec.model_validate(document)
             except ValidationError:
                 found.outcomes["Unreadable"] += 1
-        evidence = _judged(evidence, reports, known, found)
+        evidence = _evaluated(evidence, reports, known, found)
     return found
 
 
-def _judged(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], known: MonitoringVerdict, found: Found) -> Evidence:
+def _evaluated(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], known: MonitoringVerdict, found: FuzzResult) -> Evidence:
     try:
-        judgement = evaluate(evidence, reports, _SETTINGS, _NOW)
-        judgement.evidence.pack()
+        verdict = evaluate(evidence, reports, _SETTINGS, _NOW)
+        verdict.evidence.pack()
     except Exception:
         found.raised += 1
         found.outcomes["raised"] += len(reports)
         return known.evidence
-    found.outcomes.update(str(reason) for reason in judgement.refused.values())
-    found.outcomes["believed"] += len(reports) - len(judgement.refused)
-    found.moved += _verdict(judgement) != _verdict(known)
-    return judgement.evidence
+    found.outcomes.update(str(reason) for reason in verdict.refused.values())
+    found.outcomes["believed"] += len(reports) - len(verdict.refused)
+    found.moved += _outcome(verdict) != _outcome(known)
+    return verdict.evidence
 
 
-def _verdict(judgement: MonitoringVerdict) -> tuple[object, ...]:
-    drift = judgement.drift
-    met = [criterion.met for criterion in judgement.criteria]
-    slices = [[criterion.met for criterion in group.criteria] for group in judgement.slices]
-    return drift.state, drift.harm, drift.severe, [one.name for one in drift.features], judgement.feed.state, met, slices
+def _outcome(verdict: MonitoringVerdict) -> tuple[object, ...]:
+    drift = verdict.drift
+    met = [criterion.met for criterion in verdict.criteria]
+    slices = [[criterion.met for criterion in group.criteria] for group in verdict.slices]
+    return drift.state, drift.harm, drift.severe, [one.name for one in drift.features], verdict.feed.state, met, slices
 
 
 def _changed(random: np.random.Generator, document: Document, earlier: Document) -> Document:
@@ -126,7 +126,7 @@ def _renumber(random: np.random.Generator, document: Document, earlier: Document
 
 
 def _truncate(random: np.random.Generator, document: Document, _earlier: Document) -> None:
-    holder, key = _place(random, document)
+    holder, key = _random_entry(random, document)
     if isinstance(holder[key], list):
         del holder[key][int(random.integers(len(holder[key]) + 1)) :]
     elif isinstance(holder, dict):
@@ -134,23 +134,23 @@ def _truncate(random: np.random.Generator, document: Document, _earlier: Documen
 
 
 def _put_junk(random: np.random.Generator, document: Document, _earlier: Document) -> None:
-    holder, key = _place(random, document)
+    holder, key = _random_entry(random, document)
     holder[key] = copy.deepcopy(_JUNK[random.integers(len(_JUNK))])
 
 
 def _shift_count(random: np.random.Generator, document: Document, _earlier: Document) -> None:
     """Change a whole number a little, which is the hardest to notice."""
-    holder, key = _place(random, document, int)
+    holder, key = _random_entry(random, document, int)
     holder[key] = holder[key] + int(random.integers(-3, 4)) if isinstance(holder[key], int) else -1
 
 
 def _swap(random: np.random.Generator, document: Document, _earlier: Document) -> None:
-    (one, first), (other, second) = _place(random, document, int), _place(random, document, int)
+    (one, first), (other, second) = _random_entry(random, document, int), _random_entry(random, document, int)
     one[first], other[second] = other[second], one[first]
 
 
 def _repeat(random: np.random.Generator, document: Document, _earlier: Document) -> None:
-    holder, key = _place(random, document, list)
+    holder, key = _random_entry(random, document, list)
     if isinstance(holder[key], list):
         holder[key] = holder[key] * 2
 
@@ -163,17 +163,17 @@ def _disown(random: np.random.Generator, document: Document, _earlier: Document)
 _CHANGES: tuple[Change, ...] = (_replay, _renumber, _truncate, _put_junk, _put_junk, _shift_count, _swap, _repeat, _disown)
 
 
-def _place(random: np.random.Generator, document: Document, kind: type = object) -> tuple[Any, Any]:
+def _random_entry(random: np.random.Generator, document: Document, kind: type = object) -> tuple[Any, Any]:
     """Return a container somewhere in the document and a key of it, whose value is of that kind where one was met."""
-    found = [(holder, key) for holder, key in _places(document) if isinstance(holder[key], kind)] or [(document, next(iter(document)))]
+    found = [(holder, key) for holder, key in _entries(document) if isinstance(holder[key], kind)] or [(document, next(iter(document)))]
     return found[random.integers(len(found))]
 
 
-def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
+def _entries(holder: Any) -> Iterator[tuple[Any, Any]]:
     for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
         yield holder, key
         if isinstance(holder[key], dict | list):
-            yield from _places(holder[key])
+            yield from _entries(holder[key])
 
 
 @cache
@@ -191,23 +191,23 @@ def _healthy() -> tuple[dict[str, Document], dict[str, Document], MonitoringVerd
     late = {name: pod.report(random, 2, 60) for name, pod in pods.items()}
     evidence = Evidence()
     for reports in (early, late):
-        judgement = evaluate(evidence, {pod: MonitorReportSpec.model_validate(one) for pod, one in reports.items()}, _SETTINGS, _NOW)
-        evidence = judgement.evidence
-    return early, late, judgement
+        verdict = evaluate(evidence, {pod: MonitorReportSpec.model_validate(one) for pod, one in reports.items()}, _SETTINGS, _NOW)
+        evidence = verdict.evidence
+    return early, late, verdict
 
 
 class _Pod:
     """A pod of the healthy version."""
 
     def __init__(self, known: Profile) -> None:
-        self._counted = CountedPod(known, _schema(), "m", "v1")
+        self._counted = SimulatedPod(known, _schema(), "m", "v1")
 
     def report(self, random: np.random.Generator, sequence: int, rows: int) -> Document:
         columns, truth = _rows(random, rows)
         chances = _predicted(columns)
         self._counted.count(columns, chances)
-        for place, (chance, true) in enumerate(zip(chances[:, 1], truth, strict=True)):
-            self._counted.label(float(chance), bool(true), ["north", "south"].index(columns["place"][place]))
+        for index, (chance, true) in enumerate(zip(chances[:, 1], truth, strict=True)):
+            self._counted.label(float(chance), bool(true), ["north", "south"].index(columns["place"][index]))
         return self._counted.report(sequence, "2024-05-01T12:00:00Z").wire()
 
 

@@ -1,20 +1,19 @@
-"""What the live rows of a version are held against: its training rows, as the reports of its pods tell them.
+"""What the live rows of a version are compared with: its training rows by slot, and how they are correlated.
 
-Not here: directions of change and evidence.
+Not here: what may change (``drift/alternatives.py``).
 """
 
 from dataclasses import dataclass
 
-from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind
-from mlmodel_contract.report import CorrelationCounts as ReportedCorrelations
+from mlmodel_contract.report import MICRO, CorrelationCounts, FeatureCounts, FeatureKind
 
 
 @dataclass(frozen=True)
 class FeatureReference:
     """A feature and its training rows by slot; the last slot is missing values.
 
-    ``effect`` and ``slot_effects`` are design effects: how many times larger dependence between rows makes the variance of a mean. No
-    slot effects are ones.
+    Of a category, the slot before the last one has the categories that have none of their own. ``effect`` and ``slot_effects`` are design
+    effects: how many times larger dependence between rows makes the variance of a mean. No slot effects are ones.
     """
 
     name: str
@@ -24,14 +23,14 @@ class FeatureReference:
     slot_effects: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, reported: FeatureCounts) -> "FeatureReference":
-        """Take it from a report."""
+    def from_counts(cls, reported: FeatureCounts) -> "FeatureReference":
+        """Return the reference that a pod's report states."""
         return cls(reported.name, reported.kind, tuple(reported.reference), reported.effect, tuple(reported.slot_effects))
 
 
 @dataclass(frozen=True)
 class CorrelationReference:
-    """The numbers whose correlations are watched, and the sums of products of their location scores over ``rows`` training rows.
+    """The numbers whose correlations are tested, and the sums of products of their location scores over ``rows`` training rows.
 
     ``products``, ``cumulants`` and ``effects`` are by pair: (0, 1), (0, 2), ..., (1, 2), ...; cumulants by alternative.
     """
@@ -44,8 +43,8 @@ class CorrelationReference:
     dense_effect: float
 
     @classmethod
-    def of(cls, reported: ReportedCorrelations) -> "CorrelationReference":
-        """Take them from a report or a profile."""
+    def from_counts(cls, reported: CorrelationCounts) -> "CorrelationReference":
+        """Return the reference that a report or a profile states."""
         return cls(
             names=tuple(reported.names),
             rows=reported.rows,

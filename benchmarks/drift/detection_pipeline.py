@@ -11,7 +11,7 @@ from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
 from mlmodel_detection import Bucket, CorrelationReference, DriftDetector, DriftState, DriftVerdict, FeatureReference
-from model_server.binning.slots import Slots as FeatureSlots
+from model_server.binning.slots import FeatureBinner
 from model_server.monitor.counting import ProductSums, RowCounter
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
@@ -25,28 +25,28 @@ _NO_LOSS = LossReference(rows=1, mean=0, variance=0)
 
 @dataclass(frozen=True)
 class Alarm:
-    """The row at which drift was confirmed, and the features blamed with what changed."""
+    """The row at which drift was confirmed, and the features that are named with what changed."""
 
     row: int
-    blamed: tuple[str, ...]
+    features: tuple[str, ...]
     changes: tuple[str, ...]
     since: str
 
 
 @dataclass(frozen=True)
-class Slots:
-    """Rows as cells: rows x features, and rows x scored features their location scores."""
+class BinnedRows:
+    """Rows by cell (rows x features), and the location scores of the features that have some (rows x features with scores)."""
 
     cells: NDArray[np.int64]
     scores: Floats
 
-    def take(self, rows: NDArray[np.int64] | slice) -> "Slots":
+    def select(self, rows: NDArray[np.int64] | slice) -> "BinnedRows":
         """Return some of the rows."""
-        return Slots(self.cells[rows], self.scores[rows])
+        return BinnedRows(self.cells[rows], self.scores[rows])
 
 
-class Watcher:
-    """A profile, and what is needed to count and judge rows by it."""
+class DetectionPipeline:
+    """A profile, and what is needed to count rows by it and to test them for drift."""
 
     def __init__(self, schema: BundleSchema, train: Mapping[str, Values], predictions: Floats, level: float, tolerance: float) -> None:
         columns = {
@@ -56,47 +56,47 @@ class Watcher:
         self.schema = schema
         self.level, self.tolerance = level, tolerance
         self.profile: Profile = profile(schema, TrainingRows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
-        self._references = tuple(FeatureReference.of(one) for one in self.counter().features())
+        self._references = tuple(FeatureReference.from_counts(one) for one in self.counter().features())
         known = self.profile.correlations
-        self._correlations = CorrelationReference.of(known) if known else None
+        self._correlations = CorrelationReference.from_counts(known) if known else None
         self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
 
     def detector(self) -> DriftDetector:
-        """Return a detector that has seen nothing."""
+        """Return a detector before its first row."""
         return DriftDetector(self._references, self.level, self.tolerance, self._correlations)
 
     def counter(self) -> RowCounter:
         """Return a sidecar's counter."""
         return RowCounter(self.profile, self.schema)
 
-    def slots(self, columns: Mapping[str, Values], predictions: Floats) -> Slots:
+    def bin_rows(self, columns: Mapping[str, Values], predictions: Floats) -> BinnedRows:
         """Return each row's cells and scores, by the sidecar's own code."""
-        slots = FeatureSlots(self.profile.features)
-        cells = slots.find({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
-        return Slots(cells.T, ProductSums(self.profile, slots).scores(cells).T.astype(np.float64))
+        binner = FeatureBinner(self.profile.features)
+        slots = binner.digitize({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
+        return BinnedRows(slots.T, ProductSums(self.profile, binner).scores(slots).T.astype(np.float64))
 
-    def bucket(self, rows: Slots) -> Bucket:
-        """Count rows as a sidecar does; a test holds it to ``RowCounter``."""
+    def bucket(self, rows: BinnedRows) -> Bucket:
+        """Count rows as a sidecar does; a test compares it with ``RowCounter``."""
         cells = np.bincount(rows.cells.ravel(), minlength=self._starts[-1])
         first, second = np.triu_indices(rows.scores.shape[1], 1)
         products = (rows.scores.T @ rows.scores)[first, second].astype(np.int64)
         return Bucket(len(rows.cells), tuple(cells.tolist()), tuple(products.tolist()))
 
-    def watch(self, rows: Slots, size: int) -> Alarm | None:
-        """Judge the rows in buckets of this size until an alarm."""
+    def first_alarm(self, rows: BinnedRows, size: int) -> Alarm | None:
+        """Return the first alarm on these rows, in buckets of this size; None if there is none."""
         for row, verdict in self.verdicts(rows, size):
             if verdict.state is DriftState.CONFIRMED:
-                blamed = verdict.features
+                changed = verdict.features
                 return Alarm(
                     row,
-                    tuple(one.name for one in blamed),
-                    tuple(one.change for one in blamed),
-                    min((one.since for one in blamed), key=int, default=str(row - size)),
+                    tuple(one.name for one in changed),
+                    tuple(one.change for one in changed),
+                    min((one.since for one in changed), key=int, default=str(row - size)),
                 )
         return None
 
-    def verdicts(self, rows: Slots, size: int) -> Iterator[tuple[int, DriftVerdict]]:
-        """Judge the rows in buckets of this size: the number of rows so far, and the verdict on them."""
+    def verdicts(self, rows: BinnedRows, size: int) -> Iterator[tuple[int, DriftVerdict]]:
+        """Yield, after each bucket of this size, the number of rows so far, and the verdict on them."""
         detector = self.detector()
         for start in range(0, len(rows.cells) - size + 1, size):
-            yield start + size, detector.update(self.bucket(rows.take(slice(start, start + size))), str(start))
+            yield start + size, detector.update(self.bucket(rows.select(slice(start, start + size))), str(start))
