@@ -45,10 +45,12 @@ from .http.endpoints import ServerServices, create_app
 from .http.fast_path import FastPathContext
 from .http.unix_listener import listen_locally
 from .inference.batcher import Batcher
-from .inference.data_plane import DataPlane, PredictedBatch, ServedModel
-from .labels import FeedbackPlane, LabelForwarder
+from .inference.data_plane import DataPlane, PredictedBatch
+from .label_forwarder import LabelForwarder
+from .labels import FeedbackPlane
 from .limits import ServerLimits
 from .row_sender import RowSender
+from .served_model import ServedModel
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces
 

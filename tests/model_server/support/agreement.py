@@ -19,7 +19,8 @@ from mlmodel_contract.quality_metrics import Task
 from model_server.bundle.engine import Columns
 from model_server.bundle.read import Bundle, open_bundle
 from model_server.prediction_id.ids import Signer
-from model_server.serve.inference.data_plane import DataPlane, ServedModel
+from model_server.serve.inference.data_plane import DataPlane
+from model_server.serve.served_model import ServedModel
 from model_server.train.onnx.trees import thresholds
 from sklearn.utils import all_estimators
 

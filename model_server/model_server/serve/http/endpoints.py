@@ -23,7 +23,8 @@ from ..errors import InvalidRequest, NotPossible, ServeError
 from ..inference import server_metadata
 from ..inference.batcher import Batcher
 from ..inference.data_plane import DataPlane
-from ..labels import Feedback, FeedbackPlane, LabelForwarder
+from ..label_forwarder import LabelForwarder
+from ..labels import Feedback, FeedbackPlane
 from ..status_codes import TABLE
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import HEADER as TRACEPARENT

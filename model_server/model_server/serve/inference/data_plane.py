@@ -7,15 +7,14 @@ It knows no transport. It may be called by several threads at once. Not here: JS
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from mlmodel_contract.bundle import BundleSchema, GoldenRows
+from mlmodel_contract.bundle import GoldenRows
 
-from ...bundle.engine import Predictor
 from ...prediction_id.ids import Signer
 from ..errors import InvalidRequest, StartRefused, UnknownModel
+from ..served_model import ServedModel
 from ..telemetry.trace_context import Trace
 from .column_decoder import ColumnDecoder
 from .matrix_decoder import MatrixDecoder
@@ -26,22 +25,6 @@ from .slice_groups import SliceGroups
 from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMetadata
 
 _TRIALS = 3
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """The version that is served.
-
-    ``tolerance`` is the largest difference from scikit-learn's own prediction that the engine was proven to keep: of a probability, or in
-    the target's unit. ``estimator`` is for people.
-    """
-
-    name: str
-    version: str
-    schema: BundleSchema
-    predictor: Predictor
-    estimator: str
-    tolerance: float
 
 
 class PredictedBatch(NamedTuple):

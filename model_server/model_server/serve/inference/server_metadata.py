@@ -6,7 +6,7 @@ Not here: the form in which it is said.
 from importlib.metadata import version
 from typing import NamedTuple
 
-from .data_plane import ServedModel
+from ..served_model import ServedModel
 
 SERVER = "mlmodel-server"
 EXTENSIONS = ("binary_tensor_data", "model_repository", "prediction_id", "feedback")

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
-from ..inference.data_plane import ServedModel
+from ..served_model import ServedModel
 from .trace_context import Attributes, Trace
 
 _GRPC_PORT = 4317
