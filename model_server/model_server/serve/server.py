@@ -35,7 +35,7 @@ from ..prediction_id.ids import IdError, Signer, read_key
 from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import listen, port
 from ..runtime.workers import WorkerChannel
-from .access.access import AccessControl, build_access_control
+from .access.access_control import AccessControl, build_access_control
 from .admission import Admission
 from .errors import StartRefused
 from .graceful_shutdown import DrainingServer, InFlightRequests
@@ -169,8 +169,8 @@ def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics)
 def _config(traffic: InFlightRequests, hot: FastPathContext, doors: AccessControl, metrics: ServerMetrics) -> uvicorn.Config:
     certificate = doors.certificate
     return uvicorn.Config(
-        AuthMiddleware(traffic, doors.callers, metrics) if doors.callers else traffic,
-        http=protocol(hot, doors.callers),
+        AuthMiddleware(traffic, doors.authenticator, metrics) if doors.authenticator else traffic,
+        http=protocol(hot, doors.authenticator),
         ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
         loop="uvloop",
         lifespan="off",
@@ -198,7 +198,7 @@ def _look(
     handover.tell_served()
     batcher.expire()
     hot.sweep(server.server_state.connections)
-    doors.look()
+    doors.reload_if_changed()
 
 
 async def _tick(look: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import Authentication, ColumnType
 
-from ..access.api_keys import OPEN
+from ..access.authenticator import OPEN
 from ..inference.server_metadata import SERVER, server_version
 from ..inference.tensors import DATATYPES, DATATYPES_OF, INTEGERS, ModelMetadata
 
