@@ -73,7 +73,7 @@ def run_server(document: PodDocument, link: WorkerChannel | None = None) -> int:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
     try:
-        limits = ServerLimits.of(document.serving or ServerSettings())
+        limits = ServerLimits.from_settings(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
         uvloop.run(_serve(document, limits, plane, key, link))
     except (BundleRefused, StartRefused, IdError) as error:
@@ -111,7 +111,7 @@ async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, 
     traces = Traces(recorder)
 
     def told(predicted: PredictedBatch) -> None:
-        handover.offer(predicted)
+        handover.send(predicted)
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     batcher = Batcher(plane, limits, told, metrics)
@@ -151,7 +151,7 @@ async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, 
         local.close()
         await rpc.end()
         ticking.cancel()
-        handover.tell_served()
+        handover.send_heartbeat()
         await handover.flush(1.0)
     if recorder:
         recorder.end()
@@ -195,7 +195,7 @@ def _look(
 ) -> None:
     if link is not None:
         link.beat()
-    handover.tell_served()
+    handover.send_heartbeat()
     batcher.expire()
     hot.sweep(server.server_state.connections)
     doors.reload_if_changed()

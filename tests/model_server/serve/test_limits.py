@@ -69,7 +69,7 @@ def test_workers_share_what_is_the_pods() -> None:
     settings = ServerSettings(
         workers=3, limits=Declared(max_requests=10, max_body_bytes=50 * 2**20), batcher=BatcherSettings(max_batch_size=7)
     )
-    one, whole = ServerLimits.of(settings), ServerLimits.of(ServerSettings())
+    one, whole = ServerLimits.from_settings(settings), ServerLimits.from_settings(ServerSettings())
     assert (one.requests, one.batch_rows, one.body_bytes) == (4, 7, 50 * 2**20)
     assert one.buffered_bytes == one.body_bytes > whole.buffered_bytes / 3
     assert one.threads == max(1, whole.threads // 3)
@@ -77,4 +77,4 @@ def test_workers_share_what_is_the_pods() -> None:
 
 
 def test_a_manifest_that_sets_nothing_has_the_servers_own_defaults() -> None:
-    assert ServerLimits.of(ServerSettings()) == ServerLimits(threads=ServerLimits.of(ServerSettings()).threads)
+    assert ServerLimits.from_settings(ServerSettings()) == ServerLimits(threads=ServerLimits.from_settings(ServerSettings()).threads)

@@ -26,7 +26,7 @@ from ..inference.tensors import TensorMetadata
 from ..limits import ServerLimits
 from ..status_codes import TABLE, Status
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, current, ended_rpc, told
+from ..telemetry.trace_context import Trace, current, end_rpc_span, trace_suffix
 from .messages import RpcCall, parse
 from .oip import open_inference_pb2 as oip
 
@@ -189,12 +189,12 @@ class RpcServer:
                 raise
             except Exception:
                 status = TABLE[Failed]
-                _log.exception("a call could not be answered%s", told(trace))
+                _log.exception("a call could not be answered%s", trace_suffix(trace))
                 await _abort(context, Failed("the server failed on this request, see its log"), trace)
             finally:
                 self._traffic.end(1)
                 self._parts.metrics.answered(name, status.http, time.perf_counter() - started, "grpc", trace)
-                ended_rpc(trace, status.grpc)
+                end_rpc_span(trace, status.grpc)
 
         return handle
 
