@@ -1,4 +1,4 @@
-"""What the manifest sets of the server, as its pod's document tells it, is what the server does."""
+"""The server keeps to the limits of the manifest, which its pod's document has."""
 
 import time
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def test_a_full_batch_waits_for_nobody() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_past_a_limit_is_refused_and_told() -> None:
+def test_a_request_past_a_limit_is_refused_with_the_reason() -> None:
     with served(limits={"max_body_bytes": 2048, "max_rows": 3, "max_requests": 1}, batcher={"max_latency": "900ms"}) as made:
         assert made.infer(flights(3)).status_code == 200
         many, long = made.infer(flights(4)), made.infer(flights(1) | {"id": "x" * 3000})
