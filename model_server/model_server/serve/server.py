@@ -35,7 +35,7 @@ from ..prediction_id.ids import IdError, Signer, read_key
 from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import listen, port
 from ..runtime.workers import WorkerChannel
-from .access.access import AccessControl, build_access_control
+from .access.access_control import AccessControl, build_access_control
 from .admission import Admission
 from .errors import StartRefused
 from .graceful_shutdown import DrainingServer, InFlightRequests
@@ -45,10 +45,12 @@ from .http.endpoints import ServerServices, create_app
 from .http.fast_path import FastPathContext
 from .http.unix_listener import listen_locally
 from .inference.batcher import Batcher
-from .inference.data_plane import DataPlane, PredictedBatch, ServedModel
-from .labels import FeedbackPlane, LabelForwarder
+from .inference.data_plane import DataPlane, PredictedBatch
+from .label_forwarder import LabelForwarder
+from .labels import FeedbackPlane
 from .limits import ServerLimits
 from .row_sender import RowSender
+from .served_model import ServedModel
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces
 
@@ -71,7 +73,7 @@ def run_server(document: PodDocument, link: WorkerChannel | None = None) -> int:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
     try:
-        limits = ServerLimits.of(document.serving or ServerSettings())
+        limits = ServerLimits.from_settings(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
         uvloop.run(_serve(document, limits, plane, key, link))
     except (BundleRefused, StartRefused, IdError) as error:
@@ -109,7 +111,7 @@ async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, 
     traces = Traces(recorder)
 
     def told(predicted: PredictedBatch) -> None:
-        handover.offer(predicted)
+        handover.send(predicted)
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     batcher = Batcher(plane, limits, told, metrics)
@@ -149,7 +151,7 @@ async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, 
         local.close()
         await rpc.end()
         ticking.cancel()
-        handover.tell_served()
+        handover.send_heartbeat()
         await handover.flush(1.0)
     if recorder:
         recorder.end()
@@ -167,8 +169,8 @@ def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics)
 def _config(traffic: InFlightRequests, hot: FastPathContext, doors: AccessControl, metrics: ServerMetrics) -> uvicorn.Config:
     certificate = doors.certificate
     return uvicorn.Config(
-        AuthMiddleware(traffic, doors.callers, metrics) if doors.callers else traffic,
-        http=protocol(hot, doors.callers),
+        AuthMiddleware(traffic, doors.authenticator, metrics) if doors.authenticator else traffic,
+        http=protocol(hot, doors.authenticator),
         ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
         loop="uvloop",
         lifespan="off",
@@ -193,10 +195,10 @@ def _look(
 ) -> None:
     if link is not None:
         link.beat()
-    handover.tell_served()
+    handover.send_heartbeat()
     batcher.expire()
     hot.sweep(server.server_state.connections)
-    doors.look()
+    doors.reload_if_changed()
 
 
 async def _tick(look: Callable[[], None]) -> None:

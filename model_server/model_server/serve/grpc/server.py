@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2
 from mlmodel_contract.environment import PORT_GRPC
 
 from ...runtime.ports import address
-from ..access.access import AccessControl
-from ..access.api_keys import Authenticator, Credentials
+from ..access.access_control import AccessControl
+from ..access.authenticator import Authenticator, Credentials
 from ..admission import TOO_MUCH
 from ..errors import Failed, NotPossible, Overloaded, ServeError, Unauthenticated, UnknownModel
 from ..graceful_shutdown import InFlightRequests
@@ -26,7 +26,7 @@ from ..inference.tensors import TensorMetadata
 from ..limits import ServerLimits
 from ..status_codes import TABLE, Status
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, current, ended_rpc, told
+from ..telemetry.trace_context import Trace, current, end_rpc_span, trace_suffix
 from .messages import RpcCall, parse
 from .oip import open_inference_pb2 as oip
 
@@ -143,7 +143,7 @@ class RpcServer:
         """``drain`` is how many seconds the end of the process may take."""
         self._parts = parts
         self._traffic = traffic
-        self._callers = doors.callers
+        self._callers = doors.authenticator
         self._server = grpc.aio.server(options=_options(limits, drain))
         self._server.add_generic_rpc_handlers([*self._handlers(), _Reflection()])
         if doors.certificate:
@@ -189,12 +189,12 @@ class RpcServer:
                 raise
             except Exception:
                 status = TABLE[Failed]
-                _log.exception("a call could not be answered%s", told(trace))
+                _log.exception("a call could not be answered%s", trace_suffix(trace))
                 await _abort(context, Failed("the server failed on this request, see its log"), trace)
             finally:
                 self._traffic.end(1)
                 self._parts.metrics.answered(name, status.http, time.perf_counter() - started, "grpc", trace)
-                ended_rpc(trace, status.grpc)
+                end_rpc_span(trace, status.grpc)
 
         return handle
 
@@ -236,7 +236,7 @@ def _reflection_handlers() -> dict[str, Any]:
 
 
 async def _admit(callers: Authenticator, context: Context) -> None:
-    """Let a caller pass that may; the errors are those of ``Authenticator.admit``."""
+    """Let a caller pass that may; the errors are those of ``Authenticator.authenticate``."""
     found: dict[str, bytes] = {}
     for key, value in context.invocation_metadata() or ():
         if key in ("authorization", "x-api-key"):
@@ -244,8 +244,8 @@ async def _admit(callers: Authenticator, context: Context) -> None:
                 raise Unauthenticated(f"the metadata {key} is there twice: send it once")
             found[key] = value.encode() if isinstance(value, str) else value
     credentials = Credentials(found.get("authorization"), found.get("x-api-key"))
-    if not callers.known(credentials):
-        await callers.admit(credentials)
+    if not callers.is_cached(credentials):
+        await callers.authenticate(credentials)
 
 
 async def _abort(context: Context, error: ServeError, trace: Trace | None) -> NoReturn:

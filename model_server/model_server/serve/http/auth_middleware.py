@@ -7,7 +7,7 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from ..access.api_keys import OPEN, Authenticator, Credentials, credentials_of
+from ..access.authenticator import OPEN, Authenticator, Credentials
 from ..errors import ServeError, Unauthenticated
 from ..graceful_shutdown import InFlightRequests
 from ..status_codes import TABLE
@@ -27,7 +27,7 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        error = None if scope["path"] in OPEN else await self._error(credentials_of(dict(scope["headers"])))
+        error = None if scope["path"] in OPEN else await self._error(Credentials.from_headers(dict(scope["headers"])))
         if error is None:
             await self._app(scope, receive, send)
             return
@@ -36,12 +36,12 @@ class AuthMiddleware:
         await refusal(error, {**headers, **closing})(scope, receive, send)
 
     async def _error(self, credentials: Credentials) -> ServeError | None:
-        if self._callers.known(credentials):
+        if self._callers.is_cached(credentials):
             return None
         started = time.perf_counter()
         self._app.begin()
         try:
-            await self._callers.admit(credentials)
+            await self._callers.authenticate(credentials)
         except ServeError as error:
             self._metrics.answered("authentication", TABLE[type(error)].http, time.perf_counter() - started)
             return error

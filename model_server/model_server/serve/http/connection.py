@@ -14,7 +14,7 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..access.api_keys import Authenticator, credentials_of
+from ..access.authenticator import Authenticator, Credentials
 from ..telemetry.trace_context import NAME as TRACEPARENT
 from ..telemetry.trace_context import Trace
 from .binary_tensors import HEADER
@@ -82,7 +82,7 @@ class _Protocol(HttpToolsProtocol):
     def _is_known(self, data: bytes) -> bool:
         """Take a whole request whose head the parser has seen before, byte for byte: what it said of it then holds again."""
         head, body = self.hot.heads.find(data)
-        if head is None or not (self.callers is None or self.callers.known(head.credentials)):
+        if head is None or not (self.callers is None or self.callers.is_cached(head.credentials)):
             return False
         self._until = _NEVER
         self._begin(FastPathRequest(self, self.hot, True, head))
@@ -142,8 +142,8 @@ class _Protocol(HttpToolsProtocol):
         fits = (
             self.url in self.hot.paths and self.parser.get_method() == b"POST" and FastPathRequest.fits(headers, self.hot.limits.body_bytes)
         )
-        head = RequestHead(headers.get(_JSON_LENGTH), credentials_of(headers)) if fits else None
-        if head and (self.callers is None or self.callers.known(head.credentials)):
+        head = RequestHead(headers.get(_JSON_LENGTH), Credentials.from_headers(headers)) if fits else None
+        if head and (self.callers is None or self.callers.is_cached(head.credentials)):
             self._until = self.hot.now + self.hot.limits.body_seconds
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
             trace = self._trace() if TRACEPARENT in headers or self.hot.traces.recorder else None

@@ -23,11 +23,12 @@ from ..errors import InvalidRequest, NotPossible, ServeError
 from ..inference import server_metadata
 from ..inference.batcher import Batcher
 from ..inference.data_plane import DataPlane
-from ..labels import Feedback, FeedbackPlane, LabelForwarder
+from ..label_forwarder import LabelForwarder
+from ..labels import Feedback, FeedbackPlane
 from ..status_codes import TABLE
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, Traces, current, ended_http, told
+from ..telemetry.trace_context import Trace, Traces, current, end_http_span, trace_suffix
 from . import kserve_v1
 from .binary_tensors import HEADER, BinaryResponse, json_length
 from .docs_page import POLICY, page
@@ -208,7 +209,7 @@ def _measured(handler: Handler, path: str, parts: ServerServices) -> Handler:
             code = response.status_code
         finally:
             parts.metrics.answered(name, code, time.perf_counter() - started, trace=trace)
-            ended_http(trace, code)
+            end_http_span(trace, code)
         response.headers.update(_traced(trace))
         return response
 
@@ -234,7 +235,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _internal_error(_request: Request, _failure: Exception) -> Response:
     trace = current.get()
-    _log.error("a request could not be answered%s", told(trace))  # uvicorn tells why
+    _log.error("a request could not be answered%s", trace_suffix(trace))  # uvicorn tells why
     return _error(500, "the server failed on this request, see its log", _traced(trace))
 
 

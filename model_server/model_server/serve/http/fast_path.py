@@ -17,7 +17,7 @@ from ..inference.data_plane import DataPlane
 from ..limits import ServerLimits
 from ..telemetry.metrics import ServerMetrics
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, Traces, ended_http, told
+from ..telemetry.trace_context import Trace, Traces, end_http_span, trace_suffix
 from .binary_tensors import HEADER, BinaryResponse, json_length
 from .endpoints import RETRY_SECONDS, STATUSES
 from .head_cache import RequestHead, RequestHeadCache
@@ -143,7 +143,7 @@ class RequestCycle:
         connection.transport.write(head + body)
         hot.metrics.answered(endpoint, status, seconds, "rest", trace)
         if trace:
-            ended_http(trace, status)
+            end_http_span(trace, status)
         if closes:
             connection.end(after_answer=True)
         else:
@@ -214,7 +214,7 @@ class FastPathRequest(RequestCycle):
         if not self.response_complete:
             self.response_complete = True
             self._release()
-            ended_http(self.trace, None)
+            end_http_span(self.trace, None)
             if self._waiting:
                 self._waiting.cancel()
                 self._waiting = None
@@ -225,7 +225,7 @@ class FastPathRequest(RequestCycle):
         except ServeError as error:
             self._answer(error)
         except Exception:  # httptools would tell it as the client's fault
-            _log.exception("a request could not be read%s", told(self.trace))
+            _log.exception("a request could not be read%s", trace_suffix(self.trace))
             self._answer(Failed("the server failed on this request, see its log"))
 
     def _submitted(self) -> PendingRequest:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ..errors import Failed, Overloaded, ServeError, TooLate
 from ..limits import ServerLimits
 from ..telemetry.metrics import ServerMetrics
-from ..telemetry.trace_context import Trace, current, told
+from ..telemetry.trace_context import Trace, current, trace_suffix
 from .data_plane import DataPlane, Outcome, PredictedBatch, Query
 from .response import InferResponse
 from .tensors import InferRequest
@@ -271,5 +271,5 @@ def _answer(waiting: PendingRequest, outcome: Outcome) -> Any:
         return error
     except Exception as error:  # it must not reach the other requests of the batch
         outcome = error
-    _log.error("a request could not be computed%s", told(waiting.query.trace), exc_info=outcome)
+    _log.error("a request could not be computed%s", trace_suffix(waiting.query.trace), exc_info=outcome)
     return Failed("the server failed on this request, see its log")
