@@ -41,10 +41,10 @@ def monitor() -> int:
     return supervise(_monitor) if os.getpid() == 1 else _monitor()
 
 
-def _serve(document: PodDocument, link: WorkerChannel | None = None) -> int:
+def _serve(document: PodDocument, channel: WorkerChannel | None = None) -> int:
     from .serve import run_server
 
-    return run_server(document, link)
+    return run_server(document, channel)
 
 
 def _monitor() -> int:

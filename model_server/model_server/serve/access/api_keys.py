@@ -13,9 +13,6 @@ from typing import NamedTuple, Protocol
 from ..errors import Unauthenticated
 from .reloaded_file import InvalidFile, ReloadedFile
 
-OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready"})
-"""Paths of REST that need no credentials."""
-
 _FEWEST_CHARACTERS = 16
 _LONGEST_TOKEN = 16_384
 
