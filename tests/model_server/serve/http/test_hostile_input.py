@@ -169,6 +169,14 @@ def test_what_is_refused_waits_for_the_answers_before_it(served: ServerPod) -> N
         assert [status for status, _ in answers(read_all(connection))] == [200, 200, 400, 200, 400]
 
 
+def test_what_follows_the_last_request_of_a_connection_is_not_computed(served: ServerPod) -> None:
+    before = served.served("rows_total")
+    with connected(served, infer("Connection: close", body=b"junk") + infer() * 3) as connection:
+        assert [status for status, _ in answers(read_all(connection))] == [400]
+    assert served.infer(flights(1)).status_code == 200
+    assert served.served("rows_total") == before + 1
+
+
 def test_a_client_that_never_reads_is_not_answered_without_end(served: ServerPod) -> None:
     rows = infer(body=json.dumps(flights(50)).encode())
     before = served.served("rows_total")

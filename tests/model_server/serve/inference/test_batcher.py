@@ -63,6 +63,7 @@ class Stand:
     """A batcher and all that it calls."""
 
     batcher: Batcher
+    pool: ComputePool
     adder: Adder
     predicted: list[PredictedBatch]
 
@@ -85,7 +86,8 @@ def run(scenario: Callable[[Stand], Awaitable[None]], kind: type[DataPlane] = In
         plane.warm_up(GoldenRows(rows=[{"a": 1.0, "b": 2.0}], predictions=[[3.0]], tolerance=0.0))
         adder.batches.clear()
         adder.entered.clear()
-        stand = Stand(Batcher(plane, bounds, ComputePool(bounds), predicted.append, ServerMetrics("n", "x", "x-v1")), adder, predicted)
+        pool = ComputePool(bounds)
+        stand = Stand(Batcher(plane, bounds, pool, predicted.append, ServerMetrics("n", "x", "x-v1")), pool, adder, predicted)
         try:
             await scenario(stand)
         finally:
@@ -179,6 +181,33 @@ def test_past_the_bound_requests_are_shed_and_room_comes_back() -> None:
         outcomes = await asyncio.gather(*tasks)
         assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False, False, False, True, True]
         assert await stand.infer(1) == [2]
+
+    run(scenario, Pooled, threads=1, requests=3)
+
+
+@pytest.mark.parametrize("kind", [Inline, Pooled])
+def test_no_request_counts_once_it_ended(kind: type[DataPlane]) -> None:
+    async def scenario(stand: Stand) -> None:
+        cancelled = asyncio.create_task(stand.infer(1))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, stand.infer(2), caught(stand.infer(POISON)), stand.pool.run(lambda: None), return_exceptions=True)
+        assert stand.pool.under_way == 0
+
+    run(scenario, kind)
+
+
+def test_other_work_runs_while_predictions_use_all_threads_and_has_the_same_bound() -> None:
+    async def scenario(stand: Stand) -> None:
+        stand.adder.free.clear()
+        first, second = (asyncio.create_task(stand.infer(1)) for _ in range(2))
+        await entered(stand)
+        assert await stand.pool.run(lambda: "verified") == "verified"
+        third = asyncio.create_task(stand.infer(3))
+        await asyncio.sleep(0)
+        assert isinstance(await caught(stand.pool.run(lambda: None)), Overloaded)
+        stand.adder.free.set()
+        assert [await first, await second, await third] == [[2], [2], [4]]
 
     run(scenario, Pooled, threads=1, requests=3)
 
