@@ -33,17 +33,19 @@ from ..prediction_id.ids import IdError, Signer, read_key
 from ..runtime.paths import leave_message, resolve_path
 from ..runtime.ports import port
 from ..runtime.workers import WorkerChannel
-from .access.access import AccessControl, build_access_control
+from .access.access_control import AccessControl, build_access_control
 from .admission import Admission
 from .compute_pool import ComputePool
 from .errors import StartRefused
 from .http.server import HttpServer
 from .in_flight import InFlightRequests
 from .inference.batcher import Batcher
-from .inference.data_plane import DataPlane, PredictedBatch, ServedModel
-from .labels import FeedbackPlane, LabelForwarder
+from .inference.data_plane import DataPlane, PredictedBatch
+from .label_forwarder import LabelForwarder
+from .labels import FeedbackPlane
 from .limits import ServerLimits
 from .row_sender import RowSender
+from .served_model import ServedModel
 from .services import ServerServices
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces
@@ -68,7 +70,7 @@ def run_server(document: PodDocument, channel: WorkerChannel | None = None) -> i
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request
     try:
-        limits = ServerLimits.of(document.serving or ServerSettings())
+        limits = ServerLimits.from_settings(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
         uvloop.run(_serve(document, limits, plane, key, channel))
     except (BundleRefused, StartRefused, IdError) as error:
@@ -125,7 +127,7 @@ async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, 
             _announce(services)
             await http.serve()
             await rpc.end()
-        row_sender.tell_served()
+        row_sender.send_heartbeat()
         await row_sender.flush(_FLUSH_SECONDS)
     if recorder:
         recorder.end()
@@ -150,7 +152,7 @@ def _on_predicted(row_sender: RowSender, metrics: ServerMetrics) -> Callable[[Pr
     """Return what is called with each predicted batch."""
 
     def on_predicted(predicted: PredictedBatch) -> None:
-        row_sender.offer(predicted)
+        row_sender.send(predicted)
         metrics.predicted(len(predicted.ids), predicted.outside)
 
     return on_predicted
@@ -177,7 +179,7 @@ async def _start_listeners(services: ServerServices, access: AccessControl, drai
 @asynccontextmanager
 async def _housekeeping(services: ServerServices, http: HttpServer, access: AccessControl, row_sender: RowSender) -> AsyncIterator[None]:
     """Do every second what is to be done every second."""
-    chores = [row_sender.tell_served, services.batcher.expire, http.close_expired_connections, access.look]
+    chores = [row_sender.send_heartbeat, services.batcher.expire, http.close_expired_connections, access.reload_if_changed]
     if services.channel is not None:
         chores.insert(0, services.channel.beat)
     task = asyncio.create_task(_repeat(chores))

@@ -13,7 +13,8 @@ from .compute_pool import ComputePool
 from .in_flight import InFlightRequests
 from .inference.batcher import Batcher
 from .inference.data_plane import DataPlane
-from .labels import FeedbackPlane, LabelForwarder
+from .label_forwarder import LabelForwarder
+from .labels import FeedbackPlane
 from .limits import ServerLimits
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces

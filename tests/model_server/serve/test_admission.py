@@ -82,4 +82,4 @@ def test_a_machine_of_many_processors_is_used_as_far_as_the_pod_may(
     (tmp_path / "cpu.max").write_text(limit)
     monkeypatch.setattr(cpu_limits, "_CGROUP", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
-    assert ServerLimits.of(ServerSettings()).threads == threads
+    assert ServerLimits.from_settings(ServerSettings()).threads == threads

@@ -43,7 +43,7 @@ def client(request: pytest.FixtureRequest, made: ServerPod) -> tuple[str, dict[s
 
 
 def predicted(made: ServerPod, distance: list[float | None]) -> dict[str, Any]:
-    """What the model gives for the clients' rows, by plain JSON."""
+    """What the model gives for the clients' rows, by JSON."""
     columns = {
         "distance": tensor("distance", "FP64", distance),
         "wind": tensor("wind", "INT32", [3, 4]),

@@ -13,14 +13,14 @@ import grpc
 from mlmodel_contract.environment import PORT_GRPC
 
 from ...runtime.ports import address
-from ..access.access import AccessControl
-from ..access.api_keys import Authenticator, Credentials
+from ..access.access_control import AccessControl
+from ..access.authenticator import Authenticator, Credentials
 from ..errors import Failed, ServeError, Unauthenticated
 from ..limits import ServerLimits
 from ..services import ServerServices
 from ..status_codes import TABLE, Status
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, current, ended_rpc, told
+from ..telemetry.trace_context import Trace, current, end_rpc_span, trace_suffix
 from .calls import Call, Calls
 from .reflection import LazyReflection
 
@@ -38,7 +38,7 @@ class RpcServer:
     def __init__(self, services: ServerServices, access: AccessControl, drain_seconds: float) -> None:
         """``drain_seconds`` is how long the process drains at most."""
         self._services = services
-        self._authenticator = access.callers
+        self._authenticator = access.authenticator
         self._server = grpc.aio.server(options=_options(services.limits, drain_seconds))
         self._server.add_generic_rpc_handlers([*self._handlers(), LazyReflection()])
         if access.certificate:
@@ -84,18 +84,18 @@ class RpcServer:
                 raise
             except Exception:
                 status = TABLE[Failed]
-                _log.exception("a call could not be answered%s", told(trace))
+                _log.exception("a call could not be answered%s", trace_suffix(trace))
                 await _abort(context, Failed("the server failed on this request, see its log"), trace)
             finally:
                 self._services.in_flight.end()
                 self._services.metrics.answered(name, status.http, time.perf_counter() - started, "grpc", trace)
-                ended_rpc(trace, status.grpc)
+                end_rpc_span(trace, status.grpc)
 
         return handle
 
 
 async def _admit(authenticator: Authenticator, context: Context) -> None:
-    """Authenticate a caller; the errors are those of ``Authenticator.admit``."""
+    """Authenticate a caller; the errors are those of ``Authenticator.authenticate``."""
     found: dict[str, bytes] = {}
     for key, value in context.invocation_metadata() or ():
         if key in ("authorization", "x-api-key"):
@@ -103,8 +103,8 @@ async def _admit(authenticator: Authenticator, context: Context) -> None:
                 raise Unauthenticated(f"the metadata {key} is there twice: send it once")
             found[key] = value.encode() if isinstance(value, str) else value
     credentials = Credentials(found.get("authorization"), found.get("x-api-key"))
-    if not authenticator.known(credentials):
-        await authenticator.admit(credentials)
+    if not authenticator.is_cached(credentials):
+        await authenticator.authenticate(credentials)
 
 
 async def _abort(context: Context, error: ServeError, trace: Trace | None) -> NoReturn:
@@ -121,7 +121,7 @@ def _traced(trace: Trace | None) -> tuple[tuple[str, str], ...]:
 def _options(limits: ServerLimits, drain_seconds: float) -> list[tuple[str, Any]]:
     """Return gRPC's settings.
 
-    Connections are of a short age. At its end the client is told to make another, and no call fails; so they go to other pods while this
+    Connections are of a short age. At its end the client is asked to make another, and no call fails; so they go to other pods while this
     one drains, and to new pods soon. (A server that is stopped under load cancels the calls that it has not begun with.)
     """
     return [

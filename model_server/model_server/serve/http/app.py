@@ -16,7 +16,7 @@ from starlette.responses import Response
 from ..errors import ServeError
 from ..services import ServerServices
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, current, ended_http, told
+from ..telemetry.trace_context import Trace, current, end_http_span, trace_suffix
 from .endpoints import Endpoints
 from .json_response import error_response, serve_error_response
 from .routes import ROUTES, SERVER_METADATA, Route
@@ -50,7 +50,7 @@ def _measured(handler: Handler, route: Route, services: ServerServices) -> Handl
             code = response.status_code
         finally:
             services.metrics.answered(route.endpoint, code, time.perf_counter() - started, trace=trace)
-            ended_http(trace, code)
+            end_http_span(trace, code)
         response.headers.update(_trace_headers(trace))
         return response
 
@@ -76,7 +76,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _internal_error(_request: Request, _failure: Exception) -> Response:
     trace = current.get()
-    _log.error("a request could not be answered%s", told(trace))  # uvicorn logs why
+    _log.error("a request could not be answered%s", trace_suffix(trace))  # uvicorn logs why
     return error_response(500, "the server failed on this request, see its log", _trace_headers(trace))
 
 

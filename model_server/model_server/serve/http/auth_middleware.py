@@ -7,7 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..access.api_keys import Authenticator, Credentials, credentials_of
+from ..access.authenticator import Authenticator, Credentials
 from ..errors import ServeError, Unauthenticated
 from ..services import ServerServices
 from ..status_codes import HTTP_STATUSES
@@ -28,7 +28,7 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        error = None if scope["path"] in OPEN_PATHS else await self._error(credentials_of(dict(scope["headers"])))
+        error = None if scope["path"] in OPEN_PATHS else await self._error(Credentials.from_headers(dict(scope["headers"])))
         if error is None:
             await self._app(scope, receive, send)
             return
@@ -37,12 +37,12 @@ class AuthMiddleware:
         await serve_error_response(error, {**headers, **closing})(scope, receive, send)
 
     async def _error(self, credentials: Credentials) -> ServeError | None:
-        if self._authenticator.known(credentials):
+        if self._authenticator.is_cached(credentials):
             return None
         started = time.perf_counter()
         self._in_flight.begin()
         try:
-            await self._authenticator.admit(credentials)
+            await self._authenticator.authenticate(credentials)
         except ServeError as error:
             self._metrics.answered("authentication", HTTP_STATUSES[type(error)], time.perf_counter() - started)
             return error

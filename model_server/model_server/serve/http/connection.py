@@ -30,7 +30,7 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..access.api_keys import Authenticator, credentials_of
+from ..access.authenticator import Authenticator, Credentials
 from ..services import ServerServices
 from ..telemetry.trace_context import NAME as TRACEPARENT
 from ..telemetry.trace_context import Trace
@@ -243,11 +243,11 @@ class HttpConnection(HttpToolsProtocol):
             return None
         if not is_eligible(headers, self.services.limits.body_bytes):
             return None
-        head = RequestHead(headers.get(_JSON_LENGTH), credentials_of(headers))
+        head = RequestHead(headers.get(_JSON_LENGTH), Credentials.from_headers(headers))
         return head if self._is_allowed(head) else None
 
     def _is_allowed(self, head: RequestHead) -> bool:
-        return self.authenticator is None or self.authenticator.known(head.credentials)
+        return self.authenticator is None or self.authenticator.is_cached(head.credentials)
 
     def _trace(self, headers: dict[bytes, bytes]) -> Trace | None:
         traces = self.services.traces

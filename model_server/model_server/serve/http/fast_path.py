@@ -10,7 +10,7 @@ from ..admission import TOO_MUCH
 from ..errors import Failed, Overloaded, ServeError
 from ..inference.batcher import PendingRequest
 from ..status_codes import HTTP_STATUSES
-from ..telemetry.trace_context import Trace, ended_http, told
+from ..telemetry.trace_context import Trace, end_http_span, trace_suffix
 from .binary_tensors import BinaryResponse, json_length
 from .head_cache import RequestHead
 from .json_response import error_body
@@ -74,7 +74,7 @@ class FastPathRequest(RequestCycle):
         if not self.response_complete:
             self.response_complete = True
             self._release()
-            ended_http(self.trace, None)
+            end_http_span(self.trace, None)
             if self._pending:
                 self._pending.cancel()
                 self._pending = None
@@ -85,7 +85,7 @@ class FastPathRequest(RequestCycle):
         except ServeError as error:
             self._on_response(error)
         except Exception:  # the parser would report it as the client's fault
-            _log.exception("a request could not be read%s", told(self.trace))
+            _log.exception("a request could not be read%s", trace_suffix(self.trace))
             self._on_response(Failed("the server failed on this request, see its log"))
 
     def _submitted(self) -> PendingRequest:

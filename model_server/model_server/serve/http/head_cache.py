@@ -7,7 +7,7 @@ request again. Not here: parsing, which stays the parser's.
 
 from typing import NamedTuple, Protocol
 
-from ..access.api_keys import Credentials
+from ..access.authenticator import Credentials
 from ..telemetry.trace_context import Trace
 
 _END = b"\r\n\r\n"

@@ -8,10 +8,9 @@ from typing import Any
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
-from ..inference.tensors import DATATYPES, DATATYPES_OF, INTEGERS, ModelMetadata
+from ..inference.tensors import COLUMN_DATATYPES, DATATYPES, MAX_NAME_LENGTH, ModelMetadata
 
 Json = dict[str, Any]
-_FLOATS = ("FP16", "FP32", "FP64")
 _JSON_TYPES = {ColumnType.NUMBER: "number", ColumnType.BOOLEAN: "boolean", ColumnType.CATEGORY: "string", ColumnType.TIME: "string"}
 
 
@@ -70,11 +69,10 @@ def _infer_request(schema: BundleSchema) -> Json:
 
 
 def _tensor(column: SchemaColumn) -> Json:
-    datatypes = [*_FLOATS, *INTEGERS] if column.type is ColumnType.NUMBER else [DATATYPES_OF[column.type]]
     rows = {"type": "integer", "minimum": 1}
     properties: Json = {
         "name": {"const": column.name},
-        "datatype": {"enum": datatypes},
+        "datatype": {"enum": list(COLUMN_DATATYPES[column.type])},
         "shape": {"type": "array", "prefixItems": [rows, {"const": 1}], "items": False, "minItems": 1, "maxItems": 2},
         "parameters": {"type": "object"},
         "data": {"type": "array", "items": {"type": [_JSON_TYPES[column.type], "null"]}},
@@ -84,8 +82,8 @@ def _tensor(column: SchemaColumn) -> Json:
 
 def _matrix(features: int) -> Json:
     properties: Json = {
-        "name": {"type": "string", "minLength": 1, "maxLength": 200},
-        "datatype": {"enum": [*_FLOATS, *INTEGERS]},
+        "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH},
+        "datatype": {"enum": list(COLUMN_DATATYPES[ColumnType.NUMBER])},
         "shape": {"type": "array", "prefixItems": [{"type": "integer", "minimum": 1}, {"const": features}], "minItems": 2, "maxItems": 2},
         "parameters": {"type": "object"},
         "data": {"type": "array", "items": {"type": ["number", "null", "array"]}},

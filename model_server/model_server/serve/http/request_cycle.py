@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ..services import ServerServices
 from ..status_codes import RETRY_SECONDS
 from ..telemetry.trace_context import HEADER as TRACEPARENT
-from ..telemetry.trace_context import Trace, ended_http
+from ..telemetry.trace_context import Trace, end_http_span
 from .binary_tensors import HEADER
 from .json_response import error_body
 
@@ -109,7 +109,7 @@ class RequestCycle:
         connection.transport.write(head + body)
         services.metrics.answered(endpoint, status, seconds, "rest", trace)
         if trace:
-            ended_http(trace, status)
+            end_http_span(trace, status)
         if closes:
             connection.close_after_response()
         else:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from ...runtime.paths import resolve_path
 from ...runtime.ports import listen
-from ..access.access import AccessControl
+from ..access.access_control import AccessControl
 from ..graceful_shutdown import DrainingServer
 from ..services import ServerServices
 from .app import create_app
@@ -53,12 +53,12 @@ class HttpServer:
 
     def _config(self, access: AccessControl) -> uvicorn.Config:
         app: ASGIApp = self._app
-        if access.callers:
-            app = AuthMiddleware(app, access.callers, self._services)
+        if access.authenticator:
+            app = AuthMiddleware(app, access.authenticator, self._services)
         certificate = access.certificate
         return uvicorn.Config(
             app,
-            http=protocol_class(self._services, self._clock, access.callers),
+            http=protocol_class(self._services, self._clock, access.authenticator),
             ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
             loop="uvloop",
             lifespan="off",

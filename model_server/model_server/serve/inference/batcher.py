@@ -17,7 +17,7 @@ from ..compute_pool import ComputePool
 from ..errors import Failed, ServeError, TooLate
 from ..limits import ServerLimits
 from ..telemetry.metrics import ServerMetrics
-from ..telemetry.trace_context import Trace, current, told
+from ..telemetry.trace_context import Trace, current, trace_suffix
 from .data_plane import DataPlane, Outcome, PredictedBatch, Query
 from .response import InferResponse
 from .tensors import InferRequest
@@ -276,5 +276,5 @@ def _encoded(request: PendingRequest, outcome: Outcome) -> Any:
         return error
     except Exception as error:  # it must not reach the other requests of the batch
         outcome = error
-    _log.error("a request could not be computed%s", told(request.query.trace), exc_info=outcome)
+    _log.error("a request could not be computed%s", trace_suffix(request.query.trace), exc_info=outcome)
     return Failed("the server failed on this request, see its log")

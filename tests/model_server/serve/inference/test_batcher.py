@@ -13,10 +13,11 @@ from model_server.prediction_id.ids import Signer
 from model_server.serve.compute_pool import ComputePool
 from model_server.serve.errors import Failed, InvalidRequest, Overloaded, ServeError, TooLate
 from model_server.serve.inference.batcher import Batcher
-from model_server.serve.inference.data_plane import DataPlane, PredictedBatch, ServedModel
+from model_server.serve.inference.data_plane import DataPlane, PredictedBatch
 from model_server.serve.inference.response import InferResponse
 from model_server.serve.inference.tensors import InferRequest, Tensor
 from model_server.serve.limits import ServerLimits
+from model_server.serve.served_model import ServedModel
 from model_server.serve.telemetry.metrics import ServerMetrics
 from model_server.serve.telemetry.trace_context import Trace, current
 

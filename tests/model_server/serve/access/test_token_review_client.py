@@ -1,4 +1,4 @@
-"""Callers with tokens of Kubernetes, before a stand-in for the API server, and before a real one."""
+"""Authentication by tokens of Kubernetes, against a fake API server and a real one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -71,7 +71,7 @@ def test_a_token_for_another_audience_is_none(served: ServerPod, api: Api) -> No
     assert "for the audience mlmodel.dev" in answer.json()["error"]
 
 
-def test_while_the_api_server_is_away_known_callers_go_on_and_others_are_told_to_come_again(served: ServerPod, api: Api) -> None:
+def test_while_the_api_server_is_away_known_callers_go_on_and_others_get_a_retry_after(served: ServerPod, api: Api) -> None:
     assert infer(served, "app").status_code == 200
     api.down = True
     assert infer(served, "app").status_code == 200

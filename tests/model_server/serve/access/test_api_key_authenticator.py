@@ -1,4 +1,4 @@
-"""Callers that are known by an API key, whatever door they come to."""
+"""Authentication by API key, over REST and gRPC."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ BY_KEY = Authentication.model_validate({"secret": {"name": "x-keys", "key": "cal
 KEY, OTHER = "a-key-of-some-length-1", "a-key-of-some-length-2"
 
 
-def put(made: ServerPod, *keys: str) -> None:
+def mount_keys(made: ServerPod, *keys: str) -> None:
     folder, _, name = PATH_API_KEYS.rpartition("/")
     mount(made.path(folder), {name: "\n".join(keys).encode()})
 
@@ -33,7 +33,7 @@ def put(made: ServerPod, *keys: str) -> None:
 @pytest.fixture(scope="module")
 def served() -> Iterator[ServerPod]:
     with pod(late_flights(), authentication=BY_KEY) as made:
-        put(made, KEY)
+        mount_keys(made, KEY)
         made.serve()
         yield made
 
@@ -135,14 +135,14 @@ def test_a_refusal_waits_for_no_body(served: ServerPod) -> None:
 
 def test_keys_rotate_without_a_refused_call_and_a_broken_file_changes_nothing() -> None:
     with pod(late_flights(), authentication=BY_KEY) as made:
-        put(made, KEY)
+        mount_keys(made, KEY)
         made.serve()
-        put(made, KEY, OTHER)
+        mount_keys(made, KEY, OTHER)
         poll(lambda: infer(made, **{"X-API-Key": OTHER}).status_code == 200, "the second key")
         assert infer(made, **{"X-API-Key": KEY}).status_code == 200
-        put(made, OTHER)
+        mount_keys(made, OTHER)
         poll(lambda: infer(made, **{"X-API-Key": KEY}).status_code == 401, "the end of the first key")
-        put(made, "short")
+        mount_keys(made, "short")
         poll(lambda: made.served("reloads_total", what="authentication", outcome="refused") == 1, "the refusal")
         assert infer(made, **{"X-API-Key": OTHER}).status_code == 200
         assert infer(made, **{"X-API-Key": "short"}).status_code == 401
@@ -153,11 +153,11 @@ def test_keys_rotate_without_a_refused_call_and_a_broken_file_changes_nothing() 
 def test_a_server_without_good_keys_does_not_start_and_says_why(keys: tuple[str, ...] | None) -> None:
     with pod(late_flights(), authentication=BY_KEY) as made:
         if keys is not None:
-            put(made, *keys)
+            mount_keys(made, *keys)
         assert made.start("serve").wait(60) == 1
-        said = made.path(PATH_TERMINATION).read_text()
-        assert said.startswith("the Secret's key 'x-keys/callers' of serving.authentication")
-        assert KEY not in said
+        message = made.path(PATH_TERMINATION).read_text()
+        assert message.startswith("the Secret's key 'x-keys/callers' of serving.authentication")
+        assert KEY not in message
 
 
 def test_labels_of_files_need_no_key(served: ServerPod) -> None:
