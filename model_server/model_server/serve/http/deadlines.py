@@ -53,7 +53,7 @@ class ConnectionDeadlines:
         self._receive = self._clock.now + _LINGER_SECONDS
 
     def stop_receive(self) -> None:
-        """Wait for nothing: it is the server's turn, or the application has limits of its own."""
+        """Wait for nothing: the server is to answer, or the application has limits of its own."""
         self._receive = _NEVER
 
     def start_send(self) -> None:

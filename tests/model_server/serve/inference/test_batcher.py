@@ -321,20 +321,20 @@ def test_a_failure_is_logged_with_the_trace_of_its_request(kind: type[DataPlane]
 @pytest.mark.parametrize(
     ("ticks", "batches"),
     [
-        pytest.param((6, 6, 6), [3], id="until none comes for some turns of the loop"),
-        pytest.param((0, 0, 0), [1, 1, 1], id="for no turn"),
+        pytest.param((6, 6, 6), [3], id="until none comes for some iterations of the loop"),
+        pytest.param((0, 0, 0), [1, 1, 1], id="for no iteration"),
         pytest.param((6, 6, 0), [3], id="until one comes that lets nothing wait"),
-        pytest.param((2, 2, 2), [1, 1, 1], id="for fewer turns than lie between them"),
+        pytest.param((2, 2, 2), [1, 1, 1], id="for fewer iterations than lie between them"),
     ],
 )
 def test_requests_that_come_one_by_one_wait_for_others(ticks: tuple[int, ...], batches: list[int]) -> None:
     async def scenario(stand: Stand) -> None:
-        async def after(turns: int, row: float, patience: int) -> list[float]:
-            for _ in range(turns):
+        async def after(iterations: int, row: float, ticks_of_request: int) -> list[float]:
+            for _ in range(iterations):
                 await asyncio.sleep(0)
-            return await stand.infer(row, ticks=patience)
+            return await stand.infer(row, ticks=ticks_of_request)
 
-        answers = await asyncio.gather(*(after(4 * place, place, patience) for place, patience in enumerate(ticks)))
+        answers = await asyncio.gather(*(after(4 * index, index, ticks_of_request) for index, ticks_of_request in enumerate(ticks)))
         assert [*answers] == [[1], [2], [3]]
         assert stand.adder.batches == batches
 
