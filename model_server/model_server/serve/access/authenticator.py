@@ -9,9 +9,6 @@ from typing import NamedTuple, Protocol
 
 from ..errors import Unauthenticated
 
-OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready"})
-"""Paths of REST that need no credentials."""
-
 _MAX_TOKEN_BYTES = 16_384
 
 

@@ -11,6 +11,7 @@ from mlmodel_contract.bundle import BundleSchema
 
 from ..inference.tensors import DATATYPES_OF, ModelMetadata
 from .openapi import example
+from .routes import INFER, OPENAPI
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
 _PAGE = """<!doctype html>
@@ -22,7 +23,7 @@ table {{ border-collapse: collapse; width: 100% }} td, th {{ border-bottom: 1px 
 code, textarea, pre {{ font: 13px/1.4 ui-monospace, monospace }} textarea {{ width: 100%; height: 14em }} pre {{ overflow: auto }}
 </style>
 <h1>{title}</h1>
-<p>{summary} {description} <a href="/openapi.json">OpenAPI description</a></p>
+<p>{summary} {description} <a href="{openapi}">OpenAPI description</a></p>
 <h2>Columns</h2>
 <table><tr><th>column<th>type<th>datatype<th>range</tr>{columns}</table>
 <h2>Outputs</h2>
@@ -46,8 +47,9 @@ document.getElementById("send").onclick = async () => {{
 
 def page(description: dict[str, Any], metadata: ModelMetadata, schema: BundleSchema) -> str:
     """Return the page."""
-    path = f"/v2/models/{metadata.name}/infer"
+    path = INFER.url(metadata.name)
     return _PAGE.format(
+        openapi=OPENAPI.path,
         title=escape(f"{metadata.name}, {metadata.versions[0]}"),
         summary=escape(description["info"]["summary"]),
         description=escape(description["info"]["description"]),

@@ -1,20 +1,20 @@
 """The OpenAPI 3.1 description of the server: its REST endpoints, with the model's own columns in requests and examples, and credentials.
 
-Not here: the page that shows it (``docs_page.py``), and the endpoints.
+Not here: its schemas (``openapi_schemas.py``), the page that shows it (``docs_page.py``), and the endpoints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import Authentication, ColumnType
 
-from ..access.authenticator import OPEN
 from ..inference.server_metadata import SERVER, server_version
-from ..inference.tensors import COLUMN_DATATYPES, DATATYPES, DATATYPES_OF, MAX_NAME_LENGTH, ModelMetadata
+from ..inference.tensors import DATATYPES_OF, ModelMetadata
+from . import routes
+from .openapi_schemas import Json, component_schemas, object_schema
+from .routes import OPEN_PATHS, Route
 
-Json = dict[str, Any]
-_JSON_TYPES = {ColumnType.NUMBER: "number", ColumnType.BOOLEAN: "boolean", ColumnType.CATEGORY: "string", ColumnType.TIME: "string"}
 _EXAMPLES: Mapping[ColumnType, Any] = {
     ColumnType.NUMBER: 1.0,
     ColumnType.BOOLEAN: True,
@@ -39,12 +39,11 @@ _BODY_ERRORS = ("400", "404", "408", "413", "429", "503", "504")
 def describe(metadata: ModelMetadata, schema: BundleSchema, authentication: Authentication | None) -> Json:
     """Return the description of the server of one model; it names credentials only where the server asks for them."""
     description = _describe(metadata, schema)
-    return _guarded(description, authentication) if authentication else description
+    return _with_credentials(description, authentication) if authentication else description
 
 
 def _describe(metadata: ModelMetadata, schema: BundleSchema) -> Json:
     name, version = metadata.name, metadata.versions[0]
-    base = f"/v2/models/{name}"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -53,31 +52,35 @@ def _describe(metadata: ModelMetadata, schema: BundleSchema) -> Json:
             "summary": f"Predicts '{schema.target}' ({schema.task.value}) by the Open Inference Protocol v2 and KServe's V1.",
             "description": f"Served by {SERVER} {server_version()} with {metadata.parameters['engine']}.",
         },
-        "paths": {
-            f"{base}/infer": {"post": _infer(schema, "infer")},
-            f"{base}/versions/{version}/infer": {"post": _infer(schema, "inferByVersion")},
-            f"/v1/models/{name}:predict": {"post": _predict(schema)},
-            f"{base}/feedback": {"post": _feedback(schema)},
-            base: {"get": _get("modelMetadata", "What the model takes and gives.", _ref("ModelMetadata"))},
-            f"{base}/ready": {"get": _get("modelReady", "Whether the model is ready.", _ref("ModelReady"), {"503": _ref("ModelReady")})},
-            f"/v1/models/{name}": {"get": _get("modelReadyV1", "The same by V1.", _ref("ModelReady"), {"503": _ref("ModelReady")})},
-            "/v2": {"get": _get("serverMetadata", "The server's name, version and extensions.", _ref("ServerMetadata"))},
-            "/v2/health/live": {"get": _get("live", "Whether the process answers.", _flag("live"))},
-            "/v2/health/ready": {"get": _get("ready", "Whether requests should come here.", _flag("ready"), {"503": _flag("ready")})},
-            "/v2/models": {"get": _get("models", "The models: one.", _ref("Models"))},
-            "/v1/models": {"get": _get("modelsV1", "The same by V1.", _ref("Models"))},
-            "/v2/repository/index": {"post": _index()},
-        },
-        "components": {"schemas": _schemas(metadata, schema)},
+        "paths": {route.url(name, version): {route.method.lower(): operation} for route, operation in _operations(schema)},
+        "components": {"schemas": component_schemas(metadata, schema)},
     }
 
 
-def _guarded(description: Json, authentication: Authentication) -> Json:
-    """Return a description with what the gate asks for, and what it answers."""
+def _operations(schema: BundleSchema) -> Iterator[tuple[Route, Json]]:
+    """Return what is described of each route; probes by version and what only refuses are left out."""
+    not_ready = {"503": _ref("ModelReady")}
+    yield routes.INFER, _infer(schema, "infer")
+    yield routes.INFER_VERSION, _infer(schema, "inferByVersion")
+    yield routes.V1_PREDICT, _predict(schema)
+    yield routes.FEEDBACK, _feedback(schema)
+    yield routes.MODEL_METADATA, _get("modelMetadata", "What the model takes and gives.", _ref("ModelMetadata"))
+    yield routes.MODEL_READY, _get("modelReady", "Whether the model is ready.", _ref("ModelReady"), not_ready)
+    yield routes.V1_MODEL_READY, _get("modelReadyV1", "The same by V1.", _ref("ModelReady"), not_ready)
+    yield routes.SERVER_METADATA, _get("serverMetadata", "The server's name, version and extensions.", _ref("ServerMetadata"))
+    yield routes.SERVER_LIVE, _get("live", "Whether the process answers.", _flag("live"))
+    yield routes.SERVER_READY, _get("ready", "Whether requests should come here.", _flag("ready"), {"503": _flag("ready")})
+    yield routes.MODELS, _get("models", "The models: one.", _ref("Models"))
+    yield routes.V1_MODELS, _get("modelsV1", "The same by V1.", _ref("Models"))
+    yield routes.REPOSITORY_INDEX, _index()
+
+
+def _with_credentials(description: Json, authentication: Authentication) -> Json:
+    """Return a description with the credentials that are asked for, and the responses of a refusal."""
     refusals = _errors("401") if authentication.secret else _errors(*_REVIEW_ERRORS)
     for path, operations in description["paths"].items():
         for operation in operations.values():
-            if path in OPEN:
+            if path in OPEN_PATHS:
                 operation["security"] = []
             else:
                 responses = operation["responses"]
@@ -139,8 +142,8 @@ def _predict(schema: BundleSchema) -> Json:
 
 def _feedback(schema: BundleSchema) -> Json:
     truth = {"type": "number"} if not schema.classes else {"enum": list(schema.classes)}
-    label = _object({"id": {"type": "string"}, "truth": truth}, "id", "truth")
-    labels = _object({"labels": {"type": "array", "minItems": 1, "items": label}}, "labels")
+    label = object_schema({"id": {"type": "string"}, "truth": truth}, "id", "truth")
+    labels = object_schema({"labels": {"type": "array", "minItems": 1, "items": label}}, "labels")
     return {
         "operationId": "feedback",
         "summary": "Send back what came true, by the prediction ids.",
@@ -150,95 +153,13 @@ def _feedback(schema: BundleSchema) -> Json:
 
 
 def _index() -> Json:
-    entry = _object({name: {"type": "string"} for name in ("name", "version", "state", "reason")}, "name", "version", "state")
+    entry = object_schema({name: {"type": "string"} for name in ("name", "version", "state", "reason")}, "name", "version", "state")
     return {
         "operationId": "repositoryIndex",
         "summary": "The repository's models: one.",
-        "requestBody": {"required": False, "content": {"application/json": {"schema": _object({"ready": {"type": "boolean"}})}}},
+        "requestBody": {"required": False, "content": {"application/json": {"schema": object_schema({"ready": {"type": "boolean"}})}}},
         "responses": {"200": _json("The index.", {"type": "array", "items": entry}), **_errors("400", "408", "413", "429")},
     }
-
-
-def _schemas(metadata: ModelMetadata, schema: BundleSchema) -> Json:
-    return {
-        "Error": _object({"error": {"type": "string"}}, "error"),
-        "ServerMetadata": _object(
-            {"name": _text(), "version": _text(), "extensions": {"type": "array", "items": _text()}}, "name", "version", "extensions"
-        ),
-        "Models": _object({"models": {"type": "array", "items": _text()}}, "models"),
-        "ModelReady": _object({"name": _text(), "ready": {"type": "boolean"}}, "name", "ready"),
-        "ModelMetadata": {"type": "object", "required": ["name", "versions", "platform", "inputs", "outputs"]},
-        "InferRequest": _infer_request(schema),
-        "InferResponse": _object(
-            {
-                "model_name": {"const": metadata.name},
-                "model_version": {"const": metadata.versions[0]},
-                "id": _text(),
-                "outputs": {"type": "array", "items": _output([tensor.name for tensor in metadata.outputs])},
-            },
-            "model_name",
-            "model_version",
-            "outputs",
-        ),
-        "PredictRequest": {"oneOf": [_object({"instances": _rows(schema)}, "instances"), _object({"inputs": _rows(schema)}, "inputs")]},
-        "PredictResponse": _object(
-            {"predictions": {"type": "array"}, "prediction_ids": {"type": "array", "items": _text()}}, "predictions", "prediction_ids"
-        ),
-        "FeedbackResponse": {"type": "object", "required": ["accepted", "repeated", "rejected"]},
-    }
-
-
-def _infer_request(schema: BundleSchema) -> Json:
-    tensors = [_tensor(column) for column in schema.features]
-    if schema.time:
-        tensors.append(_tensor(SchemaColumn(name=schema.time, type=ColumnType.TIME)))
-    kinds: list[Json] = [{"type": "array", "minItems": len(schema.features), "maxItems": len(tensors), "items": {"anyOf": tensors}}]
-    if all(column.type is ColumnType.NUMBER for column in schema.features):
-        kinds.append({"type": "array", "minItems": 1, "maxItems": 1, "items": _matrix(len(schema.features))})
-    wanted = _object({"name": _text(), "parameters": {"type": "object"}}, "name")
-    properties: Json = {
-        "id": _text(),
-        "parameters": {"type": "object"},
-        "inputs": {"anyOf": kinds},
-        "outputs": {"type": "array", "items": wanted},
-    }
-    return _object(properties, "inputs")
-
-
-def _tensor(column: SchemaColumn) -> Json:
-    rows = {"type": "integer", "minimum": 1}
-    properties: Json = {
-        "name": {"const": column.name},
-        "datatype": {"enum": list(COLUMN_DATATYPES[column.type])},
-        "shape": {"type": "array", "prefixItems": [rows, {"const": 1}], "items": False, "minItems": 1, "maxItems": 2},
-        "parameters": {"type": "object"},
-        "data": {"type": "array", "items": {"type": [_JSON_TYPES[column.type], "null"]}},
-    }
-    return _object(properties, "name", "datatype", "shape", "data")
-
-
-def _matrix(features: int) -> Json:
-    properties: Json = {
-        "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH},
-        "datatype": {"enum": list(COLUMN_DATATYPES[ColumnType.NUMBER])},
-        "shape": {"type": "array", "prefixItems": [{"type": "integer", "minimum": 1}, {"const": features}], "minItems": 2, "maxItems": 2},
-        "parameters": {"type": "object"},
-        "data": {"type": "array", "items": {"type": ["number", "null", "array"]}},
-    }
-    return _object(properties, "name", "datatype", "shape", "data")
-
-
-def _output(names: list[str]) -> Json:
-    shape = {"type": "array", "items": {"type": "integer"}}
-    properties: Json = {"name": {"enum": names}, "datatype": {"enum": sorted(DATATYPES)}, "shape": shape, "data": {"type": "array"}}
-    return _object(properties, "name", "datatype", "shape", "data")
-
-
-def _rows(schema: BundleSchema) -> Json:
-    columns = {column.name: {"type": [_JSON_TYPES[column.type], "null"]} for column in schema.features}
-    by_name = _object(columns, *columns)
-    in_order = {"type": "array", "prefixItems": list(columns.values()), "items": False, "minItems": len(columns), "maxItems": len(columns)}
-    return {"anyOf": [{"type": "array", "minItems": 1, "items": by_name}, {"type": "array", "minItems": 1, "items": in_order}]}
 
 
 def _get(operation: str, summary: str, schema: Json, others: Mapping[str, Json] | None = None) -> Json:
@@ -266,16 +187,8 @@ def _either(response: Json | None, other: Json) -> Json:
     return _json(response["description"], {"anyOf": schemas})
 
 
-def _object(properties: Json, *required: str) -> Json:
-    return {"type": "object", "properties": properties} | ({"required": list(required)} if required else {})
-
-
 def _flag(name: str) -> Json:
-    return _object({name: {"type": "boolean"}}, name)
-
-
-def _text() -> Json:
-    return {"type": "string"}
+    return object_schema({name: {"type": "boolean"}}, name)
 
 
 def _ref(name: str) -> Json:

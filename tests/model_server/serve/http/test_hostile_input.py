@@ -78,8 +78,8 @@ def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection
     "sent",
     [
         pytest.param(head("Host: x", f"X: {'a' * 40_000}", "Content-Length: 0"), id="one long header"),
-        pytest.param(head("Host: x", *(f"X-{place}: {'a' * 1_000}" for place in range(33)), "Content-Length: 0"), id="long headers"),
-        pytest.param(head("Host: x", *(f"X-{place}: a" for place in range(101))), id="many headers"),
+        pytest.param(head("Host: x", *(f"X-{index}: {'a' * 1_000}" for index in range(33)), "Content-Length: 0"), id="long headers"),
+        pytest.param(head("Host: x", *(f"X-{index}: a" for index in range(101))), id="many headers"),
         pytest.param(infer(path=f"/{'a' * 40_000}"), id="a long path"),
         pytest.param(head("Host: x")[:-2] + b"X: " + b"a" * 400_000, id="a header without end"),
     ],
@@ -118,7 +118,7 @@ def test_idle_connections_are_closed_in_time_and_harm_nobody(served: ServerPod) 
 
 
 def test_pipelined_requests_are_answered_in_their_order(served: ServerPod) -> None:
-    named = [infer(body=json.dumps({**flights(1), "id": str(place)}).encode()) for place in range(20)]
+    named = [infer(body=json.dumps({**flights(1), "id": str(index)}).encode()) for index in range(20)]
     with connected(served, b"".join([*named[:10], LIVE, *named[10:], infer("Connection: close")])) as connection:
         found = answers(read_all(connection))
     assert [status for status, _ in found] == [200] * 22
@@ -143,7 +143,7 @@ def test_pipelined_requests_are_answered_in_their_order(served: ServerPod) -> No
 def test_a_head_that_comes_again_means_what_it_meant(
     served: ServerPod, pieces: list[bytes], expected: list[tuple[int, str | None]]
 ) -> None:
-    """The parser is not asked again for a head that it has seen; whatever else comes is its own to read."""
+    """The parser is not asked again for a cached head; whatever else comes is its own to read."""
     with connected(served, named("a")) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         assert read_answers(connection, 1)[0][0] == 200
@@ -167,6 +167,14 @@ def test_thousands_of_pipelined_requests_that_are_refused_at_once_do_not_nest(se
 def test_what_is_refused_waits_for_the_answers_before_it(served: ServerPod) -> None:
     with connected(served, infer() + LIVE + infer(body=b"junk") + infer() + REFUSED["both lengths"][0] + infer()) as connection:
         assert [status for status, _ in answers(read_all(connection))] == [200, 200, 400, 200, 400]
+
+
+def test_what_follows_the_last_request_of_a_connection_is_not_computed(served: ServerPod) -> None:
+    before = served.served("rows_total")
+    with connected(served, infer("Connection: close", body=b"junk") + infer() * 3) as connection:
+        assert [status for status, _ in answers(read_all(connection))] == [400]
+    assert served.infer(flights(1)).status_code == 200
+    assert served.served("rows_total") == before + 1
 
 
 def test_a_client_that_never_reads_is_not_answered_without_end(served: ServerPod) -> None:
