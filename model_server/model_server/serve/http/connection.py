@@ -39,7 +39,7 @@ from .deadlines import CoarseClock, ConnectionDeadlines
 from .fast_path import FastPathRequest, is_eligible
 from .head_cache import RequestHead, RequestHeadCache
 from .head_rules import HeadRefused, check_head, head_size, head_too_large
-from .request_cycle import RefusedRequest, RequestCycle, ResponseHeads
+from .request_cycle import RefusedRequest, RequestCycle, ResponseHeaders
 from .routes import Route, inference_routes
 
 _JSON_LENGTH = HEADER.encode()
@@ -66,7 +66,7 @@ def protocol_class(services: ServerServices, clock: CoarseClock, authenticator: 
         "authenticator": authenticator,
         "fast_routes": inference_routes(model.name, model.version),
         "head_cache": RequestHeadCache(),
-        "response_heads": ResponseHeads(),
+        "response_headers": ResponseHeaders(),
     }
     return cast(type[asyncio.Protocol], type("ServerProtocol", (HttpConnection,), shared))
 
@@ -79,7 +79,7 @@ class HttpConnection(HttpToolsProtocol):
     authenticator: Authenticator | None
     fast_routes: dict[bytes, Route]
     head_cache: RequestHeadCache
-    response_heads: ResponseHeads
+    response_headers: ResponseHeaders
     cycle: Any  # uvicorn's, or a RequestCycle
     pipeline: Any
 

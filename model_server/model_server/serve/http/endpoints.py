@@ -15,11 +15,11 @@ from ..labels import Feedback
 from ..services import ServerServices
 from . import kserve_v1
 from .binary_tensors import HEADER, BinaryResponse, json_length
-from .docs_page import POLICY, page
 from .json_response import json_bytes_response, json_response
 from .kserve_v1 import KServeV1Decoder
 from .oip_json import InferCall, encode_metadata, parse_object
-from .openapi import describe
+from .openapi.description import describe
+from .openapi.docs_page import POLICY, page
 
 
 class Endpoints:

@@ -11,7 +11,7 @@ from ..access.authenticator import Credentials
 from ..telemetry.trace_context import Trace
 
 _END = b"\r\n\r\n"
-_MAX_HEADS = 1_024
+_MAX_ENTRIES = 1_024
 _MAX_HEAD_BYTES = 2_048
 
 
@@ -37,12 +37,12 @@ class RequestHeadCache:
     """Heads by their bytes, each with the length of the body that follows it; the cache is cleared when it is full."""
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, tuple[RequestHead, int]] = {}
+        self._entries: dict[bytes, tuple[RequestHead, int]] = {}
 
     def find(self, data: bytes) -> tuple[RequestHead | None, bytes]:
         """Return the head and the body of a request that is all of the data, where the head is cached."""
         end = data.find(_END) + len(_END)
-        head, length = self._heads.get(data[:end], (None, -1))
+        head, length = self._entries.get(data[:end], (None, -1))
         return (head, data[end:]) if head and len(data) - end == length else (None, b"")
 
     def add(self, data: bytes, request: ParsedRequest) -> None:
@@ -53,6 +53,6 @@ class RequestHeadCache:
             return
         if not data.endswith(body) or head.find(_END) != len(head) - len(_END):
             return
-        if len(self._heads) >= _MAX_HEADS:
-            self._heads.clear()
-        self._heads[head] = request.head, len(body)
+        if len(self._entries) >= _MAX_ENTRIES:
+            self._entries.clear()
+        self._entries[head] = request.head, len(body)

@@ -28,7 +28,7 @@ _PHRASES = {
 }
 
 
-class ResponseHeads:
+class ResponseHeaders:
     """Writes heads of responses, and caches the usual one: JSON on a connection that stays open, without a trace."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Connection(Protocol):
     transport: Any
     server_state: Any
     services: ServerServices
-    response_heads: ResponseHeads
+    response_headers: ResponseHeaders
 
     def on_response_complete(self) -> None:
         """Begin with the next request."""
@@ -103,9 +103,9 @@ class RequestCycle:
         services, default_headers = connection.services, connection.server_state.default_headers
         closes = not self.keep_alive or services.in_flight.draining
         if closes or trace or status != 200 or json_length is not None:
-            head = connection.response_heads.other(default_headers, len(body), status, closes, json_length, trace)
+            head = connection.response_headers.other(default_headers, len(body), status, closes, json_length, trace)
         else:
-            head = connection.response_heads.usual(default_headers, len(body))
+            head = connection.response_headers.usual(default_headers, len(body))
         connection.transport.write(head + body)
         services.metrics.answered(endpoint, status, seconds, "rest", trace)
         if trace:

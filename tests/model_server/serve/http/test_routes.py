@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from model_server.serve.http.endpoints import Endpoints
-from model_server.serve.http.openapi import describe
+from model_server.serve.http.openapi.description import describe
 from model_server.serve.http.routes import OPEN_PATHS, ROUTES, Route, inference_routes
 
 from devtools.bundles import minutes

@@ -9,9 +9,9 @@ from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
 
-from ..inference.tensors import DATATYPES_OF, ModelMetadata
-from .openapi import example
-from .routes import INFER, OPENAPI
+from ...inference.tensors import DATATYPES_OF, ModelMetadata
+from ..routes import INFER, OPENAPI
+from .description import example
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
 _PAGE = """<!doctype html>

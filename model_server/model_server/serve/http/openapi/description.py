@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 description of the server: its REST endpoints, with the model's own columns in requests and examples, and credentials.
 
-Not here: its schemas (``openapi_schemas.py``), the page that shows it (``docs_page.py``), and the endpoints.
+Not here: its schemas (``schemas.py``), the page that shows it (``docs_page.py``), and the endpoints.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import Authentication, ColumnType
 
-from ..inference.server_metadata import SERVER, server_version
-from ..inference.tensors import DATATYPES_OF, ModelMetadata
-from . import routes
-from .openapi_schemas import Json, component_schemas, object_schema
-from .routes import OPEN_PATHS, Route
+from ...inference.server_metadata import SERVER, server_version
+from ...inference.tensors import DATATYPES_OF, ModelMetadata
+from .. import routes
+from ..routes import OPEN_PATHS, Route
+from .schemas import Json, component_schemas, object_schema
 
 _EXAMPLES: Mapping[ColumnType, Any] = {
     ColumnType.NUMBER: 1.0,

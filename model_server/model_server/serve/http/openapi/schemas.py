@@ -8,7 +8,7 @@ from typing import Any
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
-from ..inference.tensors import COLUMN_DATATYPES, DATATYPES, MAX_NAME_LENGTH, ModelMetadata
+from ...inference.tensors import COLUMN_DATATYPES, DATATYPES, MAX_NAME_LENGTH, ModelMetadata
 
 Json = dict[str, Any]
 _JSON_TYPES = {ColumnType.NUMBER: "number", ColumnType.BOOLEAN: "boolean", ColumnType.CATEGORY: "string", ColumnType.TIME: "string"}
