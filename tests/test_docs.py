@@ -53,7 +53,9 @@ def modules(package: Path) -> set[str]:
 def mapped_rooms() -> dict[str, set[str]]:
     """Return the modules that the map in docs/architecture.md names, by package."""
     rooms = {}
-    for name, text in re.findall(r"^### (\S+/?\S*)\n(.*?)(?=^##|\Z)", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE | re.DOTALL):
+    for name, text in re.findall(
+        r"^### (\S+/?\S*)\n(.*?)(?=^##|\Z)", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE | re.DOTALL
+    ):
         rooms[name] = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
     return rooms
 
@@ -78,7 +80,9 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_paths_of_the_repository_exist(document: Path) -> None:
     named = re.findall(r"`([\w.*-]+(?:/[\w.*-]+)*/?)`", prose(document))
     top = {path.name for path in ROOT.iterdir()}

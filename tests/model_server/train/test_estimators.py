@@ -1,4 +1,4 @@
-"""Every classifier and regressor of scikit-learn is a candidate of the manifest, or there is a reason: docs/serving-exactness.md lists them.
+"""Every classifier and regressor of scikit-learn is a candidate of the manifest, or docs/serving-exactness.md says why not.
 
 Write that list anew with ``UPDATE_DOCS=1 uv run pytest tests/model_server/train/test_estimators.py`` and read the difference.
 """
