@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def exists(name: str) -> bool:
     return any(True for _ in ROOT.glob(name.rstrip("/")))
 
 
+@cache
+def code_files() -> list[str]:
+    """Return the paths of all files of Python, below the root."""
+    return [f"/{file.relative_to(ROOT)}" for root in CODE for file in (ROOT / root).rglob("*.py")]
+
+
 def modules(package: Path) -> set[str]:
     return {file.stem for file in package.glob("*.py") if file.name != "__init__.py"}
 
@@ -84,12 +91,12 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
     "document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_paths_of_the_repository_exist(document: Path) -> None:
-    named = re.findall(r"`([\w.*-]+(?:/[\w.*-]+)*/?)`", prose(document))
-    top = {path.name for path in ROOT.iterdir()}
-    paths = {name for name in named if "/" in name.rstrip("/") and name.split("/")[0] in top}
+    text = document.read_text()
+    top = "|".join(re.escape(path.name) for path in ROOT.iterdir() if path.is_dir())
+    paths = {name.rstrip("./") for name in re.findall(rf"(?<![\w/.:-])((?:{top})/[\w./*-]*)", text)}
     assert {name for name in paths if not exists(name)} == set()
-    files = {name for name in named if "/" not in name and name.endswith(".py")}
-    assert {name for name in files if not any(True for root in CODE for _ in (ROOT / root).rglob(name))} == set()
+    files = {name for name in re.findall(r"`([\w./-]+\.py)`", text) if name not in paths}
+    assert {name for name in files if not any(path.endswith(f"/{name}") for path in code_files())} == set()
 
 
 def test_the_map_of_rooms_names_every_package() -> None:
