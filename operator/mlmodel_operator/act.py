@@ -24,7 +24,7 @@ from .decide.conditions import known_refusal, with_refusal
 from .decide.desired_state import DesiredState
 from .errors import ConflictError, RefusedError
 from .metrics import WRITES
-from .resources import access, event, names
+from .resources import event, names, permissions
 from .resources import version as version_builder
 from .snapshot import Model, Snapshot
 
@@ -134,7 +134,7 @@ async def _create_key(snapshot: Snapshot, client: Client) -> None:
     """Create the model's prediction key, unless it is there; the operator cannot read it."""
     value = base64.b64encode(secrets.token_bytes(32)).decode()
     try:
-        await client.create(access.prediction_key(snapshot.model, value))
+        await client.create(permissions.prediction_key(snapshot.model, value))
     except ConflictError:
         return
 

@@ -15,7 +15,7 @@ from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 
-from .structural import Schema, structural_schema
+from .structural_schema import Schema, structural_schema
 
 FOLDER = "crds"
 CHART_FOLDER = "charts/mlmodel-operator/templates/crds"

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from mlmodel_contract.report import FeatureKind
-from mlmodel_contract.scores import (
+from mlmodel_contract.slot_scores import (
     FREQUENT,
     SCORE_UNIT,
     correlation_alternatives,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mlmodel_contract.scores import SCORE_UNIT
+from mlmodel_contract.slot_scores import SCORE_UNIT
 
 from .alternatives import Floats
 from .detector_state import Segment

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from mlmodel_contract.report import FeatureKind, MonitorReportSpec
-from mlmodel_contract.scores import CORRELATION_CHANGES, MOST_SCORE, location_scores
+from mlmodel_contract.slot_scores import CORRELATION_CHANGES, MOST_SCORE, location_scores
 
 from ..references import CorrelationReference
 from .refusal import RefusalReason, require

@@ -10,7 +10,7 @@ import numpy as np
 from mlmodel_contract.bundle import BIN_QUANTILES, MOST_CATEGORIES, BundleSchema, FeatureProfile, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
-from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
+from mlmodel_contract.slot_scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
 from ..binning.edge_search import bucket_ends, previous_bucket_end

@@ -17,8 +17,8 @@ from ..snapshot import Snapshot
 from . import children, run_start
 from .conditions import all_conditions
 from .desired_state import DesiredState, earliest
-from .drift import Figures, MonitoringResult, evaluate_reports
-from .feed import update_quarantine
+from .monitor_reports import Figures, MonitoringResult, evaluate_reports
+from .quarantine import update_quarantine
 from .rollout import Rollout, advance_rollout, version_phase
 from .run_stages import RunStep, advance_run
 

@@ -9,7 +9,7 @@ from mlmodel_contract.status import RunStatus
 from ..cluster.cache import Body, Ref, ref_of
 from ..cluster.kinds import CHILDREN, CLAIM, DEPLOYMENT, JOB, ROLE_BINDING, SERVICE, kind_of
 from ..config import Config
-from ..resources import access, deployment, names, scaling, service, version
+from ..resources import deployment, names, permissions, scaling, service, version
 from ..snapshot import Snapshot, parse
 from .rollout import Rollout, desired_replicas
 
@@ -17,8 +17,8 @@ from .rollout import Rollout, desired_replicas
 def desired_objects(snapshot: Snapshot, rollout: Rollout, config: Config) -> tuple[Body, ...]:
     """Return the children that are applied as they are here."""
     model = snapshot.model
-    bodies = [*access.accounts(model), access.report_binding(model, config.reporter_role)]
-    bodies += [*access.review_binding(model, config.reviewer_role), *access.network_policies(model)]
+    bodies = [*permissions.accounts(model), permissions.report_binding(model, config.reporter_role)]
+    bodies += [*permissions.review_binding(model, config.reviewer_role), *permissions.network_policies(model)]
     bodies += [version.partial_metadata(model, name) for name in snapshot.versions]
     for name in rollout.running:
         if name in snapshot.versions:

@@ -10,7 +10,7 @@ from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus, SliceStatus
 
 from ..snapshot import Model
-from .feed import is_broken
+from .quarantine import is_broken
 from .run_start import has_given_up, schedule_problem
 
 READY = "Ready"

@@ -1,6 +1,6 @@
 """Which version has the traffic: a candidate gets ready beside the live one, replaces it, and the old one drains and stays for rollback.
 
-Not here: the objects (``children.py``), and whether a version may serve at all (``acceptance.py``).
+Not here: the objects (``children.py``), and whether a version may serve at all (``version_acceptance.py``).
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from mlmodel_contract.version import Verdict
 
 from ..snapshot import Snapshot
 from .desired_state import earliest
-from .results import blocking_reason
+from .job_results import blocking_reason
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from ..resources import job as job_builder
 from ..resources import names
 from ..resources import version as version_builder
 from ..snapshot import Job, Snapshot
-from .acceptance import acceptance_verdict
-from .results import JobState, blocking_reason, failed_attempts, job_failure, job_state, last_failure, read_result, timed_out
+from .job_results import JobState, blocking_reason, failed_attempts, job_failure, job_state, last_failure, read_result, timed_out
 from .spec_digest import spec_digest
+from .version_acceptance import acceptance_verdict
 
 _LOST_AFTER_SECONDS = 120
 _LOST = "ResultLost: the pod that ended well left no readable result, or is gone"

@@ -17,7 +17,7 @@ from mlmodel_contract.version import Reason
 from mlmodel_detection.harm.detector import LEAST_COVERAGE
 
 from ..snapshot import Model, Snapshot
-from .feed import is_broken
+from .quarantine import is_broken
 from .rollout import Rollout
 from .run_stages import RunEnd
 from .spec_digest import spec_digest

@@ -13,7 +13,7 @@ from mlmodel_contract.pod import PodDocument
 from ..cluster.kinds import DEPLOYMENT
 from ..config import Config
 from ..snapshot import Deployment, Model, Version
-from . import authentication, names
+from . import names, security_mounts
 from .pod_parts import Storage, container, mount, pod_spec, store_uri, whole_seconds
 
 PRE_STOP_SECONDS = 5
@@ -86,7 +86,7 @@ def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str
             {"name": "sockets", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             {"name": "prediction-key", "secret": {"secretName": names.prediction_key(model)}},
             _token(),
-            *authentication.volumes(model.spec.serving),
+            *security_mounts.volumes(model.spec.serving),
             *storage.volumes,
         ],
     )
@@ -138,7 +138,7 @@ def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any
             mount("bundle", environment.PATH_BUNDLE, read_only=True),
             mount("sockets", environment.PATH_SOCKETS),
             mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
-            *authentication.mounts(model.spec.serving),
+            *security_mounts.mounts(model.spec.serving),
         ],
     )
     return server | {
