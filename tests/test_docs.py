@@ -119,3 +119,15 @@ def test_documents_that_code_names_exist() -> None:
         file, _, anchor = name.partition("#")
         assert (ROOT / file).is_file(), name
         assert not anchor or anchor in anchors(ROOT / file), name
+
+
+def test_modules_that_code_names_exist() -> None:
+    """A docstring that says where something else is done must lead there."""
+    lost = {}
+    for root in CODE:
+        for file in (ROOT / root).rglob("*.py"):
+            named = set(re.findall(r"``([a-z_0-9/]+\.py)``", file.read_text()))
+            missing = {name for name in named if not any(path.endswith(f"/{name}") for path in code_files())}
+            if missing:
+                lost[str(file.relative_to(ROOT))] = missing
+    assert lost == {}

@@ -1,6 +1,7 @@
 """The layout holds: small folders, no private words as names, and one place for each thing that a newcomer looks for."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,11 @@ def names(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
+def words(name: str) -> set[str]:
+    """The words of a name in snake or camel case."""
+    return {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
 def crowded(files: Iterator[Path], most: int) -> dict[str, int]:
     counted = Counter(str(path.parent.relative_to(ROOT)) for path in files)
     return {folder: count for folder, count in counted.items() if count > most}
@@ -51,7 +57,7 @@ def test_no_folder_of_tests_has_more_files_than_a_reader_can_take_in() -> None:
 def test_no_name_is_a_private_word(package: str) -> None:
     found = {}
     for path in modules(package):
-        private = {name for name in names(ast.parse(path.read_text())) if set(name.lower().strip("_").split("_")) & PRIVATE_WORDS}
+        private = {name for name in [path.stem, *names(ast.parse(path.read_text()))] if words(name) & PRIVATE_WORDS}
         if private:
             found[str(path.relative_to(ROOT))] = sorted(private)
     assert found == {}

@@ -21,6 +21,7 @@ from .references import FeatureReference
 
 _SHARE_DRIFT, _SHARE_FEED = 0.9, 0.1  # of the false-alarm probability
 _NUMERIC_KINDS = "biuf"  # of numpy: bool, int, unsigned, float
+_TIME_KINDS = "mM"  # of numpy: timedelta, datetime
 _MISSING = ("None", "nan", "NaT", "<NA>")  # texts of the values that pandas and numpy have for missing ones
 
 
@@ -47,13 +48,13 @@ class TableDetector:
     """Compares rows that come batch by batch with the rows that a model was trained on.
 
     Args:
-        reference: the training rows. Numbers (also as objects) are binned at their quantiles, anything else is a category.
+        reference: the training rows. Numbers (also as objects) and times are binned at their quantiles, anything else is a category.
         false_alarm_probability: of ever reporting drift or a broken feed, after any number of batches, if nothing changed.
         tolerance: a change, in standard deviations, that never counts as drift.
         design_effect: how many times larger dependence between rows makes the variance of a mean; 1: rows are independent.
 
     Raises:
-        ValueError: the reference has no rows, or its columns are of different lengths.
+        ValueError: the reference has no rows, its columns are of different lengths, or two names are the same as text.
 
     >>> random = np.random.default_rng(0)
     >>> detector = TableDetector({"age": random.normal(40, 10, 2_000)})
@@ -67,13 +68,12 @@ class TableDetector:
     def __init__(
         self, reference: Table, false_alarm_probability: float = 0.01, tolerance: float = TOLERANCE, design_effect: float = 1.0
     ) -> None:
-        arrays = {str(name): np.asarray(reference[name]) for name in reference}
+        self._columns = _columns(reference)
+        arrays = {name: np.asarray(reference[column]) for name, column in self._columns.items()}
         if _length(arrays.values()) == 0:
             raise ValueError("the reference has no rows")
         self._bins = {name: _bins(values) for name, values in arrays.items()}
-        references = tuple(
-            FeatureReference(name, bins.kind, tuple(bins.count(arrays[name])), design_effect) for name, bins in self._bins.items()
-        )
+        references = tuple(_reference(name, bins, arrays[name], design_effect) for name, bins in self._bins.items())
         self._drift = DriftDetector(references, false_alarm_probability * _SHARE_DRIFT, tolerance)
         self._feed = FeedDetector(references, false_alarm_probability * _SHARE_FEED)
         self._rows = 0
@@ -92,7 +92,7 @@ class TableDetector:
             ValueError: columns are of different lengths, or a column of numbers has other values.
 
         """
-        arrays = {name: np.asarray(rows[name]) for name in self._bins}
+        arrays = {name: np.asarray(rows[column]) for name, column in self._columns.items()}
         batch, since = _length(arrays.values()), str(self._rows) if time is None else time
         cells = tuple(count for name, bins in self._bins.items() for count in bins.count(arrays[name]))
         was_broken = self._feed.verdict().state == "Broken"
@@ -135,8 +135,22 @@ class _CategoryBins:
         return [*known, len(values) - missing - sum(known), missing]
 
 
+def _columns(reference: Table) -> dict[str, Any]:
+    """Return the columns by their names as text, by which verdicts name them."""
+    columns: dict[str, Any] = {}
+    for column in reference:
+        if columns.setdefault(str(column), column) is not column:
+            raise ValueError(f"two columns have the name '{column}' as text: rename one")
+    return columns
+
+
+def _reference(name: str, bins: _NumberBins | _CategoryBins, values: NDArray[Any], design_effect: float) -> FeatureReference:
+    counts = tuple(bins.count(values))
+    return FeatureReference(name, bins.kind, counts, design_effect, slot_effects=(design_effect,) * len(counts))
+
+
 def _bins(values: NDArray[Any]) -> _NumberBins | _CategoryBins:
-    if values.dtype.kind in _NUMERIC_KINDS or all(value is None or isinstance(value, Real) for value in _present(values)):
+    if values.dtype.kind in _NUMERIC_KINDS + _TIME_KINDS or all(value is None or isinstance(value, Real) for value in _present(values)):
         return _NumberBins(_edges(_numbers(values)))
     counts = Counter(text for text in _categories(values) if text is not None)
     ranked = sorted(counts, key=lambda text: (-counts[text], text))
@@ -161,6 +175,9 @@ def _length(columns: Iterable[NDArray[Any]]) -> int:
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    if values.dtype.kind in _TIME_KINDS:
+        whole = values.astype(f"{values.dtype.kind}8[ns]").astype(np.int64)
+        return np.where(np.isnat(values), np.nan, whole.astype(np.float64))
     if values.dtype.kind in _NUMERIC_KINDS:
         return values.astype(np.float64)
     return np.array([np.nan if value is None else float(value) for value in _present(values)], np.float64)

@@ -39,6 +39,31 @@ def test_a_batchs_time_is_shown() -> None:
     assert verdict.drift.features[0].since == "2024-05-01"
 
 
+def test_columns_may_have_names_that_are_no_texts() -> None:
+    values = np.random.default_rng(0).normal(size=(2_000, 2))
+    detector = TableDetector(pd.DataFrame(values))
+    verdict = detector.update(pd.DataFrame(values + np.array([0.0, 1.0])))
+    assert [change.name for change in verdict.drift.features] == ["1"]
+    with pytest.raises(ValueError, match="two columns have the name '1' as text"):
+        TableDetector({1: values[:, 0], "1": values[:, 1]})
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_times_are_numbers_and_may_be_missing(unit: str) -> None:
+    times = np.arange("2024-01-01T00", "2024-03-01T00", dtype="M8[h]").astype(f"M8[{unit}]")
+    detector = TableDetector({"at": times})
+    assert detector.update({"at": times[::4]}).drift.state == "None"
+    missing = detector.update({"at": np.full(400, "NaT", f"M8[{unit}]")})
+    assert [(fault.name, fault.kind) for fault in missing.feed.faults] == [("at", "Missing")]
+
+
+def test_dependent_rows_weigh_less_for_the_feed_too() -> None:
+    reference = {"x": np.where(np.arange(3_000) % 10 == 0, np.nan, np.arange(3_000.0))}
+    rows = {"x": np.where(np.arange(400) % 2 == 0, np.nan, np.arange(400.0))}
+    assert TableDetector(reference).update(rows).feed.state == "Broken"
+    assert TableDetector(reference, design_effect=30.0).update(rows).feed.state == "Healthy"
+
+
 def test_dependent_rows_weigh_less() -> None:
     rows = table(1, 300, shift=0.5)
     assert TableDetector(table(0, 3_000)).update(rows).drift.state == "Confirmed"

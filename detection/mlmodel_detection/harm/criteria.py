@@ -76,7 +76,7 @@ def criterion_status(criterion: Criterion, live: LiveMetric | None, holdout: flo
 def beyond_chance(criterion: Criterion, status: CriterionStatus) -> CriterionStatus:
     """Return the status with ``met`` only where the whole interval says so: of many small groups some are bad by chance."""
     known = status.low is not None and status.high is not None and criterion.met_by(status.low) == criterion.met_by(status.high)
-    return status if known else status.model_copy(update={"met": None})
+    return status if known else status.replace(met=None)
 
 
 def interval(metric: Metric, live: LiveMetric) -> tuple[float, float] | tuple[None, None]:

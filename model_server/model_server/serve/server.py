@@ -193,7 +193,10 @@ async def _repeat(chores: Sequence[Callable[[], None]]) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_SECONDS)
         for chore in chores:
-            chore()
+            try:
+                chore()
+            except Exception:  # one that fails must not stop the others
+                _log.exception("housekeeping failed, it is tried again in %g s", _HOUSEKEEPING_SECONDS)
 
 
 def _calm_garbage_collector() -> None:

@@ -89,13 +89,8 @@ def _counted(feature: FeatureProfile, values: Sequence[str | None] | Floats) -> 
     scores = [location_scores(counts), spread_scores(counts)] if feature.kind is FeatureKind.NUMERIC else []
     own = [float(design_effects(np.array(score, np.float64)[slots][:, None])[0]) for score in scores]
     frequent = [effect for effect, count in zip(by_slot, counts, strict=True) if not scores and count > FREQUENT * len(slots)]
-    return feature.model_copy(
-        update={
-            "counts": counts,
-            "effect": rounded_up(max([1.0, *own, *frequent])),
-            "slot_effects": [rounded_up(effect) for effect in by_slot] if max(by_slot) > 1 else [],
-        }
-    ), slots
+    slot_effects = [rounded_up(effect) for effect in by_slot] if max(by_slot) > 1 else []
+    return feature.replace(counts=counts, effect=rounded_up(max([1.0, *own, *frequent])), slot_effects=slot_effects), slots
 
 
 def _slot_effects(slots: NDArray[np.int64], number: int) -> list[float]:

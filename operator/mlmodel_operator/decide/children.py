@@ -10,7 +10,7 @@ from ..cluster.cache import Body, Ref, ref_of
 from ..cluster.kinds import CHILDREN, CLAIM, DEPLOYMENT, JOB, ROLE_BINDING, SERVICE, kind_of
 from ..config import Config
 from ..resources import deployment, names, permissions, scaling, service, version
-from ..snapshot import Snapshot, parse
+from ..snapshot import Snapshot, role_binding
 from .rollout import Rollout, desired_replicas
 
 
@@ -37,7 +37,7 @@ def desired_objects(snapshot: Snapshot, rollout: Rollout, config: Config) -> tup
 
 def bindings_to_replace(snapshot: Snapshot, desired: tuple[Body, ...]) -> tuple[Ref, ...]:
     """Return the bindings to another role: a role cannot be changed in place, so they are deleted first and made again later."""
-    wanted = [parse.role_binding(body) for body in desired if kind_of(body) is ROLE_BINDING]
+    wanted = [role_binding(body) for body in desired if kind_of(body) is ROLE_BINDING]
     return tuple(Ref(ROLE_BINDING, binding.name) for binding in wanted if snapshot.role_bindings.get(binding.name, binding) != binding)
 
 

@@ -97,7 +97,7 @@ def _completed(snapshot: Snapshot, run: RunStatus, job: Job, now: datetime) -> R
     step = {Stage.PREPARE: _prepared, Stage.PACKAGE: _packaged, Stage.VERIFY: _verified}[run.stage](snapshot, run, now)
     if step is not None:
         return step
-    ended = parse_time(job.completion_time) if job.completion_time else now
+    ended = parse_time(job.completion_time or run.started)
     if (now - ended).total_seconds() > _LOST_AFTER_SECONDS:
         return _end_run(run, "Failed", f"{run.stage}: {_LOST}", now)
     return RunStep(run)

@@ -1,7 +1,7 @@
 """What the server container mounts for TLS and to authenticate its callers.
 
 A Secret that is missing is an empty folder, which the server reports itself; without ``optional`` the pod would wait without a word.
-Not here: the rights that reviewing tokens needs (``access.py``).
+Not here: the rights that reviewing tokens needs (``permissions.py``).
 """
 
 from typing import Any

@@ -5,6 +5,7 @@ Not here: any decision.
 
 from .gather import UnreadableModelError, gather
 from .objects import ContainerTermination, Deployment, Job, JobCondition, Model, Pod, RoleBinding, Service, Snapshot, Version
+from .parse import role_binding
 
 __all__ = [
     "ContainerTermination",
@@ -19,4 +20,5 @@ __all__ = [
     "UnreadableModelError",
     "Version",
     "gather",
+    "role_binding",
 ]

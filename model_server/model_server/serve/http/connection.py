@@ -13,7 +13,7 @@ A connection is in one phase, by what it receives:
     IDLE       nothing yet of the next request                       of an idle connection, from the last response on
     HEAD       the head of a request                                 of a head
     BODY       its body                                              of a body; none where the application, which has its own, reads it
-    CLOSING    nothing any more                                      that of the phase before; from the last response on, to linger
+    CLOSING    nothing any more                                      none until the last response; from then on, to linger
     =========  ====================================================  ==================================================================
 
 A request takes it from IDLE to HEAD, BODY and IDLE again; a refusal, an upgrade, or a response that closes the connection, to CLOSING for
@@ -268,6 +268,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         self.cycle = RefusedRequest(self, status, message)
         if self.pipeline or (self._current is not None and not self._current.response_complete):
+            self._deadlines.stop_receive()  # the requests before it take their time
             self.pipeline.appendleft((self.cycle, self.app))
         else:
             self._start_asgi_task(self.cycle, self.app)
@@ -282,7 +283,8 @@ class HttpConnection(HttpToolsProtocol):
         elif not waits and not self.cycle.response_complete:
             if self.cycle.response_started:
                 return False
-            self.cycle.response_complete = True
+            self.cycle.response_complete = self.cycle.disconnected = True  # what the application sends goes nowhere
+            self.cycle.message_event.set()  # it waits for the body no longer
         return True
 
     # Answering

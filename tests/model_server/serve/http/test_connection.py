@@ -34,6 +34,7 @@ def served() -> Iterator[ServerPod]:
         assert made.infer(flights(3)).status_code == 200
         assert made.served("requests_total", code="500") == 0
         poll(lambda: made.served("requests_in_flight") == 0, "the end of all requests")
+        assert "Exception" not in made.log("serve"), made.log("serve")
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -71,6 +72,14 @@ def test_what_could_be_understood_in_two_ways_is_refused_and_ends_the_connection
         (refusal,) = answers(read_all(connection))
     assert refusal[0] == 400
     assert part.lower() in refusal[1]["error"].lower()
+
+
+def test_a_request_is_given_up_when_its_body_is_refused(served: ServerPod) -> None:
+    with connected(served, head("Host: x", "Transfer-Encoding: chunked") + b"5\r\n{") as connection:
+        poll(lambda: served.served("requests_in_flight") == 1, "the request")
+        connection.sendall(b'"a":zz\r\n')
+        ((status, error),) = answers(read_all(connection))
+    assert (status, "chunk" in error["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("piece", [1_000_000, 12_000], ids=["whole", "in pieces"])

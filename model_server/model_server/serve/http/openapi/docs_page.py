@@ -1,6 +1,6 @@
 """The page at ``/docs``: what the model takes, its endpoints, and a request to try; all in one document, nothing is loaded from elsewhere.
 
-Not here: the description that it shows (``openapi.py``).
+Not here: the description that it shows (``description.py``).
 """
 
 import json

@@ -1,6 +1,6 @@
 """The JSON schemas of the OpenAPI description, with the model's own columns and outputs.
 
-Not here: the operations that refer to them (``openapi.py``).
+Not here: the operations that refer to them (``description.py``).
 """
 
 from typing import Any
