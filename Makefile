@@ -27,7 +27,7 @@ check: $(UV) ## format, lint, types, import rules, unit tests: under a minute
 	@$(RUN) ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
 	@$(RUN) ruff check --quiet .
 	@$(RUN) mypy
-	@output=$$($(RUN) lint-imports --no-logo 2>&1) || { echo "$$output"; exit 1; }
+	@output=$$($(RUN) lint-imports --no-logo --no-cache 2>&1) || { echo "$$output"; exit 1; }
 	@$(PYTEST) --quiet -m "not slow and not control_plane and not node" -n 2
 
 .PHONY: format
@@ -36,7 +36,7 @@ format: $(UV) ## format and mend what can be mended
 	@$(RUN) ruff check --fix --quiet .
 
 .PHONY: programs
-programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about twelve minutes)
+programs: $(UV) ## build the Go programs of cluster and tests where they are not cached (about ten minutes)
 	@$(RUN) python -m devtools.cluster build
 
 .PHONY: test-slow

@@ -24,7 +24,7 @@ def drift(
         "../shared/data"
     ),
 ) -> None:
-    """False alarms, delays, blame and cost of the drift detector."""
+    """False alarms, delays, named features and cost of the drift detector."""
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # before numpy is loaded: processes share the cores already
     from benchmarks.drift import run

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 
@@ -112,7 +113,7 @@ class Story:
     @property
     def decisions(self) -> list[DatedDecision]:
         """All decisions in order."""
-        return [DatedDecision(entry, self.day_at(datetime.fromisoformat(entry.time))) for entry in self.log]
+        return [DatedDecision(entry, self.day_at(parse_time(entry.time))) for entry in self.log]
 
     def day_at(self, time: datetime) -> date | None:
         """Return the day that was being replayed at a time of the wall clock; None before the replay."""

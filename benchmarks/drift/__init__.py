@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.drift import alarms, cost, delays, hostile_reports, peers, plot, real_verdicts
+from benchmarks.drift import cost, detection_delays, false_alarms, peers, plot, real_stream_verdicts, report_fuzzing
 from benchmarks.table import FOLDER, Row, publish
 
 
@@ -10,13 +10,13 @@ def run(number: int, repeats: int, reports: int, data: Path | None, *, beside_ot
     """Measure everything, print the table and write ``.bench/drift.json`` and ``.bench/drift.png``."""
     rows: list[Row] = []
     rows += cost.costs()
-    rows += delays.delays(repeats)
-    rows += delays.tolerated(repeats)
-    rows += alarms.dependent_alarms(data, repeats)
-    rows += real_verdicts.verdicts(data)
-    rows += alarms.independent_alarms(number)
-    rows += hostile_reports.fuzzed(reports)
+    rows += detection_delays.delays(repeats)
+    rows += detection_delays.tolerated(repeats)
+    rows += false_alarms.dependent_alarms(data, repeats)
+    rows += real_stream_verdicts.verdicts(data)
+    rows += false_alarms.independent_alarms(number)
+    rows += report_fuzzing.fuzz_reports(reports)
     if beside_others:
         rows += peers.measure(repeats)
     publish("drift", rows, ["numpy", "scipy", "scikit-learn"])
-    plot.save(rows, real_verdicts.evidence(data), FOLDER / "drift.png")
+    plot.save(rows, real_stream_verdicts.evidence(data), FOLDER / "drift.png")

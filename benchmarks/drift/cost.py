@@ -14,11 +14,11 @@ from mlmodel_contract.bundle import SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 
 from benchmarks.drift import simulated_streams
-from benchmarks.drift.watching import Watcher
+from benchmarks.drift.detection_pipeline import DetectionPipeline
 from benchmarks.table import Row, at_most
 
 _BATCH = 256
-_BATCHES = 16  # between two looks at the counts
+_BATCHES = 16  # between two readings of the counts
 _BYTES = 4  # of a whole number of a bucket in memory
 
 
@@ -26,11 +26,11 @@ def costs() -> list[Row]:
     """Measure on one core."""
     random = np.random.default_rng(0)
     train = simulated_streams.draw(random, 10_000)
-    watcher = Watcher(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
-    return [*_counting(watcher, random), *_sizes(watcher, random), *_verdicts(watcher, random)]
+    pipeline = DetectionPipeline(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
+    return [*_counting(pipeline, random), *_sizes(pipeline, random), *_verdicts(pipeline, random)]
 
 
-def _counting(watcher: Watcher, random: np.random.Generator) -> list[Row]:
+def _counting(pipeline: DetectionPipeline, random: np.random.Generator) -> list[Row]:
     values = np.array(simulated_streams.draw(random, _BATCH)["n1"], np.float64)
     edges = np.quantile(values, np.arange(1, 36) / 36)
     search = _median(lambda: np.bincount(np.searchsorted(edges, values), minlength=37)) / _BATCH
@@ -41,37 +41,37 @@ def _counting(watcher: Watcher, random: np.random.Generator) -> list[Row]:
     return [
         at_most("sidecar, batches of 256, 20 numbers", _spent(without, _twenty(random, _BATCH)), 5, "ns a value", beside),
         at_most("the same with correlations", _spent(with_pairs, _twenty(random, _BATCH)), 8, "ns a value", beside),
-        Row("the same, 4 of 20 being categories", _spent(watcher, mixed), "ns a value", beside=texts),
+        Row("the same, 4 of 20 being categories", _spent(pipeline, mixed), "ns a value", beside=texts),
     ]
 
 
-def _of_numbers(rows: int, random: np.random.Generator) -> Watcher:
+def _of_numbers(rows: int, random: np.random.Generator) -> DetectionPipeline:
     train = _twenty(random, rows)
     schema = simulated_streams.schema().model_copy(update={"features": [SchemaColumn(name=name, type=ColumnType.NUMBER) for name in train]})
-    return Watcher(schema, train, simulated_streams.prediction(train), 0.01, 0.05)
+    return DetectionPipeline(schema, train, simulated_streams.prediction(train), 0.01, 0.05)
 
 
 def _twenty(random: np.random.Generator, rows: int) -> simulated_streams.Columns:
     """Draw numbers from two streams, since one has fewer."""
     numbers = [values for _ in range(2) for values in simulated_streams.draw(random, rows).values() if isinstance(values, np.ndarray)]
-    return {f"n{place}": np.array(values) for place, values in enumerate(numbers[:20])}
+    return {f"n{index}": np.array(values) for index, values in enumerate(numbers[:20])}
 
 
-def _spent(watcher: Watcher, columns: simulated_streams.Columns) -> float:
+def _spent(pipeline: DetectionPipeline, columns: simulated_streams.Columns) -> float:
     """Return the nanoseconds that a value takes: each batch is counted, and the counts are read."""
-    counter, predictions = watcher.counter(), simulated_streams.prediction(columns)
+    counter, predictions = pipeline.counter(), simulated_streams.prediction(columns)
 
     def count() -> None:
         for _ in range(_BATCHES):
             counter.update(columns, predictions)
         counter.counts  # noqa: B018 (counts what still waits)
 
-    return 1e9 * _median(count) / _BATCHES / _BATCH / len(watcher.profile.features)
+    return 1e9 * _median(count) / _BATCHES / _BATCH / len(pipeline.profile.features)
 
 
-def _sizes(watcher: Watcher, random: np.random.Generator) -> list[Row]:
+def _sizes(pipeline: DetectionPipeline, random: np.random.Generator) -> list[Row]:
     rows = simulated_streams.draw(random, 500)
-    bucket = watcher.bucket(watcher.slots(rows, simulated_streams.prediction(rows)))
+    bucket = pipeline.bucket(pipeline.bin_rows(rows, simulated_streams.prediction(rows)))
     numbers = [*bucket.cells, *bucket.products]
     wire = len(zlib.compress(np.array(numbers, np.int32).tobytes()))
     text = len(json.dumps(numbers, separators=(",", ":")))
@@ -81,18 +81,18 @@ def _sizes(watcher: Watcher, random: np.random.Generator) -> list[Row]:
     ]
 
 
-def _verdicts(watcher: Watcher, random: np.random.Generator) -> list[Row]:
+def _verdicts(pipeline: DetectionPipeline, random: np.random.Generator) -> list[Row]:
     rows = simulated_streams.draw(random, 30_000)
-    slots = watcher.slots(rows, simulated_streams.prediction(rows))
-    buckets = [watcher.bucket(slots.take(slice(start, start + 100))) for start in range(0, 30_000, 100)]
-    detector = watcher.detector()
+    rows_by_cell = pipeline.bin_rows(rows, simulated_streams.prediction(rows))
+    buckets = [pipeline.bucket(rows_by_cell.select(slice(start, start + 100))) for start in range(0, 30_000, 100)]
+    detector = pipeline.detector()
     spent = []
     for bucket in buckets:
         start = time.perf_counter()
         detector.update(bucket)
         spent.append(time.perf_counter() - start)
-    held = len(detector.memory.segments)
-    return [at_most("verdict", 1e3 * statistics.median(spent[100:]), 5, "ms a bucket", f"with {held} candidates of a change")]
+    candidates = len(detector.state.segments)
+    return [at_most("verdict", 1e3 * statistics.median(spent[100:]), 5, "ms a bucket", f"with {candidates} candidates of a change")]
 
 
 def _median(work: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.drift import simulated_streams
-from benchmarks.drift.delays import REFERENCE
+from benchmarks.drift.detection_delays import REFERENCE
 from benchmarks.drift.simulated_streams import Columns, Drift
 from benchmarks.table import Row
 
@@ -46,8 +46,8 @@ def _measured(peer: str, packages: list[str], folder: Path, number: int) -> list
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1_800)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        told = str(error.stderr or error).strip()
-        return [Row(f"{peer}: not measured", float("nan"), "", beside=told[-120:])]
+        message = str(error.stderr or error).strip()
+        return [Row(f"{peer}: not measured", float("nan"), "", beside=message[-120:])]
     rows = []
     for found in json.loads(done.stdout.strip().splitlines()[-1]):
         rows.append(

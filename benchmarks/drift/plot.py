@@ -14,7 +14,7 @@ mpl.use("Agg")  # no display is needed
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.drift import real_verdicts
+from benchmarks.drift import real_stream_verdicts
 from benchmarks.table import Row
 
 _DELAY, _FALSE, _FOUND = "delay over bound, ", ": streams with a false alarm", ": delay at a shift of 0.25 sd"
@@ -47,7 +47,7 @@ def _delays(axes: Axes, rows: Sequence[Row]) -> None:
 def _evidence(axes: Axes, evidence: Curves) -> None:
     for name, curve in evidence.items():
         axes.plot([row for row, _ in curve], [max(value, 0.1) for _, value in curve], label=name)
-    axes.axhline(math.log(1 / real_verdicts.LEVEL), color="gray", linestyle=":", label="confirmed")
+    axes.axhline(math.log(1 / real_stream_verdicts.LEVEL), color="gray", linestyle=":", label="confirmed")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("live rows, in time order")
@@ -62,9 +62,9 @@ def _others(axes: Axes, rows: Sequence[Row]) -> None:
     ours = next(row.value for row in rows if row.axis.startswith("false alarms, independent"))
     points = {name: (delays[name], share) for name, share in false.items()} | {"this project": (_rows_to_alarm(rows), ours)}
     never = 2 * max((delay for delay, _ in points.values() if math.isfinite(delay)), default=1.0)
-    for place, (name, (delay, share)) in enumerate(points.items()):
+    for index, (name, (delay, share)) in enumerate(points.items()):
         found = math.isfinite(delay)
-        size, colour = 30 + 55 * place, f"C{place}"
+        size, colour = 30 + 55 * index, f"C{index}"
         axes.scatter(
             delay if found else never, share, s=size, marker="o" if found else "s", facecolors="none", edgecolors=colour, label=name
         )
@@ -76,6 +76,6 @@ def _others(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _rows_to_alarm(rows: Sequence[Row]) -> float:
-    """Return our delay at the peers' shift: the row gives it as a multiple of the bound, which it tells beside."""
+    """Return our delay at the peers' shift: the row gives it as a multiple of the bound, and states the rows beside."""
     row = next(row for row in rows if row.axis == f"{_DELAY}mean 0.25")
     return float(row.beside.rsplit("; ", 1)[1].removesuffix(" rows"))

@@ -13,7 +13,7 @@ from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 
-from benchmarks.drift.watching import Alarm, Floats, Slots, Values, Watcher
+from benchmarks.drift.detection_pipeline import Alarm, BinnedRows, DetectionPipeline, Floats, Values
 from devtools.flights import FEATURES, TARGET, read_flights
 
 BUNDLED = ("flights",)
@@ -48,25 +48,25 @@ class Stream:
     def permuted(self, random: np.random.Generator) -> "Stream":
         """Put the blocks into random order, rows within a block as they are."""
         blocks = np.array_split(np.arange(len(self)), max(1, len(self) // self.block))
-        order = np.concatenate([blocks[place] for place in random.permutation(len(blocks))])
-        columns = {name: _taken(values, order) for name, values in self.columns.items()}
+        order = np.concatenate([blocks[index] for index in random.permutation(len(blocks))])
+        columns = {name: _reordered(values, order) for name, values in self.columns.items()}
         return replace(self, columns=columns, target=self.target[order])
 
-    def watch(self, level: float, tolerance: float) -> Alarm | None:
-        """Train on the first rows, and watch the rest until an alarm."""
-        watcher, live = self._watched(level, tolerance)
-        return watcher.watch(live, _BUCKET)
+    def first_alarm(self, level: float, tolerance: float) -> Alarm | None:
+        """Train on the first rows, and return the first alarm on the rest."""
+        pipeline, live = self._pipeline(level, tolerance)
+        return pipeline.first_alarm(live, _BUCKET)
 
     def evidence(self, level: float, tolerance: float) -> list[tuple[int, float]]:
         """Train on the first rows, and return the evidence after each bucket of the rest."""
-        watcher, live = self._watched(level, tolerance)
-        return [(row, verdict.evidence) for row, verdict in watcher.verdicts(live, _BUCKET)]
+        pipeline, live = self._pipeline(level, tolerance)
+        return [(row, verdict.evidence) for row, verdict in pipeline.verdicts(live, _BUCKET)]
 
-    def _watched(self, level: float, tolerance: float) -> tuple[Watcher, Slots]:
+    def _pipeline(self, level: float, tolerance: float) -> tuple[DetectionPipeline, BinnedRows]:
         train = {name: values[: self.train] for name, values in self.columns.items()}
-        watcher = Watcher(self.schema, train, _constant(self.train), level, tolerance)
+        pipeline = DetectionPipeline(self.schema, train, _constant(self.train), level, tolerance)
         live = {name: values[self.train :] for name, values in self.columns.items()}
-        return watcher, watcher.slots(live, _constant(len(self) - self.train))
+        return pipeline, pipeline.bin_rows(live, _constant(len(self) - self.train))
 
 
 def load(name: str, folder: Path | None) -> Stream:
@@ -106,8 +106,8 @@ def _stream(
     return Stream(name, columns, categories, target.to_numpy(np.float64), task, train, block)
 
 
-def _taken(values: Values, order: np.ndarray) -> Values:
-    return [values[place] for place in order] if isinstance(values, list) else values[order]
+def _reordered(values: Values, order: np.ndarray) -> Values:
+    return [values[index] for index in order] if isinstance(values, list) else values[order]
 
 
 def _constant(rows: int) -> Floats:

@@ -1,7 +1,7 @@
-"""Made-up streams of twenty features of every usual shape, and the drifts that are put into them.
+"""Simulated streams of twenty features of every usual shape, and the drifts that are put into them.
 
 Sixteen numbers share a factor, so that each two are correlated at 0.3, and are bent into skewed, heavy-tailed, rounded, clipped and
-two-humped shapes; four categories are balanced, rare, many and long-tailed. Not here: real data (``real.py``), and detection.
+two-humped shapes; four categories are balanced, rare, many and long-tailed. Not here: real data (``real_streams.py``), and detection.
 """
 
 import math

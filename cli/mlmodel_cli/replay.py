@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from mlmodel_contract import VERSION
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
 from mlmodel_detection import Evidence, Settings, evaluate
-from mlmodel_operator.decide.run_start import by_monitoring
+from mlmodel_operator.decide.run_start import request_by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
 from model_server.train.data.training_rows import TrainingRows
@@ -64,7 +65,7 @@ def replay(schema: BundleSchema, reference: PastRows, live: PastRows, options: O
         verdict = evaluate(evidence, {_POD: report}, settings, _EPOCH + timedelta(seconds=start))
         evidence = verdict.evidence
         end = start + len(part)
-        request = None if run_started else by_monitoring(_TRIGGERS, verdict.drift, verdict.feed)
+        request = None if run_started else request_by_monitoring(_TRIGGERS, verdict.drift, verdict.feed)
         yield Evaluation(end, part.times[-1], verdict.drift, verdict.feed, request.reason if request else None)
         run_started = run_started or request is not None
         if request and options.restart:
@@ -74,7 +75,7 @@ def replay(schema: BundleSchema, reference: PastRows, live: PastRows, options: O
 
 def row_of(since: str | None) -> int | None:
     """Return the number of live rows before a verdict's ``since``."""
-    return int((datetime.fromisoformat(since) - _EPOCH).total_seconds()) if since else None
+    return int((parse_time(since) - _EPOCH).total_seconds()) if since else None
 
 
 class _SimulatedPod:
@@ -99,7 +100,7 @@ class _SimulatedPod:
             model=_NAME,
             version=_NAME,
             sequence=self._sequence,
-            time=_EPOCH.isoformat(),
+            time=format_time(_EPOCH),
             rows=RowCounts(served=self._rows, counted=self._rows, due=self._rows),
             features=self._counter.features(),
             correlations=self.profile.correlations,

@@ -13,7 +13,7 @@ from mlmodel_contract.environment import LABEL_MODEL, LABEL_VERSION, PLURAL_MODE
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
 from mlmodel_detection import Evidence
-from mlmodel_detection.merging import count
+from mlmodel_detection.merging import merge_reports
 from pydantic import Field, ValidationError
 
 from .cluster import Body, ClusterError, ClusterReader, UnknownNameError
@@ -109,7 +109,7 @@ def _verdicts(status: Body, version: str) -> Verdicts:
 
 def _merge_reports(version: Body, bodies: Sequence[Body]) -> ReportTotals:
     reports, unreadable = _parse_reports(bodies)
-    sums, increment = count(_reference_evidence(version), reports, version["metadata"]["name"])
+    sums, increment = merge_reports(_reference_evidence(version), reports, version["metadata"]["name"])
     valid = [report for pod, report in reports.items() if pod not in increment.refused]
     names = {one.name: one.slots for report in valid for one in report.features if len(one.slots) == len(one.live)}
     histograms, start = [], 0

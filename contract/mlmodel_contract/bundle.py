@@ -23,6 +23,12 @@ PROFILE = "profile.json"  # Profile
 GOLDEN = "golden.json"  # GoldenRows
 METRICS = "metrics.json"  # Metrics
 
+BIN_QUANTILES = (0.001, 0.01, *(part / 32 for part in range(1, 32)), 0.99, 0.999)
+"""Quantiles of the training rows that separate the slots of a number."""
+
+MOST_CATEGORIES = 30
+"""Categories of a feature that have a slot of their own: the most frequent ones."""
+
 
 class SchemaColumn(Document):
     """A column that a request must or may carry."""

@@ -41,7 +41,7 @@ PATH_SPOOL = "/mlmodel/spool"  # monitor's own; outlives a restart of its contai
 PATH_PREDICTION_KEY = "/mlmodel/keys/prediction"  # file of 32 random bytes, the same for every version of a model
 PATH_TLS = "/mlmodel/tls"  # serve: tls.crt and tls.key, where the manifest asks for TLS
 PATH_API_KEYS = "/mlmodel/api-keys/keys"  # serve: file of API keys, one a line, where the manifest asks for them
-PATH_TOKEN = "/var/run/secrets/mlmodel"  # noqa: S105 (a folder) token, ca.crt and namespace, projected: monitor; serve, where it reviews tokens
+PATH_TOKEN = "/var/run/secrets/mlmodel"  # noqa: S105 (a folder) token, ca.crt, namespace: monitor; serve, where it reviews tokens
 PATH_TERMINATION = "/dev/termination-log"
 
 SOCKET_ROWS = f"{PATH_SOCKETS}/rows.sock"  # packets, served to monitor, see handover.py

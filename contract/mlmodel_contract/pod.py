@@ -1,4 +1,4 @@
-"""``PodDocument``: all that the containers of a model-server pod are told, in one environment variable.
+"""``PodDocument``: all settings of a model-server pod's containers, in one environment variable.
 
 Not here: the bundle's own content, and paths and ports, which are constants of ``environment.py``.
 """

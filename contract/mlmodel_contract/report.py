@@ -1,4 +1,4 @@
-"""``MonitorReport``: what one model-server pod has seen of one version, written by its sidecar alone.
+"""``MonitorReport``: the counts of one model-server pod of one version, written by its sidecar alone.
 
 All counts are cumulative over the pod's life and whole numbers, so that adding the reports of all pods is exact under any split of the
 traffic, and a lost, late or repeated report changes nothing. Not here: how a sidecar counts, or what an operator concludes.
@@ -9,10 +9,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Document
+from .base import Document, Time
 
 MICRO = 1_000_000
 """Sums of real numbers are kept in whole millionths."""
+
+LARGEST_LOG_LOSS = 15.0
+"""Nats; a row's log loss is clipped here by trainer and sidecar, so the operator believes no larger mean."""
+
+SCORE_BINS = 100
+"""Equal bins of the histograms of a binary classification's probabilities."""
 
 MOST_UNITS = 100.0
 """A regression's error counts as so many of its unit at most: one wild label is harm, but must not fill a sum of 64 bits."""
@@ -20,9 +26,11 @@ MOST_UNITS = 100.0
 PREDICTION = "prediction"
 """Name of the prediction among the counted features; no column may have it (the sidecar counts it after the columns)."""
 
+MOST_SLOTS = 64
+"""Slots that a feature is counted in."""
 
 MOST_SCORED = 20
-"""Numbers whose correlations are watched: those that come first."""
+"""Numbers whose correlations are tested: those that come first."""
 
 LONGEST_SLOT_NAME = 40
 """Characters of a slot's name."""
@@ -49,13 +57,17 @@ class FeatureCounts(Document):
 
     name: str = Field(max_length=63, description="The column, or 'prediction'.")
     kind: FeatureKind = Field(description="Numeric or Categorical.")
-    reference: list[int] = Field(max_length=64, description="Rows of the training data in each slot; the last slot is missing values.")
-    live: list[int] = Field(max_length=64, description="Live rows in each slot, in the same order.")
+    reference: list[int] = Field(
+        max_length=MOST_SLOTS, description="Rows of the training data in each slot; the last slot is missing values."
+    )
+    live: list[int] = Field(max_length=MOST_SLOTS, description="Live rows in each slot, in the same order.")
     outside: int = Field(0, ge=0, description="Live values outside the column's declared min and max.")
     effect: float = Field(1.0, ge=1, description=_EFFECT)
-    slot_effects: list[float] = Field(default_factory=list, max_length=64, description="The same by slot; none where all are 1.")
+    slot_effects: list[float] = Field(default_factory=list, max_length=MOST_SLOTS, description="The same by slot; none where all are 1.")
     slots: list[Annotated[str, Field(max_length=LONGEST_SLOT_NAME)]] = Field(
-        default_factory=list, max_length=64, description="Names of the slots, for people; none where they would make the report too large."
+        default_factory=list,
+        max_length=MOST_SLOTS,
+        description="Names of the slots, for people; none where they would make the report too large.",
     )
 
 
@@ -102,7 +114,7 @@ class LabelCounts(Document):
     rows: int = Field(0, ge=0, description="Labels counted; each prediction once.")
     repeated: int = Field(0, ge=0, description="Labels for a prediction that already had one; not counted.")
     other_version: int = Field(0, ge=0, description="Labels for other versions' predictions; kept for retraining, not counted here.")
-    loss: int = Field(0, description="Sum of the loss, millionths; log loss in nats (clipped at 15), or squared error.")
+    loss: int = Field(0, description=f"Sum of the loss, millionths; log loss in nats (clipped at {LARGEST_LOG_LOSS:g}), or squared error.")
     loss_squared: int = Field(0, ge=0, description="Sum of the squared loss, millionths.")
     correct: int = Field(0, ge=0, description="Right labels (classification).")
     squared_error: int = Field(0, ge=0, description="Sum of squared errors, millionths: of the probability, or of the number.")
@@ -111,10 +123,10 @@ class LabelCounts(Document):
     truth_squared: int = Field(0, ge=0, description="Sum of their squares, millionths (regression).")
     scores_of_negatives: list[int] = Field(
         default_factory=list,
-        max_length=100,
-        description="Binary: rows by probability in 100 equal bins, truth negative.",
+        max_length=SCORE_BINS,
+        description=f"Binary: rows by probability in {SCORE_BINS} equal bins, truth negative.",
     )
-    scores_of_positives: list[int] = Field(default_factory=list, max_length=100, description="The same where the truth is positive.")
+    scores_of_positives: list[int] = Field(default_factory=list, max_length=SCORE_BINS, description="The same where the truth is positive.")
 
 
 class GroupCounts(Document):
@@ -142,7 +154,7 @@ class MonitorReportSpec(Document):
     model: str = Field(max_length=253, description="Name of the MLModel.")
     version: str = Field(max_length=253, description="Name of the ModelVersion that the pod serves.")
     sequence: int = Field(ge=0, description="Grows with every report of the pod, also over restarts of its sidecar.")
-    time: str = Field(max_length=40, description="When the report was made, RFC 3339.")
+    time: Time = Field(description="When the report was made, RFC 3339.")
     rows: RowCounts = Field(default_factory=RowCounts, description="What happened to the rows that the server predicted.")
     features: list[FeatureCounts] = Field(default_factory=list, max_length=257, description="Counts by feature, the prediction last.")
     correlations: CorrelationCounts | None = Field(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document
+from .base import Document, Time
 from .manifest import Data, Objective, Training
 from .version import Artifact, Comparison, DataLineage, Metrics, Reason, SliceMetrics
 
@@ -30,8 +30,8 @@ class Stage(StrEnum):
 class Quarantine(Document):
     """A time whose live rows are not learned from, because a feed was broken."""
 
-    start: str = Field(max_length=40, description="From this time on.")
-    end: str | None = Field(None, max_length=40, description="Until this time; absent while the feed is broken.")
+    start: Time = Field(description="From this time on.")
+    end: Time | None = Field(None, description="Until this time; absent while the feed is broken.")
 
 
 class RunDocument(Document):
@@ -152,4 +152,4 @@ class VerifyResult(Document):
 
 
 StageResult = PrepareResult | TrialResult | PackageResult | VerifyResult
-"""A termination message, told apart by ``stage``."""
+"""A termination message; ``stage`` says which."""

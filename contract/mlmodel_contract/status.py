@@ -1,4 +1,4 @@
-"""``MLModel.status`` and ``ModelVersion.status``: what the operator found and decided, for people and for its own next look.
+"""``MLModel.status`` and ``ModelVersion.status``: what the operator found and decided, for people and for its own next reconciliation.
 
 Not here: how it is decided.
 """
@@ -8,10 +8,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document
+from .base import Document, Time
 from .quality_metrics import Metric
+from .report import LONGEST_GROUP, MOST_GROUPS
 from .run import Quarantine, Stage
 from .version import DataLineage, Reason
+
+MOST_DRIFTED_FEATURES = 20
+"""Drifted features that a status names."""
+
+MOST_FEED_PROBLEMS = 20
+"""Problems of the feed that a status names."""
+
+LONGEST_MESSAGE = 1024
+"""Characters of a verdict's sentence."""
+
+HarmState = Literal["None", "Confirmed", "Unknown"]
+FeedState = Literal["Healthy", "Broken", "Unknown"]
+FeedProblemKind = Literal["Missing", "Unseen", "OutOfRange", "Constant"]
 
 
 class Condition(Document):
@@ -21,7 +35,7 @@ class Condition(Document):
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(max_length=64, description="One CamelCase word why.")
     message: str = Field("", max_length=2048, description="The sentence for people.")
-    last_transition_time: str = Field(max_length=40, description="When the status last changed.")
+    last_transition_time: Time = Field(description="When the status last changed.")
     observed_generation: int = Field(0, ge=0, description="The spec's generation that this was found for.")
 
 
@@ -40,7 +54,7 @@ class LiveVersion(Document):
     """The version that has the traffic."""
 
     version: str = Field(max_length=253, description="Name of the ModelVersion.")
-    since: str = Field(max_length=40, description="Since when.")
+    since: Time = Field(description="Since when.")
     ready_replicas: int = Field(0, ge=0, description="Its ready pods.")
 
 
@@ -48,7 +62,7 @@ class CandidateVersion(Document):
     """The accepted version whose pods are getting ready."""
 
     version: str = Field(max_length=253, description="Name of the ModelVersion.")
-    since: str = Field(max_length=40, description="Since when.")
+    since: Time = Field(description="Since when.")
     ready_replicas: int = Field(0, ge=0, description="Its ready pods.")
 
 
@@ -56,7 +70,7 @@ class DrainingVersion(Document):
     """The replaced version whose pods still finish what they have."""
 
     version: str = Field(max_length=253, description="Name of the ModelVersion.")
-    until: str = Field(max_length=40, description="When its pods are told to end.")
+    until: Time = Field(description="When its pods are told to end.")
 
 
 class RunStatus(Document):
@@ -68,8 +82,8 @@ class RunStatus(Document):
     spec_digest: str = Field("", max_length=64, description="Digest of the parts of the spec that it learns from.")
     stage: Stage = Field(description="The stage it is in.")
     state: Literal["Running", "Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"] = Field(description="How it goes or went.")
-    started: str = Field(max_length=40, description="When it was started.")
-    finished: str | None = Field(None, max_length=40, description="When it ended.")
+    started: Time = Field(description="When it was started.")
+    finished: Time | None = Field(None, description="When it ended.")
     progress: str = Field("", max_length=1024, description="How far it is, or why it failed: reason and last line of the log.")
     data: DataLineage | None = Field(None, description="The rows it learns from, once they are checked.")
     champion: str | None = Field(None, max_length=253, description="The version it has to beat.")
@@ -98,7 +112,7 @@ class SliceStatus(Document):
     """The criteria in one group of the live version's labelled predictions."""
 
     column: str = Field(max_length=63, description="The column of the objective's slice.")
-    value: str = Field(max_length=100, description="The value that the group shares.")
+    value: str = Field(max_length=LONGEST_GROUP, description="The value that the group shares.")
     labels: int = Field(ge=0, description="Labelled predictions of the group.")
     criteria: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values in it.")
 
@@ -110,18 +124,16 @@ class DriftedFeature(Document):
     evidence: float = Field(description="Natural logarithm of its e-value, at its highest: the evidence that this feature changed.")
     size: float = Field(0.0, ge=0, description="How large the change is, in standard deviations of the training rows.")
     change: str = Field("", max_length=128, description="What changed: location, spread, the share of a slot, or a correlation.")
-    since: str | None = Field(None, max_length=40, description="When the change began, as far as the reports tell.")
+    since: Time | None = Field(None, description="When the change began, as far as the reports tell.")
 
 
 class DriftStatus(Document):
     """What monitoring says of the live version."""
 
     state: Literal["None", "Suspected", "Confirmed"] = Field("None", description="Whether the inputs or predictions drifted.")
-    harm: Literal["None", "Confirmed", "Unknown"] = Field(
-        "Unknown", description="Whether the loss of labelled predictions rose; Unknown: too few labels."
-    )
-    message: str = Field("", max_length=1024, description="The verdict in a sentence.")
-    since: str | None = Field(None, max_length=40, description="When the drift was confirmed.")
+    harm: HarmState = Field("Unknown", description="Whether the loss of labelled predictions rose; Unknown: too few labels.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="The verdict in a sentence.")
+    since: Time | None = Field(None, description="When the drift was confirmed.")
     evidence: float = Field(0.0, description="Natural logarithm of the evidence that anything changed, at its highest.")
     severe: bool = Field(False, description="Whether a feature changed by half a standard deviation or more.")
     rows: int = Field(0, ge=0, description="Live rows counted, since the version started or its feed was last mended.")
@@ -133,14 +145,16 @@ class DriftStatus(Document):
         None, description="Lower confidence bound of the live loss; harm is confirmed when it exceeds the reference."
     )
     loss_reference: float | None = Field(None, description="Upper confidence bound of the holdout's loss.")
-    features: list[DriftedFeature] = Field(default_factory=list, max_length=20, description="Drifted features, strongest first.")
+    features: list[DriftedFeature] = Field(
+        default_factory=list, max_length=MOST_DRIFTED_FEATURES, description="Drifted features, strongest first."
+    )
 
 
 class FeedProblem(Document):
     """A feature whose live values show that what feeds it is broken."""
 
     name: str = Field(max_length=63, description="The column.")
-    problem: Literal["Missing", "Unseen", "OutOfRange", "Constant"] = Field(
+    problem: FeedProblemKind = Field(
         description="Values are missing, are categories that training rows lack, lie outside min and max, or are all the same."
     )
     share: float = Field(ge=0, le=1, description="Share of the latest rows that have it.")
@@ -150,16 +164,16 @@ class FeedProblem(Document):
 class FeedStatus(Document):
     """Whether what live rows are fed from works; while it does not, nothing is learned from them."""
 
-    state: Literal["Healthy", "Broken", "Unknown"] = Field("Unknown", description="Unknown: too few rows so far.")
-    message: str = Field("", max_length=1024, description="What is wrong, in a sentence.")
-    since: str | None = Field(None, max_length=40, description="Last time before which rows were still as they should be.")
-    problems: list[FeedProblem] = Field(default_factory=list, max_length=20, description="What is wrong, column by column.")
+    state: FeedState = Field("Unknown", description="Unknown: too few rows so far.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="What is wrong, in a sentence.")
+    since: Time | None = Field(None, description="Last time before which rows were still as they should be.")
+    problems: list[FeedProblem] = Field(default_factory=list, max_length=MOST_FEED_PROBLEMS, description="What is wrong, column by column.")
 
 
 class LoggedDecision(Document):
     """One decision of the operator."""
 
-    time: str = Field(max_length=40, description="When.")
+    time: Time = Field(description="When.")
     decision: str = Field(
         max_length=64,
         description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Superseded, Promoted, RolloutFailed, "
@@ -175,8 +189,8 @@ class RetrainingStatus(Document):
     rejected_in_a_row: int = Field(
         0, ge=0, description="Runs that were rejected or failed since a version went live; bad data does not count."
     )
-    not_before: str | None = Field(None, max_length=40, description="No run that nobody asked for starts before this time.")
-    last_scheduled: str | None = Field(None, max_length=40, description="The schedule's last time that was acted on.")
+    not_before: Time | None = Field(None, description="No run that nobody asked for starts before this time.")
+    last_scheduled: Time | None = Field(None, description="The schedule's last time that was acted on.")
     handled_retrain: str | None = Field(None, max_length=253, description="Value of the annotation mlmodel.dev/retrain that was acted on.")
     handled_rollback: str | None = Field(
         None, max_length=300, description="Value of the annotation mlmodel.dev/rollback-to that was acted on."
@@ -198,7 +212,9 @@ class MLModelStatus(Document):
     run: RunStatus | None = Field(None, description="The run under way, or the last one.")
     objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
     slices: list[SliceStatus] = Field(
-        default_factory=list, max_length=20, description="The same in the groups of the objective's slices that have enough labels."
+        default_factory=list,
+        max_length=MOST_GROUPS,
+        description="The same in the groups of the objective's slices that have enough labels.",
     )
     drift: DriftStatus | None = Field(None, description="What monitoring says of the live version.")
     feed: FeedStatus | None = Field(None, description="Whether what the live version's rows are fed from works.")
@@ -215,7 +231,7 @@ class ModelVersionStatus(Document):
     """A version's life after it was made."""
 
     phase: Phase | None = Field(None, description="Where it is in its life.")
-    since: str | None = Field(None, max_length=40, description="Since when it is in this phase.")
+    since: Time | None = Field(None, description="Since when it is in this phase.")
     message: str = Field("", max_length=1024, description="Why it is in this phase.")
     evidence: str | None = Field(None, max_length=1_000_000, description="The monitoring evidence so far, packed; the operator's memory.")
     drift: DriftStatus | None = Field(None, description="What monitoring says, or said last, of this version.")

@@ -9,6 +9,13 @@ from pydantic import Field
 
 from .base import Document
 from .quality_metrics import Metric
+from .report import LONGEST_GROUP
+
+MOST_LIBRARIES = 32
+"""Libraries that a version names."""
+
+MOST_SLICES = 40
+"""Groups of rows whose holdout metrics a version states."""
 
 
 class Reason(StrEnum):
@@ -75,7 +82,7 @@ class SliceMetrics(Document):
     """Metrics in one group of rows of the holdout."""
 
     column: str = Field(max_length=63, description="The column of the objective's slice.")
-    value: str = Field(max_length=100, description="The value that the group shares.")
+    value: str = Field(max_length=LONGEST_GROUP, description="The value that the group shares.")
     rows: int = Field(ge=0, description="Rows of the holdout in the group.")
     metrics: dict[Metric, float] = Field(max_length=7, description="The criteria's metrics in the group.")
 
@@ -121,7 +128,9 @@ class ModelVersionSpec(Document):
     parameters: dict[str, str] = Field(
         default_factory=dict, max_length=64, description="The estimator's parameters that were set, as JSON."
     )
-    libraries: dict[str, str] = Field(default_factory=dict, max_length=32, description="Versions of the libraries that made the bundle.")
+    libraries: dict[str, str] = Field(
+        default_factory=dict, max_length=MOST_LIBRARIES, description="Versions of the libraries that made the bundle."
+    )
     engine: str = Field(
         "scikit-learn",
         max_length=32,
@@ -134,6 +143,6 @@ class ModelVersionSpec(Document):
         "target's unit.",
     )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
-    slices: list[SliceMetrics] = Field(default_factory=list, max_length=40, description="Metrics by the objective's slices.")
+    slices: list[SliceMetrics] = Field(default_factory=list, max_length=MOST_SLICES, description="Metrics by the objective's slices.")
     comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")
     decision: VersionVerdict = Field(description="What was decided, and on which figures.")

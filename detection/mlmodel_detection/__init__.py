@@ -1,16 +1,19 @@
-"""Drift and harm: what the reports of a version's pods say, told with a false-alarm probability that holds however often one looks.
+"""Drift, harm and broken feeds, with a false-alarm probability that holds however often one asks.
 
-``evaluate`` is the whole face to the reconciler; ``Evidence`` is the memory between two calls; ``DriftDetector`` and ``HarmDetector``
-are the methods, each behind ``update(...) -> verdict``. Nothing here knows Kubernetes, does I/O or reads a clock. The mathematics:
-``docs/drift.md``.
+On tables: ``TableDetector`` (``tables.py``). On reports of pods, as the operator: ``evaluate`` (``verdict.py``), with ``Evidence`` between
+two calls (``evidence.py``). The detectors, each behind ``update(...) -> verdict``: ``DriftDetector`` (``drift/``), ``HarmDetector``
+(``harm/``), ``FeedDetector`` (``feed.py``). Whether a report can be believed: ``reports/``. Nothing here knows Kubernetes, does I/O or
+reads a clock. The mathematics: ``docs/drift.md``.
 """
 
 from .drift.detector import DriftDetector, DriftState, DriftVerdict
-from .drift.detector_state import Bucket
-from .drift.references import CorrelationReference, FeatureReference
+from .drift.detector_state import Bucket, FeatureChange
 from .evidence import Evidence
-from .harm.detector import HarmDetector, HarmVerdict, Labelled
+from .feed import FeedDetector, FeedVerdict
+from .harm.detector import HarmDetector, HarmVerdict, LabelledPredictions
+from .references import CorrelationReference, FeatureReference
 from .reports.refusal import RefusalReason
+from .tables import TableDetector, TableVerdict
 from .verdict import MonitoringVerdict, Settings, evaluate
 
 __all__ = [
@@ -20,12 +23,17 @@ __all__ = [
     "DriftState",
     "DriftVerdict",
     "Evidence",
+    "FeatureChange",
     "FeatureReference",
+    "FeedDetector",
+    "FeedVerdict",
     "HarmDetector",
     "HarmVerdict",
-    "Labelled",
+    "LabelledPredictions",
     "MonitoringVerdict",
     "RefusalReason",
     "Settings",
+    "TableDetector",
+    "TableVerdict",
     "evaluate",
 ]

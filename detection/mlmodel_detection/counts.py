@@ -1,19 +1,16 @@
-"""Counts of rows and labels that are added and subtracted exactly.
+"""Counts of rows and labels, of one report or of many, which are added and subtracted exactly.
 
-Not here: whether a report's counts can be believed (``reports.py``).
+Not here: whether a report's counts can be believed (``reports/validation.py``), and which reports are added (``merging.py``).
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
-
-SCORES = 100
-"""Bins of each histogram of scores."""
+from mlmodel_contract.report import SCORE_BINS, LabelCounts, MonitorReportSpec, RowCounts
 
 _ROWS = tuple(RowCounts.model_fields)
 _SUMS = tuple(name for name in LabelCounts.model_fields if not name.startswith("scores_"))
-ROWS, LABELS = len(_ROWS), len(_SUMS) + 2 * SCORES
+ROWS, LABELS = len(_ROWS), len(_SUMS) + 2 * SCORE_BINS
 """Numbers that rows, and the labels of one group, are counted by."""
 
 _LOSS, _TRUTH = _SUMS.index("loss"), _SUMS.index("truth")  # sums before the loss count labels; the truth's may fall, and be negative
@@ -64,30 +61,30 @@ class ReportCounts:
     @property
     def counts(self) -> tuple[int, ...]:
         """All that counts rows or labels, and not a sum of other numbers."""
-        labels = (count for place, count in enumerate(self.labels) if not _LOSS <= place % LABELS < len(_SUMS))
+        labels = (count for index, count in enumerate(self.labels) if not _LOSS <= index % LABELS < len(_SUMS))
         return (*self.rows, *labels, *self.cells, *self.outside)
 
     @property
     def sums(self) -> tuple[int, ...]:
         """The sums of labels' other numbers that cannot fall."""
-        return tuple(total for place, total in enumerate(self.labels) if _LOSS <= place % LABELS < len(_SUMS) and place % LABELS != _TRUTH)
+        return tuple(total for index, total in enumerate(self.labels) if _LOSS <= index % LABELS < len(_SUMS) and index % LABELS != _TRUTH)
 
     @property
     def truths(self) -> tuple[int, ...]:
         """The sums of the true values."""
         return self.labels[_TRUTH::LABELS]
 
-    def fell(self) -> bool:
-        """Tell whether, as a change, it takes something away."""
+    def has_decreased(self) -> bool:
+        """Return whether, as a change, it makes a count smaller that can only grow."""
         return min((*self.counts, *self.sums)) < 0
 
 
-def blank_tally(cells: int = 0, pairs: int = 0, features: int = 0, groups: int = 0) -> ReportCounts:
-    """Return the tally of nothing, with that many slots, pairs, features and groups."""
+def zero_counts(cells: int = 0, pairs: int = 0, features: int = 0, groups: int = 0) -> ReportCounts:
+    """Return counts of nothing, with that many slots, pairs, features and groups."""
     return ReportCounts((0,) * ROWS, (0,) * (LABELS * (1 + groups)), (0,) * cells, (0,) * pairs, (0,) * features)
 
 
-def tally_of(report: MonitorReportSpec) -> ReportCounts:
+def report_counts(report: MonitorReportSpec) -> ReportCounts:
     """Return the report's counts; histograms that it leaves out are zeros."""
     labels = [report.labels, *(group.labels for group in report.groups)]
     return ReportCounts(
@@ -110,7 +107,7 @@ def _negated(values: Iterable[int]) -> tuple[int, ...]:
 
 def _numbers(labels: LabelCounts) -> list[int]:
     sums = [getattr(labels, name) for name in _SUMS]
-    return [*sums, *(labels.scores_of_negatives or [0] * SCORES), *(labels.scores_of_positives or [0] * SCORES)]
+    return [*sums, *(labels.scores_of_negatives or [0] * SCORE_BINS), *(labels.scores_of_positives or [0] * SCORE_BINS)]
 
 
 def _document(numbers: Sequence[int]) -> LabelCounts:
@@ -118,4 +115,4 @@ def _document(numbers: Sequence[int]) -> LabelCounts:
     sums, scores = dict(zip(_SUMS, numbers, strict=False)), numbers[len(_SUMS) :]
     if not any(scores):
         return LabelCounts(**sums)
-    return LabelCounts(**sums, scores_of_negatives=list(scores[:SCORES]), scores_of_positives=list(scores[SCORES:]))
+    return LabelCounts(**sums, scores_of_negatives=list(scores[:SCORE_BINS]), scores_of_positives=list(scores[SCORE_BINS:]))

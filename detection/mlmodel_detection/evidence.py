@@ -1,29 +1,24 @@
-"""What has been counted of one version so far: the operator's memory between two looks, kept as a text in the version's status.
+"""The evidence: all that was counted of one version so far and the detectors' states, stored as text in the version's status.
 
-Not here: which reports are counted (``counting.py``), and what follows from it (``judgement.py``).
+The names of all fields are a file format. Not here: which reports are counted (``merging.py``), and the verdict (``verdict.py``).
 """
 
-import base64
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mlmodel_contract.packing import PackedText
 from mlmodel_contract.report import LossReference
-from pydantic import TypeAdapter
 
-from .counts import LABELS, ROWS, ReportCounts, blank_tally
+from .counts import LABELS, ROWS, ReportCounts, zero_counts
 from .drift.change_points import most_candidates, scales_for
 from .drift.detector_state import DriftDetectorState
-from .drift.references import CorrelationReference, FeatureReference
 from .feed import WINDOWS, FeedDetectorState
 from .harm.detector import HarmDetectorState
+from .references import CorrelationReference, FeatureReference
 
 MOST_COUNTS = 150_000
 """Whole numbers that surely fit into the status, whose evidence may have 1,000,000 characters; further pods are not counted."""
-
-_LONGEST = 64_000_000  # bytes that a text may unpack to
-
 
 Group = tuple[str, str]
 """A group of rows whose labels are counted apart: the column of the objective's slices, and the rows' value there."""
@@ -39,7 +34,7 @@ class PodReportCounts:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counts of all pods that ever reported, bookkeeping of those that still may, and the memories of the detectors.
+    """Counts of all pods that ever reported, bookkeeping of those that still may, and the states of the detectors.
 
     ``total.cells`` is always empty: the rows by slot are the drift detector's own. ``format`` changes with the meaning of any field.
     """
@@ -50,7 +45,7 @@ class Evidence:
     loss_reference: LossReference | None = None
     groups: tuple[Group, ...] = ()
     pods: Mapping[str, PodReportCounts] = field(default_factory=dict)
-    total: ReportCounts = field(default_factory=blank_tally)
+    total: ReportCounts = field(default_factory=zero_counts)
     drift: DriftDetectorState | None = None
     harm: HarmDetectorState = field(default_factory=HarmDetectorState)
     quality: FeedDetectorState | None = None
@@ -67,11 +62,9 @@ class Evidence:
         if not text:
             return cls()
         try:
-            inflate = zlib.decompressobj()
-            content = inflate.decompress(base64.b64decode(text, validate=True), _LONGEST)
-            evidence = _ADAPTER.validate_json(content)
+            evidence = _PACKED.unpack(text)
             evidence.check()
-        except (ValueError, zlib.error) as error:
+        except ValueError as error:
             raise ValueError(
                 "status.evidence of the ModelVersion is damaged or of another format: remove it, and monitoring of this version starts anew"
             ) from error
@@ -79,7 +72,7 @@ class Evidence:
 
     def pack(self) -> str:
         """Return the evidence as text, exactly: base64 of deflated JSON."""
-        return base64.b64encode(zlib.compress(_ADAPTER.dump_json(self))).decode("ascii")
+        return _PACKED.pack(self)
 
     def forget(self, pods: Collection[str]) -> "Evidence":
         """Drop the bookkeeping of pods whose report is deleted and will not come again; what they counted stays counted."""
@@ -90,9 +83,9 @@ class Evidence:
         """Slots of all features together."""
         return sum(len(feature.counts) for feature in self.features)
 
-    def anew(self) -> "Evidence":
-        """Forget what rows and labels told so far, as of a new version, but not which were counted: those of a broken feed mislead."""
-        return replace(self, total=blank_tally(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmDetectorState())
+    def restarted(self) -> "Evidence":
+        """Drop what rows and labels have shown so far, but not which were counted: rows of a broken feed mislead."""
+        return replace(self, total=zero_counts(groups=len(self.groups)), drift=None, drift_since=None, harm=HarmDetectorState())
 
     @property
     def unit(self) -> float:
@@ -101,11 +94,11 @@ class Evidence:
 
     @property
     def pairs(self) -> int:
-        """Pairs of features whose correlation is watched."""
+        """Pairs of features whose correlation is tested."""
         return len(self.correlations.products) if self.correlations else 0
 
     def has_room(self) -> bool:
-        """Tell whether one more pod can be counted."""
+        """Return whether one more pod can be counted."""
         size = self.cells + self.pairs
         candidates = most_candidates(scales_for(size)) * size // 2  # whose numbers are small, and take half the room
         return (len(self.pods) + 1) * (size + LABELS * (1 + len(self.groups))) + candidates <= MOST_COUNTS
@@ -113,11 +106,10 @@ class Evidence:
     def check(self) -> None:
         """Raise ValueError where the parts do not belong together."""
         whole = (self.cells, self.pairs)
-        tallies = [(self.total, (0, 0))] + [(counted.tally, whole) for counted in self.pods.values()]
+        counts = [(self.total, (0, 0))] + [(counted.tally, whole) for counted in self.pods.values()]
         sizes = [
-            (len(tally.rows), len(tally.labels)) == (ROWS, LABELS * (1 + len(self.groups)))
-            and (len(tally.cells), len(tally.products)) == size
-            for tally, size in tallies
+            (len(one.rows), len(one.labels)) == (ROWS, LABELS * (1 + len(self.groups))) and (len(one.cells), len(one.products)) == size
+            for one, size in counts
         ]
         if self.drift:
             buckets = [self.drift.waiting, *(segment.bucket for segment in self.drift.segments)]
@@ -131,4 +123,4 @@ class Evidence:
             raise ValueError("its parts have different sizes")
 
 
-_ADAPTER = TypeAdapter(Evidence)
+_PACKED = PackedText(Evidence)

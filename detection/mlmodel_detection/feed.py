@@ -1,22 +1,22 @@
-"""Whether what feeds the live rows works: shares of missing, unseen and outlying values, and columns that became constant.
+"""The feed detector: tests whether what feeds the live rows works.
 
-A feed is called broken where the latest rows are grossly unlike the training rows in one of these, beyond chance at any number of looks;
-and works again once a later window is not. Not here: drift, which finds finer changes. The mathematics and its limits: ``docs/drift.md``.
+It counts shares of missing, unseen and outlying values, and columns that became constant. A feed is called broken where the latest rows
+are grossly unlike the training rows in one of these, beyond chance at any number of looks; and works again once a later window is not. Not
+here: drift, which finds finer changes. The mathematics and its limits: ``docs/drift.md``.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from mlmodel_contract.report import FeatureKind
+from mlmodel_contract.status import FeedProblemKind, FeedState
 
 from .counts import added
-from .drift.detector_state import blank_bucket
-from .drift.references import FeatureReference
+from .references import FeatureReference
 
 WINDOWS = (50, 500)
-"""Rows of the tumbling windows that are judged."""
+"""Rows of the tumbling windows that are tested."""
 
 GROSS = 0.2
 """Share of rows, beyond the training rows' or their double, that is allowed to have a problem."""
@@ -25,8 +25,6 @@ _MOST_ALLOWED = 0.9
 _SPREAD = 0.5  # share of training rows in one slot from which on a column may well be constant for a while
 _CONSTANT = 0.9
 _KINDS = 4
-
-Kind = Literal["Missing", "Unseen", "OutOfRange", "Constant"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Fault:
     """A problem of a feature: its share in the window that showed it (of that length), and in the training rows."""
 
     name: str
-    kind: Kind
+    kind: FeedProblemKind
     share: float
     usual: float
     window: int
@@ -52,7 +50,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class FeedDetectorState:
-    """All that has to be remembered; ``healthy_at`` is when the last window without a fault was closed."""
+    """The state of a ``FeedDetector``; ``healthy_at`` is when the last window without a fault was closed."""
 
     windows: tuple[FeedWindow, ...]
     faults: tuple[Fault, ...] = ()
@@ -63,48 +61,48 @@ class FeedDetectorState:
 class FeedVerdict:
     """The state and the faults it rests on, and the last time that rows were as they should be."""
 
-    state: Literal["Healthy", "Broken", "Unknown"]
+    state: FeedState
     faults: tuple[Fault, ...]
     since: str | None
 
 
 class FeedDetector:
-    """Judges windows of the latest rows.
+    """Tests windows of the latest rows.
 
     Args:
         references: the features in the order of the cells.
         false_alarm_probability: of ``Broken`` at any time, if no share of a problem ever exceeds what is allowed.
-        memory: of an earlier detector of the same features, which this one goes on from.
+        state: of an earlier detector of the same features, which this one goes on from.
 
     """
 
     def __init__(
-        self, references: tuple[FeatureReference, ...], false_alarm_probability: float, memory: FeedDetectorState | None = None
+        self, references: tuple[FeatureReference, ...], false_alarm_probability: float, state: FeedDetectorState | None = None
     ) -> None:
         self.references = references
         self.false_alarm_probability = false_alarm_probability
-        self.memory = memory or blank_quality(references)
+        self.state = state or initial_state(references)
 
     def update(self, rows: int, cells: tuple[int, ...], outside: tuple[int, ...], time: str) -> FeedVerdict:
-        """Add new rows, judge the windows that are full, and return the verdict on the latest rows."""
+        """Add new rows by slot and out of range by feature, test the windows that are full, and return the verdict on the latest rows."""
         if rows > 0:
             windows = []
-            for length, window in zip(WINDOWS, self.memory.windows, strict=True):
+            for length, window in zip(WINDOWS, self.state.windows, strict=True):
                 grown = FeedWindow(window.closed, window.rows + rows, added(window.cells, cells), added(window.outside, outside))
                 windows.append(self._close(grown, length, time) if grown.rows >= length else grown)
-            self.memory = replace(self.memory, windows=tuple(windows))
+            self.state = replace(self.state, windows=tuple(windows))
         return self.verdict()
 
     def verdict(self) -> FeedVerdict:
         """Return the verdict on the latest rows."""
-        if self.memory.faults:
-            return FeedVerdict("Broken", self.memory.faults, self.memory.healthy_at)
-        return FeedVerdict("Healthy" if self.memory.windows[0].closed else "Unknown", (), self.memory.healthy_at)
+        if self.state.faults:
+            return FeedVerdict("Broken", self.state.faults, self.state.healthy_at)
+        return FeedVerdict("Healthy" if self.state.windows[0].closed else "Unknown", (), self.state.healthy_at)
 
     def _close(self, window: FeedWindow, length: int, time: str) -> FeedWindow:
-        """Judge a full window, and return the next one."""
+        """Test a full window, and return the next one."""
         level = self.false_alarm_probability / (len(WINDOWS) * _KINDS * len(self.references) * (window.closed + 1) * (window.closed + 2))
-        known = {(fault.name, fault.kind): fault for fault in self.memory.faults}
+        known = {(fault.name, fault.kind): fault for fault in self.state.faults}
         for share in self._shares(window):
             key = (share.name, share.kind)
             if share.exceeds(level):
@@ -112,7 +110,7 @@ class FeedDetector:
             elif key in known and known[key].window == length and share.count <= share.allowed * share.rows:
                 del known[key]
         faults = tuple(known.values())
-        self.memory = replace(self.memory, faults=faults, healthy_at=self.memory.healthy_at if faults else time)
+        self.state = replace(self.state, faults=faults, healthy_at=self.state.healthy_at if faults else time)
         return _blank_window(self.references, window.closed + 1)
 
     def _shares(self, window: FeedWindow) -> Iterator["_Share"]:
@@ -135,7 +133,7 @@ class _Share:
     """How many rows of a window have a problem."""
 
     name: str
-    kind: Kind
+    kind: FeedProblemKind
     count: int
     rows: int
     usual: float
@@ -146,7 +144,7 @@ class _Share:
         return _CONSTANT if self.kind == "Constant" else min(_MOST_ALLOWED, self.usual + max(GROSS, self.usual))
 
     def exceeds(self, level: float) -> bool:
-        """Tell whether so many are beyond chance where the allowed share is the true one, by the Chernoff bound."""
+        """Return whether so many are beyond chance where the allowed share is the true one, by the Chernoff bound."""
         share, allowed = self.count / self.rows, self.allowed
         if share <= allowed:
             return False
@@ -156,13 +154,13 @@ class _Share:
         return self.rows / self.effect * divergence >= -math.log(level)
 
 
-def blank_quality(references: tuple[FeatureReference, ...]) -> FeedDetectorState:
-    """Return the memory of a detector that has seen nothing."""
+def initial_state(references: tuple[FeatureReference, ...]) -> FeedDetectorState:
+    """Return the state before the first row."""
     return FeedDetectorState(tuple(_blank_window(references, 0) for _ in WINDOWS))
 
 
 def _blank_window(references: tuple[FeatureReference, ...], closed: int) -> FeedWindow:
-    return FeedWindow(closed, 0, blank_bucket(references).cells, (0,) * len(references))
+    return FeedWindow(closed, 0, (0,) * sum(len(one.counts) for one in references), (0,) * len(references))
 
 
 def _effect(feature: FeatureReference, slot: int) -> float:

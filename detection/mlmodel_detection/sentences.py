@@ -1,15 +1,15 @@
-"""The verdict in a sentence for people.
+"""The verdicts in sentences for people.
 
-Not here: the verdict.
+The texts are stored in status. Not here: the verdicts (``verdict.py``).
 """
 
 from collections.abc import Sequence
 
 from mlmodel_contract.report import RowCounts
-from mlmodel_contract.status import FeedProblem, FeedStatus
+from mlmodel_contract.status import LONGEST_MESSAGE, MOST_FEED_PROBLEMS, FeedProblem, FeedStatus
 
 from .drift.detector import DriftState, DriftVerdict
-from .drift.detector_state import Blame
+from .drift.detector_state import FeatureChange
 from .feed import FeedVerdict
 from .harm.detector import HarmVerdict
 
@@ -20,33 +20,32 @@ def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, la
     """Say what is known: drifted and harmful, drifted without harm, harmful without drift, neither, or that one cannot tell."""
     if rows.counted == 0 and labels == 0:
         return "No live rows yet."
-    head, inputs = _HEADS[drift.state], _inputs(drift, rows.counted)
+    opening, inputs = _OPENINGS[drift.state], _inputs(drift, rows.counted)
     match harm.state:
         case "Confirmed" if drift.state is DriftState.CONFIRMED:
-            return f"{head} and harmful: {inputs}, and {_damage(harm)}."
+            return f"{opening} and harmful: {inputs}, and {_damage(harm)}."
         case "Confirmed":
             return f"Harmful without confirmed drift: {_damage(harm)}; {inputs}."
         case "None":
-            return f"{head}, no harm seen: {inputs}; {_loss(harm, labels)}."
+            return f"{opening}, no harm seen: {inputs}; {_loss(harm, labels)}."
         case "Unknown":
-            return f"{head}, cannot tell whether harmful: {inputs}; {harm.shortage}."
+            return f"{opening}, cannot tell whether harmful: {inputs}; {harm.shortage}."
 
 
-_HEADS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
+_OPENINGS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
 
 
 def feed_status(quality: FeedVerdict) -> FeedStatus:
     """Say whether what feeds the live rows works, and if not, what is wrong with which column."""
     problems = [
         FeedProblem(name=fault.name, problem=fault.kind, share=round(fault.share, 4), usual=round(fault.usual, 4))
-        for fault in quality.faults[:_MOST_FAULTS]
+        for fault in quality.faults[:MOST_FEED_PROBLEMS]
     ]
-    told = _listed([_FAULTS[fault.kind].format(name=fault.name, share=fault.share, usual=fault.usual) for fault in quality.faults])
-    message = f"A feed is broken: {told}; nothing is learned from these rows until it is mended" if problems else _FEEDS[quality.state]
-    return FeedStatus(state=quality.state, message=message[:1024], since=quality.since if problems else None, problems=problems)
+    causes = _listed([_FAULTS[fault.kind].format(name=fault.name, share=fault.share, usual=fault.usual) for fault in quality.faults])
+    message = f"A feed is broken: {causes}; nothing is learned from these rows until it is mended" if problems else _FEEDS[quality.state]
+    return FeedStatus(state=quality.state, message=message[:LONGEST_MESSAGE], since=quality.since if problems else None, problems=problems)
 
 
-_MOST_FAULTS = 20
 _FEEDS = {"Healthy": "the latest rows are complete and within bounds", "Unknown": "too few live rows to tell"}
 _FAULTS = {
     "Missing": "{name} is missing in {share:.0%} of the latest rows (training: {usual:.0%})",
@@ -67,7 +66,7 @@ def _inputs(drift: DriftVerdict, rows: int) -> str:
             return f"{rows:,} live rows are like the training rows"
 
 
-def _described(feature: Blame) -> str:
+def _described(feature: FeatureChange) -> str:
     return f"{feature.name} ({feature.change}, {feature.size:.2g} sd)"
 
 

@@ -1,36 +1,36 @@
-"""The look at one version: reports in, verdicts out.
+"""``evaluate``: the reports of a version's pods in, verdicts and evidence out.
 
-Not here: what is done about a verdict, and any clock: the time is given.
+Not here: what is done about a verdict, and any clock: the time is passed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from mlmodel_contract.base import format_time
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
+from mlmodel_contract.status import MOST_DRIFTED_FEATURES, CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
 from mlmodel_contract.version import Metrics, SliceMetrics
 
 from .drift.detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
-from .drift.detector_state import Blame, Bucket
+from .drift.detector_state import Bucket, FeatureChange
 from .evidence import Evidence, Group
 from .feed import FeedDetector, FeedVerdict
 from .harm.criteria import beyond_chance, criterion_status
-from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, Labelled, LossSums
+from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, LabelledPredictions, LossSums
 from .harm.live_metrics import live_metric
-from .merging import Increment, count
+from .merging import Increment, merge_reports
 from .reports.refusal import RefusalReason
 from .sentences import feed_status, verdict_sentence
 
-_MOST_FEATURES = 20  # that the status has room for
-_SHARE_DRIFT, _SHARE_HARM, _SHARE_QUALITY = 0.45, 0.45, 0.1  # of the false-alarm probability
+_SHARE_DRIFT, _SHARE_HARM, _SHARE_FEED = 0.45, 0.45, 0.1  # of the false-alarm probability
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a version is judged by.
+    """What a version is evaluated by.
 
     Args:
         version: name of the ModelVersion; reports of others are refused.
@@ -66,34 +66,33 @@ class MonitoringVerdict:
 
 
 def evaluate(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: Settings, now: datetime) -> MonitoringVerdict:
-    """Count what the reports, by pod, bring, and judge all that is known of the version.
+    """Add what the reports, by pod, bring, and evaluate all that is known of the version.
 
-    Asking again with the same reports changes nothing, and no report makes it raise.
+    The same reports a second time change nothing, and no report makes it raise.
     """
-    counted, increment = count(evidence, reports, settings.version)
-    time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    counted, increment, quality = _quality(counted, increment, settings, time)
+    counted, increment = merge_reports(evidence, reports, settings.version)
+    time = format_time(now)
+    counted, increment, feed = _feed(counted, increment, settings, time)
     counted, drift = _drift(counted, increment.bucket, settings, time)
     counted, harm = _harm(counted, increment, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
         counted = replace(counted, drift_since=time)
-    feed = feed_status(quality)
     status, criteria, slices = _status(counted, drift, harm), _criteria(counted, settings), _slices(counted, settings)
-    return MonitoringVerdict(counted, status, feed, criteria, slices, counted != evidence, increment.refused)
+    return MonitoringVerdict(counted, status, feed_status(feed), criteria, slices, counted != evidence, increment.refused)
 
 
-def _quality(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, FeedVerdict]:
-    """Judge the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
+def _feed(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, FeedVerdict]:
+    """Evaluate the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
     if not evidence.features:
         return evidence, increment, FeedVerdict("Unknown", (), None)
-    detector = FeedDetector(evidence.features, settings.false_alarm_probability * _SHARE_QUALITY, evidence.quality)
+    detector = FeedDetector(evidence.features, settings.false_alarm_probability * _SHARE_FEED, evidence.quality)
     was_broken = detector.verdict().state == "Broken"
     verdict = detector.update(increment.bucket.rows, increment.bucket.cells, increment.outside, time)
-    evidence = replace(evidence, quality=detector.memory)
+    evidence = replace(evidence, quality=detector.state)
     if verdict.state == "Broken":
         return evidence, replace(increment, bucket=replace(increment.bucket, rows=0)), verdict
     if was_broken:
-        return evidence.anew(), replace(increment, bucket=replace(increment.bucket, rows=0), losses=LossSums()), verdict
+        return evidence.restarted(), replace(increment, bucket=replace(increment.bucket, rows=0), losses=LossSums()), verdict
     return evidence, increment, verdict
 
 
@@ -103,14 +102,14 @@ def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) ->
     level = settings.false_alarm_probability * _SHARE_DRIFT
     detector = DriftDetector(evidence.features, level, settings.tolerance, evidence.correlations, evidence.drift)
     verdict = detector.update(bucket, time)
-    return replace(evidence, drift=detector.memory), verdict
+    return replace(evidence, drift=detector.state), verdict
 
 
 def _harm(evidence: Evidence, increment: Increment, settings: Settings) -> tuple[Evidence, HarmVerdict]:
     detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
     groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}
-    verdict = detector.update(Labelled(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
-    return replace(evidence, harm=detector.memory), verdict
+    verdict = detector.update(LabelledPredictions(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
+    return replace(evidence, harm=detector.state), verdict
 
 
 def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> DriftStatus:
@@ -129,13 +128,13 @@ def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> Drift
         loss_reference=harm.reference,
         evidence=round(drift.evidence, 2),
         severe=drift.severe,
-        features=[_drifted(blame) for blame in drift.features[:_MOST_FEATURES]],
+        features=[_drifted(change) for change in drift.features[:MOST_DRIFTED_FEATURES]],
     )
 
 
-def _drifted(blame: Blame) -> DriftedFeature:
+def _drifted(change: FeatureChange) -> DriftedFeature:
     return DriftedFeature(
-        name=blame.name, evidence=round(blame.evidence, 2), size=round(blame.size, 3), change=blame.change, since=blame.since or None
+        name=change.name, evidence=round(change.evidence, 2), size=round(change.size, 3), change=change.change, since=change.since or None
     )
 
 
@@ -171,7 +170,7 @@ def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: Se
 
 
 def _groups(evidence: Evidence, settings: Settings) -> dict[Group, LabelCounts]:
-    """Return the labels of the groups that are declared, and large enough to be judged."""
+    """Return the labels of the groups that are declared, and large enough to be evaluated."""
     return {
         (column, value): labels
         for (column, value), labels in zip(evidence.groups, evidence.total.groups, strict=True)

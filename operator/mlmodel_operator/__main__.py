@@ -1,4 +1,4 @@
-"""``mlmodel-operator``: waits for the lease, fills the cache, then watches and works until the lease is lost or it is told to end.
+"""``mlmodel-operator``: waits for the lease, fills the cache, then watches and works until the lease is lost or it is terminated.
 
 Not here: anything that can be said without a process.
 """
@@ -33,7 +33,7 @@ logger = logging.getLogger("mlmodel_operator")
 def main() -> None:
     """Run the operator; exit code 2 for settings that cannot be, 1 where the lease was lost."""
     try:
-        config = Config.read()
+        config = Config.from_environment()
     except ValueError as error:
         sys.exit(f"mlmodel-operator: {error}")
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -52,13 +52,13 @@ async def run(config: Config) -> int:
         background = group.create_task(serve(health, int(os.environ.get("MLMODEL_HEALTH_PORT", PORT))))
         try:
             reconciler = Reconciler(Client(api), cache, config)
-            return await election.lead(api, config, stop, lambda: _work(reconciler, queue, health, stop))
+            return await election.lead(api, config, stop, lambda: _run_controller(reconciler, queue, health, stop))
         finally:
             background.cancel()
 
 
-async def _work(reconciler: Reconciler, queue: WorkQueue, health: Health, stop: asyncio.Event) -> None:
-    """Fill the cache, then watch and take turns until cancelled."""
+async def _run_controller(reconciler: Reconciler, queue: WorkQueue, health: Health, stop: asyncio.Event) -> None:
+    """Fill the cache, then watch and reconcile until cancelled."""
     client, cache, config = reconciler.client, reconciler.cache, reconciler.config
     health.leading = True
     logger.info("leading as %s; watching %s", config.identity, config.namespace or "all namespaces")
@@ -66,9 +66,9 @@ async def _work(reconciler: Reconciler, queue: WorkQueue, health: Health, stop: 
     health.synced()
     async with asyncio.TaskGroup() as group:
         group.create_task(_watch(cache, queue, config, stop))
-        group.create_task(informers.resync_for_ever(client, cache, queue, config.namespace, health.synced))
+        group.create_task(informers.resync_periodically(client, cache, queue, config.namespace, health.synced))
         for _ in range(WORKERS):
-            group.create_task(work(queue, reconciler, reconciler.failed))
+            group.create_task(work(queue, reconciler, reconciler.record_failure))
 
 
 async def _first_sync(client: Client, cache: Cache, queue: WorkQueue, config: Config) -> None:
@@ -84,7 +84,7 @@ async def _first_sync(client: Client, cache: Cache, queue: WorkQueue, config: Co
 async def _watch(cache: Cache, queue: WorkQueue, config: Config, stop: asyncio.Event) -> None:
     """Run kopf's watches; when kopf gives up on an unexpected answer, start them again.
 
-    Kopf takes over the process's signals: its normal end means that the process was told to end.
+    Kopf takes over the process's signals: its normal end means that the process was terminated.
     """
     while not stop.is_set():
         try:

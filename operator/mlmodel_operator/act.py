@@ -1,7 +1,7 @@
-"""Carries a decision out: nothing is written that is there already, and nothing is written on an outdated view.
+"""Carries a decision out: nothing is written that is there already, and nothing on an outdated view.
 
-Before any child the statuses are applied, the versions' and then the MLModel's, each to the very resource version that was looked at; a
-conflict ends the turn, and the next one sees the newer object. A child that is refused stops no other, and is told in the status.
+Before any child the statuses are applied, the versions' and then the MLModel's, each to the very resource version that was read; a
+conflict ends the reconcile, and the next one reads the newer object. A child that is refused stops no other; the status reports it.
 Not here: deciding.
 """
 
@@ -18,12 +18,13 @@ from mlmodel_contract.status import LoggedDecision, MLModelStatus
 from .cluster.cache import Body, Cache, Ref, ref_of
 from .cluster.client import Client
 from .cluster.kinds import SECRET, SERVICE, kind_of
+from .cluster.ownership import owner_of
 from .config import Config
-from .decide.conditions import refusal_of, with_refusal
+from .decide.conditions import known_refusal, with_refusal
 from .decide.desired_state import DesiredState
 from .errors import ConflictError, RefusedError
 from .metrics import WRITES
-from .resources import access, event, names
+from .resources import event, names, permissions
 from .resources import version as version_builder
 from .snapshot import Model, Snapshot
 
@@ -37,22 +38,22 @@ async def act(decision: DesiredState, snapshot: Snapshot, client: Client, cache:
     """Write what differs.
 
     Raises:
-        ConflictError: the model has changed since it was looked at; look again.
-        RefusedError: all is done but for children that the API server refuses; they are told in the status.
+        ConflictError: the model has changed since it was read; reconcile again.
+        RefusedError: all is done but for children that the API server refuses; the status reports them.
         ClusterError: the API refused a status or cannot be reached; try again later.
     """
     model = snapshot.model
     for name, status in decision.versions.items():
         await _apply(version_builder.version_status(snapshot, name, status), client, cache, "status")
-    differing = [body for body in decision.apply if not _in_place(snapshot, body)]
+    differing = [body for body in decision.apply if not _is_applied(snapshot, body)]
     writes = bool(decision.create or decision.delete or differing)
-    known = refusal_of(model.status.conditions) if writes else ""  # what was refused stays told until it is taken
-    told = with_refusal(model, decision.status, known, decision.time)
-    if told != model.status or writes:
-        model = await _apply_status(model, told, client, cache)
+    known = known_refusal(model.status.conditions) if writes else ""  # a refusal stays reported until the object is accepted
+    new_status = with_refusal(model, decision.status, known, decision.time)
+    if new_status != model.status or writes:
+        model = await _apply_status(model, new_status, client, cache)
     for entry in decision.log:
         logger.info("%s/%s: %s: %s", model.key.namespace, model.key.name, entry.decision, entry.message)
-        await _tell(snapshot, entry, client, config)
+        await _emit_event(snapshot, entry, client, config)
     refused = await _write_children(decision, differing, snapshot, client, cache)
     if refused != known:
         await _apply_status(model, with_refusal(snapshot.model, decision.status, refused, decision.time), client, cache)
@@ -70,18 +71,18 @@ async def _write_children(decision: DesiredState, differing: list[Body], snapsho
     """Write all children and return what the API server said of those that it refused."""
     refused: dict[Ref, str] = {}
     if decision.needs_prediction_key:
-        await _tried(Ref(SECRET, names.prediction_key(snapshot.model)), _create_key(snapshot, client), refused)
+        await _collect_refusal(Ref(SECRET, names.prediction_key(snapshot.model)), _create_key(snapshot, client), refused)
     for body in differing:  # before what is created: a Job's pods need their ServiceAccount
-        await _tried(ref_of(body), _keep(body, snapshot, client, cache), refused)
+        await _collect_refusal(ref_of(body), _apply_child(body, snapshot, client, cache), refused)
     for body in decision.create:
-        await _tried(ref_of(body), _create(body, snapshot, client, cache), refused)
+        await _collect_refusal(ref_of(body), _create(body, snapshot, client, cache), refused)
     if not any(ref.kind is SERVICE for ref in refused):  # it may still send to the pods that would go
         for ref in decision.delete:
-            await _tried(ref, _delete(snapshot, ref, client), refused)
+            await _collect_refusal(ref, _delete(snapshot, ref, client), refused)
     return "; ".join(refused.values())[:_LONGEST_REFUSAL]
 
 
-async def _tried(ref: Ref, write: Awaitable[None], refused: dict[Ref, str]) -> None:
+async def _collect_refusal(ref: Ref, write: Awaitable[None], refused: dict[Ref, str]) -> None:
     try:
         await write
     except RefusedError as error:
@@ -96,33 +97,34 @@ async def _apply(body: Body, client: Client, cache: Cache, subresource: str | No
     return applied
 
 
-async def _keep(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
-    """Apply a child. One that has not been seen may be there all the same, and somebody else's: an apply would take it over."""
+async def _apply_child(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
+    """Apply a child. One that is not in the cache may exist all the same and be somebody else's: an apply would take it over."""
     ref = ref_of(body)
     if ref not in snapshot.objects:
-        _demand_ours(snapshot.model, ref, await client.get(ref.kind, snapshot.model.key.namespace, ref.name))
+        _require_ours(snapshot.model, ref, await client.get(ref.kind, snapshot.model.key.namespace, ref.name))
     await _apply(body, client, cache)
 
 
-def _demand_ours(model: Model, ref: Ref, found: Body | None) -> None:
-    if found is not None and not names.owns(model, found):
+def _require_ours(model: Model, ref: Ref, found: Body | None) -> None:
+    owner = owner_of(ref.kind, found) if found is not None else None
+    if found is not None and not (owner is not None and owner.may_be_written(model.key, model.uid)):
         raise RefusedError(
             f"{ref.kind.name} {ref.name} is there already and is not of MLModel {model.key.name}: delete it, or give the model another name"
         )
 
 
 async def _create(body: Body, snapshot: Snapshot, client: Client, cache: Cache) -> None:
-    """Create a fact; where it exists already, take it into the cache, which has missed it, with its labels and owner put right."""
+    """Create an immutable object; one that exists already goes into the cache, which has missed it, with labels and owner corrected."""
     kind, metadata = kind_of(body), body["metadata"]
     try:
         made = await client.create(body)
         WRITES.labels("create", body["kind"]).inc()
     except ConflictError:
         made = await client.get(kind, metadata["namespace"], metadata["name"])
-        _demand_ours(snapshot.model, ref_of(body), made)
+        _require_ours(snapshot.model, ref_of(body), made)
         if made is not None and not contains(made["metadata"], metadata):
             uid = made["metadata"]["uid"]
-            await _apply(names.head(kind) | {"metadata": metadata | {"uid": uid}}, client, cache)
+            await _apply(names.type_meta(kind) | {"metadata": metadata | {"uid": uid}}, client, cache)
             return
     if made is not None:
         cache.put(kind, made)
@@ -132,7 +134,7 @@ async def _create_key(snapshot: Snapshot, client: Client) -> None:
     """Create the model's prediction key, unless it is there; the operator cannot read it."""
     value = base64.b64encode(secrets.token_bytes(32)).decode()
     try:
-        await client.create(access.prediction_key(snapshot.model, value))
+        await client.create(permissions.prediction_key(snapshot.model, value))
     except ConflictError:
         return
 
@@ -144,18 +146,18 @@ async def _delete(snapshot: Snapshot, ref: Ref, client: Client) -> None:
         WRITES.labels("delete", ref.kind.name).inc()
 
 
-async def _tell(snapshot: Snapshot, entry: LoggedDecision, client: Client, config: Config) -> None:
+async def _emit_event(snapshot: Snapshot, entry: LoggedDecision, client: Client, config: Config) -> None:
     await client.emit(event.build(snapshot.model, entry, config.identity))
 
 
-def _in_place(snapshot: Snapshot, body: Body) -> bool:
-    """Tell whether the cached object contains everything that is desired of it."""
+def _is_applied(snapshot: Snapshot, body: Body) -> bool:
+    """Return whether the cached object contains everything that is desired of it."""
     known = snapshot.objects.get(ref_of(body))
     return known is not None and contains(known, body)
 
 
 def contains(known: Any, desired: Any) -> bool:
-    """Tell whether every field of the desired value is in the known one; lists have to be of the same length, item by item.
+    """Return whether every field of the desired value is in the known one; lists have to be of the same length, item by item.
 
     The API drops what is empty, and writes amounts of resources in its own way.
 

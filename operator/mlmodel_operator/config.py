@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where artifacts, captured rows and labels lie: a claim for each model, or one place for all."""
+    """Where artifacts, captured rows and labels are stored: in a claim for each model, or in one bucket for all."""
 
     uri: str  # "pvc", or s3://bucket/prefix
     credentials: str | None  # Secret of the model's namespace
@@ -38,7 +38,7 @@ class Config:
     log_level: str
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Config":
         """Read the environment.
 
         Raises:

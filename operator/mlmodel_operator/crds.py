@@ -1,6 +1,6 @@
 """The CustomResourceDefinitions, generated from the contract: ``python -m mlmodel_operator.crds`` writes them to crds/ and into the chart.
 
-Not here: what the fields are and which rules they keep; that is said once, in ``mlmodel_contract``.
+Not here: the fields and their rules, which are defined once, in ``mlmodel_contract``.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 
-from .structural import Schema, structural_schema
+from .structural_schema import Schema, structural_schema
 
 FOLDER = "crds"
 CHART_FOLDER = "charts/mlmodel-operator/templates/crds"

@@ -17,7 +17,7 @@ class ClusterError(OperatorError):
 
 
 class RefusedError(ClusterError):
-    """The API server does not take this very object (HTTP 400, 403, 422), or somebody else's has its name; others may still be taken."""
+    """The API server refuses this very object (HTTP 400, 403, 422), or somebody else's has its name; others may still be accepted."""
 
 
 class ConflictError(ClusterError):

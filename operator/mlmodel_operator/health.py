@@ -16,12 +16,12 @@ from .cluster.queue import WorkQueue
 
 PORT = 8080
 STUCK_SECONDS = 600.0
-"""A turn that was due for so long, or a resync that old, means that the operator does not work any more."""
+"""A model that was due for so long, or a resync that old, means that the operator does not work any more."""
 
 
 @dataclass
 class Health:
-    """What the endpoints look at; replicas that do not lead are healthy without working."""
+    """What the endpoints read; replicas that do not lead are healthy without working."""
 
     queue: WorkQueue
     cache: Cache
@@ -30,7 +30,7 @@ class Health:
     started_at: float = field(default_factory=time.monotonic)
 
     def synced(self) -> None:
-        """Take down that everything was listed."""
+        """Note that everything was listed."""
         self.synced_at = time.monotonic()
 
     def problem(self) -> str | None:
@@ -61,12 +61,12 @@ async def serve(health: Health, port: int = PORT) -> None:
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="leading" if health.leading else "standing by")
 
-    async def show(_: web.Request) -> web.Response:
+    async def metrics_page(_: web.Request) -> web.Response:
         health.measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_page)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=port).start()

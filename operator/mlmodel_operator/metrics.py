@@ -6,7 +6,7 @@ Not here: when they are set (``reconcile.py``), and the HTTP endpoint (``health.
 from mlmodel_contract.status import CriterionStatus, DriftStatus, MLModelStatus
 from prometheus_client import Counter, Gauge, Histogram
 
-from .cluster.cache import Key
+from .cluster.ownership import Key
 
 _MODEL = ("namespace", "name")
 _LIVE = (*_MODEL, "version")  # of the live version alone, so there are few series; a new version begins new ones
@@ -55,7 +55,7 @@ _DRIFT_STATES = {"None": 0, "Suspected": 1, "Confirmed": 2}
 _HARM_STATES = {"None": 0, "Unknown": 1, "Confirmed": 2}
 
 
-def show(key: Key, status: MLModelStatus) -> None:
+def set_model_metrics(key: Key, status: MLModelStatus) -> None:
     """Set a model's gauges to its status."""
     _clear(key, *_PER_MODEL)
     READY.labels(*key).set(any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions))
@@ -68,12 +68,12 @@ def show(key: Key, status: MLModelStatus) -> None:
         if status.feed:
             FEED_BROKEN.labels(*live).set(status.feed.state == "Broken")
         if status.drift:
-            _show_drift(live, status.drift)
+            _set_drift(live, status.drift)
             SLICES_MISSED.labels(*live).set(sum(any(one.met is False for one in group.criteria) for group in status.slices))
-            _show_criteria(live, status.objective)  # without reports they may be those of the version before
+            _set_criteria(live, status.objective)  # without reports they may be those of the version before
 
 
-def _show_drift(live: tuple[str, ...], drift: DriftStatus) -> None:
+def _set_drift(live: tuple[str, ...], drift: DriftStatus) -> None:
     DRIFT.labels(*live).set(_DRIFT_STATES[drift.state])
     DRIFT_SEVERE.labels(*live).set(drift.severe)
     DRIFT_TOTAL_EVIDENCE.labels(*live).set(drift.evidence)
@@ -89,7 +89,7 @@ def _show_drift(live: tuple[str, ...], drift: DriftStatus) -> None:
         ROWS.labels(*live, outcome).set(rows)
 
 
-def _show_criteria(live: tuple[str, ...], objective: list[CriterionStatus]) -> None:
+def _set_criteria(live: tuple[str, ...], objective: list[CriterionStatus]) -> None:
     for criterion in objective:
         for gauge, value in ((CRITERION, criterion.value), (CRITERION_LOW, criterion.low), (CRITERION_HIGH, criterion.high)):
             if value is not None:
@@ -98,8 +98,8 @@ def _show_criteria(live: tuple[str, ...], objective: list[CriterionStatus]) -> N
             CRITERION_MET.labels(*live, criterion.metric, criterion.bound).set(criterion.met)
 
 
-def forget(key: Key) -> None:
-    """Take away everything about a model that is gone."""
+def remove_model_metrics(key: Key) -> None:
+    """Remove every series of a model that is gone."""
     _clear(key, *_PER_MODEL, DECISIONS, REPORTS_REFUSED)
 
 

@@ -1,4 +1,4 @@
-"""One turn of one model: gather, decide, act.
+"""Reconciles one model: gather, decide, act.
 
 Not here: any of the three.
 """
@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from . import metrics
 from .act import act
-from .cluster.cache import Body, Cache, Key
+from .cluster.cache import Body, Cache
 from .cluster.client import Client
+from .cluster.ownership import Key
 from .config import Config
 from .decide import decide
-from .decide.conditions import broken_spec
+from .decide.conditions import unreadable_spec
 from .decide.desired_state import DesiredState
 from .errors import ClusterError, ConflictError, RefusedError
 from .snapshot import UnreadableModelError, gather
@@ -23,42 +24,42 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Takes turns."""
+    """Reconciles models."""
 
     client: Client
     cache: Cache
     config: Config
 
     async def __call__(self, key: Key) -> float | None:
-        """Take a model's turn and return the seconds after which to look again, if any."""
+        """Reconcile a model and return the seconds after which to reconcile it again, if any."""
         with metrics.RECONCILE_SECONDS.time():
             try:
                 snapshot = gather(self.cache, key)
             except UnreadableModelError as error:
-                await self._tell_unreadable(error)
+                await self._report_unreadable(error)
                 return None
             if snapshot is None:
-                metrics.forget(key)
+                metrics.remove_model_metrics(key)
                 return None
             decision = decide(snapshot, self.config, datetime.now(UTC))
             try:
                 await act(decision, snapshot, self.client, self.cache, self.config)
             except RefusedError:  # the rest is done
-                _show(key, decision)
+                _record_metrics(key, decision)
                 raise
-        _show(key, decision)
+        _record_metrics(key, decision)
         metrics.RECONCILES.labels("done").inc()
-        return decision.look_again
+        return decision.requeue_after
 
-    async def _tell_unreadable(self, error: UnreadableModelError) -> None:
+    async def _report_unreadable(self, error: UnreadableModelError) -> None:
         """Say in the status what is wrong with a spec that the API server let pass, and leave everything else as it is."""
         body = _unreadable_status(error.body, str(error), datetime.now(UTC))
         if body is not None:
             await self.client.apply(body, "status")
         logger.error("%s/%s: %s", error.body["metadata"]["namespace"], error.body["metadata"]["name"], error)
 
-    def failed(self, key: Key, error: Exception) -> None:
-        """Tell that a turn failed; the queue tries again."""
+    def record_failure(self, key: Key, error: Exception) -> None:
+        """Log and count a failed reconcile; the queue tries again."""
         if isinstance(error, ConflictError):
             metrics.RECONCILES.labels("conflict").inc()
             logger.debug("%s/%s: outdated view, looking again: %s", key.namespace, key.name, error)
@@ -70,8 +71,8 @@ class Reconciler:
             logger.error("%s/%s: unexpected error, trying again", key.namespace, key.name, exc_info=error)
 
 
-def _show(key: Key, decision: DesiredState) -> None:
-    metrics.show(key, decision.status)
+def _record_metrics(key: Key, decision: DesiredState) -> None:
+    metrics.set_model_metrics(key, decision.status)
     for entry in decision.log:
         metrics.DECISIONS.labels(*key, entry.decision).inc()
     for reason, number in decision.refused_reports.items():
@@ -86,7 +87,7 @@ def _unreadable_status(body: Body, reason: str, now: datetime) -> Body | None:
     if any(condition["type"] == "Ready" and condition["message"] == reason for condition in known):
         return None
     others = [condition for condition in known if condition["type"] != "Ready"]
-    ready = broken_spec(reason, metadata.get("generation", 0), now)
+    ready = unreadable_spec(reason, metadata.get("generation", 0), now)
     return {
         "apiVersion": body["apiVersion"],
         "kind": body["kind"],

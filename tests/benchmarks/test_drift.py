@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.drift import alarms, delays, hostile_reports, simulated_streams
-from benchmarks.drift.alarms import Independent
-from benchmarks.drift.delays import Injected
+from benchmarks.drift import detection_delays, false_alarms, report_fuzzing, simulated_streams
+from benchmarks.drift.detection_delays import DriftingStream
+from benchmarks.drift.detection_pipeline import DetectionPipeline
+from benchmarks.drift.false_alarms import IndependentStream
 from benchmarks.drift.simulated_streams import Drift
-from benchmarks.drift.watching import Watcher
 
 pytestmark = pytest.mark.slow
 
@@ -15,16 +15,16 @@ pytestmark = pytest.mark.slow
 def test_the_benchmark_counts_as_a_sidecar_does() -> None:
     random = np.random.default_rng(0)
     train, live = simulated_streams.draw(random, 3_000), simulated_streams.draw(random, 500)
-    watcher = Watcher(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
-    counter = watcher.counter()
+    pipeline = DetectionPipeline(simulated_streams.schema(), train, simulated_streams.prediction(train), 0.01, 0.05)
+    counter = pipeline.counter()
     counter.update(live, simulated_streams.prediction(live))
-    bucket = watcher.bucket(watcher.slots(live, simulated_streams.prediction(live)))
+    bucket = pipeline.bucket(pipeline.bin_rows(live, simulated_streams.prediction(live)))
     assert bucket.cells == tuple(count for counts in counter.counts for count in counts)
     assert bucket.products == tuple(counter.products)
 
 
 def test_streams_without_drift_do_not_alarm() -> None:
-    assert sum(alarms._independent(Independent(seed, 2_000)) for seed in range(6)) == 0
+    assert sum(false_alarms._independent(IndependentStream(seed, 2_000)) for seed in range(6)) == 0
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_streams_without_drift_do_not_alarm() -> None:
 )
 def test_each_kind_of_drift_is_found_within_a_few_times_the_bound_and_rightly_named(drift: Drift) -> None:
     for seed in range(2):
-        found = delays._injected(Injected(drift, 50 + seed))
-        assert 0 < found.delay <= 5 * delays.BOUND_NATS / drift.divergence + delays.BUCKET
+        found = detection_delays._drifting(DriftingStream(drift, 50 + seed))
+        assert 0 < found.delay <= 5 * detection_delays.BOUND_NATS / drift.divergence + detection_delays.BUCKET
         assert found.right
         assert found.wrong == 0
 
 
 def test_reports_that_are_not_true_move_no_verdict_and_raise_nothing() -> None:
-    found = hostile_reports.try_reports(0, 2_000)
+    found = report_fuzzing.evaluate_reports(0, 2_000)
     assert (found.moved, found.raised) == (0, 0)
     assert {"Unreadable", "Inconsistent", "Stale", "Foreign", "Absurd", "Decreased", "believed"} <= set(found.outcomes)

@@ -12,12 +12,12 @@ from mlmodel_cli.plugin import app
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT
 
 from tests.cli.support.api_server import ApiServer, serving, write_kubeconfig
+from tests.operator.support.fake_controllers import LiveRows
 from tests.operator.support.manifests import Body
-from tests.operator.support.players import Live
-from tests.operator.support.story import Story
+from tests.operator.support.model_lifecycle import ModelLifecycle
 
 NOTHING_LISTENS = "http://127.0.0.1:9"
-DRIFTED = Live(4_000, shifted=True, labels=800, due=1_000)
+DRIFTED = LiveRows(4_000, shifted=True, labels=800, due=1_000)
 NAMES = ["<= 100", "> 100", "missing"]
 
 
@@ -27,7 +27,7 @@ class Screen:
 
     server: ApiServer
     kubeconfig: Path
-    story: Story
+    story: ModelLifecycle
     variables: dict[str, str] = field(default_factory=dict)
 
     def drift(self, *words: str) -> tuple[int, str]:
@@ -44,9 +44,9 @@ class Screen:
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    story = Story()
+    story = ModelLifecycle()
     story.go_live()
-    server = ApiServer(story.world)
+    server = ApiServer(story.api)
     with serving(server, tmp_path) as kubeconfig:
         yield Screen(server, kubeconfig, story)
 
@@ -58,7 +58,7 @@ def add_slot_names(body: Body) -> None:
 
 
 def test_a_healthy_model_is_described_in_a_sentence(screen: Screen) -> None:
-    screen.story.reports("late-v1", Live(2_000, labels=800, due=1_000))
+    screen.story.reports("late-v1", LiveRows(2_000, labels=800, due=1_000))
     shown = screen.shown("late")
     assert shown.startswith("late-v1 of late, live\nNo drift")
     assert "Labels: 800 came back of 1,000 rows that are due (80%)" in shown
@@ -68,7 +68,7 @@ def test_a_healthy_model_is_described_in_a_sentence(screen: Screen) -> None:
 
 def test_a_drifted_model_is_shown_with_the_feature_to_blame_and_its_rows(screen: Screen) -> None:
     screen.story.reports("late-v1", DRIFTED)
-    screen.story.world.change(MONITOR_REPORT, "late-v1-0", add_slot_names)
+    screen.story.api.change(MONITOR_REPORT, "late-v1-0", add_slot_names)
     shown = screen.shown("late")
     assert "Drifted, no harm seen" in shown
     assert "distance" in shown
@@ -80,14 +80,14 @@ def test_a_drifted_model_is_shown_with_the_feature_to_blame_and_its_rows(screen:
 
 
 def test_harm_and_a_broken_feed_are_reported(screen: Screen) -> None:
-    screen.story.reports("late-v1", Live(4_000, shifted=True, labels=800, loss=2.0, due=1_000))
+    screen.story.reports("late-v1", LiveRows(4_000, shifted=True, labels=800, loss=2.0, due=1_000))
     assert "Drifted and harmful" in screen.shown("late")
-    screen.story.reports("late-v1", Live(8_000, shifted=True, missing=4_000, labels=800, loss=2.0, due=1_000), sequence=2)
+    screen.story.reports("late-v1", LiveRows(8_000, shifted=True, missing=4_000, labels=800, loss=2.0, due=1_000), sequence=2)
     assert "distance is missing" in screen.shown("late")
 
 
 def test_all_features_or_one_of_them_are_shown_when_asked_for(screen: Screen) -> None:
-    screen.story.reports("late-v1", Live(2_000))
+    screen.story.reports("late-v1", LiveRows(2_000))
     assert "prediction" in screen.shown("late", "--all")
     one = screen.shown("late", "--feature", "distance")
     assert "distance" in one
@@ -109,7 +109,7 @@ def test_scripts_get_json(screen: Screen) -> None:
 
 def test_reports_of_all_pods_are_added_up_page_by_page(screen: Screen) -> None:
     for pod in range(7):
-        screen.story.reports("late-v1", Live(100), pod=f"late-v1-{pod}")
+        screen.story.reports("late-v1", LiveRows(100), pod=f"late-v1-{pod}")
     assert json.loads(screen.shown("late", "-o", "json"))["reports"]["rows"] == 700
 
 
@@ -119,10 +119,10 @@ def test_a_report_that_the_operator_would_not_believe_is_left_out_and_said_so(sc
     def damage(body: Body) -> None:
         body["spec"]["features"][0]["live"] = [1, 2, 3]
 
-    screen.story.reports("late-v1", Live(100), pod="late-v1-1")
-    screen.story.world.change(MONITOR_REPORT, "late-v1-1", damage)
-    screen.story.reports("late-v1", Live(100), pod="late-v1-2")
-    screen.story.world.change(MONITOR_REPORT, "late-v1-2", lambda body: body["spec"].update(rows="many"))
+    screen.story.reports("late-v1", LiveRows(100), pod="late-v1-1")
+    screen.story.api.change(MONITOR_REPORT, "late-v1-1", damage)
+    screen.story.reports("late-v1", LiveRows(100), pod="late-v1-2")
+    screen.story.api.change(MONITOR_REPORT, "late-v1-2", lambda body: body["spec"].update(rows="many"))
     shown = screen.shown("late")
     assert "Reports left out, as the operator does: 1 Inconsistent, 1 Unreadable." in shown
     assert "the 4,000 that 1 pod served" in shown
@@ -130,7 +130,7 @@ def test_a_report_that_the_operator_would_not_believe_is_left_out_and_said_so(sc
 
 def test_evidence_that_somebody_damaged_does_not_hide_the_rows(screen: Screen) -> None:
     screen.story.reports("late-v1", DRIFTED)
-    screen.story.world.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence="garbage"))
+    screen.story.api.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence="garbage"))
     assert "the 4,000 that 1 pod served" in screen.shown("late")
 
 
@@ -151,9 +151,9 @@ def test_what_others_wrote_cannot_steer_the_terminal(screen: Screen) -> None:
             feature["slots"] = [hostile] * len(feature["live"])
             feature["name"] = f"{hostile}{index}"
 
-    screen.story.world.change(MONITOR_REPORT, "late-v1-0", rename)
-    screen.story.world.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence=None))
-    screen.story.world.change(ML_MODEL, "late", lambda body: body["status"]["drift"].update(message=hostile))
+    screen.story.api.change(MONITOR_REPORT, "late-v1-0", rename)
+    screen.story.api.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence=None))
+    screen.story.api.change(ML_MODEL, "late", lambda body: body["status"]["drift"].update(message=hostile))
     shown = screen.shown("late", "--all")
     assert not {"\x1b", "\r", "\u202e"} & set(shown)
     assert "a\\x1b[31mb\\r\\u202ec[bold]" in shown
@@ -172,10 +172,10 @@ def test_what_is_not_known_yet_is_said(screen: Screen) -> None:
 
 
 def test_a_model_without_a_version_says_why(tmp_path: Path) -> None:
-    story = Story()
+    story = ModelLifecycle()
     story.settle()
-    with serving(ApiServer(story.world), tmp_path) as kubeconfig:
-        code, output = Screen(ApiServer(story.world), kubeconfig, story).drift("late")
+    with serving(ApiServer(story.api), tmp_path) as kubeconfig:
+        code, output = Screen(ApiServer(story.api), kubeconfig, story).drift("late")
     assert code == 1
     assert output.startswith("Error: no version of late is live yet")
 

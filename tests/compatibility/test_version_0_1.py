@@ -5,6 +5,7 @@ When the lock moves to another minor version of scikit-learn, the bundle of that
 """
 
 import json
+import sqlite3
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlmodel_contract.environment import PATH_BUNDLE
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.version import Artifact
 from mlmodel_detection import Evidence, Settings, evaluate
+from model_server.monitor.spool import QueuedLabel, Spool
 
 from devtools.pods import pod
 
@@ -57,3 +59,18 @@ def test_a_report_gives_the_verdict_and_the_evidence_that_it_gave(engine: str) -
     assert Evidence.unpack(kept) == verdict.evidence
     again = evaluate(Evidence.unpack(kept), {"pod-1": report}, Settings(version=report.version), WRITTEN)
     assert not again.changed, "what was counted is counted once more"
+
+
+def test_a_spool_knows_the_labels_that_came(tmp_path: Path) -> None:
+    """Of a pod whose image is changed in place: its emptyDir stays."""
+    with sqlite3.connect(tmp_path / "spool.db") as former:
+        former.executescript(
+            "CREATE TABLE seen (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;"
+            "CREATE INDEX seen_time ON seen (time);"
+            "INSERT INTO seen VALUES (x'0102', 1.0);"
+        )
+    spool = Spool(tmp_path)
+    with spool.transaction() as transaction:
+        assert not transaction.add_received_id(QueuedLabel(b"\x01\x02", "id", "true", 2.0)), "it counts as repeated"
+    spool.close()
+    Spool(tmp_path).close()

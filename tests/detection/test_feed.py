@@ -31,13 +31,13 @@ def all_in(feature: str, slot: int) -> Changed:
     return {feature: np.eye(len(one.reference))[slot]}
 
 
-def seen(detector: FeedDetector, random: np.random.Generator, looks: int, changed: Changed | None = None, each: int = 60) -> FeedVerdict:
+def updated(detector: FeedDetector, random: np.random.Generator, looks: int, changed: Changed | None = None, each: int = 60) -> FeedVerdict:
     for _ in range(looks):
         verdict = detector.update(each, cells(rows(random, each, changed)), NONE_OUTSIDE, "now")
     return verdict
 
 
-def detector() -> FeedDetector:
+def new_detector() -> FeedDetector:
     return FeedDetector(REFERENCES, 0.001)
 
 
@@ -47,18 +47,18 @@ def detector() -> FeedDetector:
 )
 def test_a_broken_feed_is_found_after_long_calm_and_named(feature: str, slot: int, kind: str, looks: int) -> None:
     random = np.random.default_rng(0)
-    watching = detector()
-    assert seen(watching, random, 500).state == "Healthy"
-    verdict = seen(watching, random, looks, all_in(feature, slot))
+    detector = new_detector()
+    assert updated(detector, random, 500).state == "Healthy"
+    verdict = updated(detector, random, looks, all_in(feature, slot))
     assert verdict.state == "Broken"
     assert [(fault.name, fault.kind) for fault in verdict.faults] == [(feature, kind)]
 
 
 def test_values_out_of_range_are_found() -> None:
     random = np.random.default_rng(2)
-    watching = detector()
-    seen(watching, random, 10)
-    verdict = watching.update(60, cells(rows(random, 60)), (40, *NONE_OUTSIDE[1:]), "now")
+    detector = new_detector()
+    updated(detector, random, 10)
+    verdict = detector.update(60, cells(rows(random, 60)), (40, *NONE_OUTSIDE[1:]), "now")
     assert [(fault.name, fault.kind, round(fault.share, 2)) for fault in verdict.faults] == [("x0", "OutOfRange", 0.67)]
 
 
@@ -74,53 +74,53 @@ def test_values_out_of_range_are_found() -> None:
 )
 def test_drift_is_no_broken_feed(changed: Changed) -> None:
     for seed in range(5):
-        assert seen(detector(), np.random.default_rng(seed), 400, changed).state == "Healthy"
+        assert updated(new_detector(), np.random.default_rng(seed), 400, changed).state == "Healthy"
 
 
 def test_a_few_rows_say_nothing() -> None:
-    assert seen(detector(), np.random.default_rng(3), 1, all_in("x0", -1), each=30).state == "Unknown"
+    assert updated(new_detector(), np.random.default_rng(3), 1, all_in("x0", -1), each=30).state == "Unknown"
 
 
 def test_a_column_that_is_often_missing_may_be() -> None:
     often = FeatureReference("x", FeatureKind.NUMERIC, (200, 200, 600))
-    watching = FeedDetector((often,), 0.001)
+    detector = FeedDetector((often,), 0.001)
     for _ in range(100):
-        assert watching.update(60, (12, 12, 36), (0,), "now").state == "Healthy"
-    assert watching.update(500, (0, 0, 500), (0,), "now").state == "Broken"
+        assert detector.update(60, (12, 12, 36), (0,), "now").state == "Healthy"
+    assert detector.update(500, (0, 0, 500), (0,), "now").state == "Broken"
 
 
-def test_a_memory_goes_on_where_it_was() -> None:
+def test_a_detector_goes_on_from_a_stored_state() -> None:
     random = np.random.default_rng(4)
-    whole, part = detector(), detector()
+    whole, part = new_detector(), new_detector()
     for look in range(40):
         drawn = cells(rows(random, 70, all_in("x0", -1) if look > 20 else None))
-        part = FeedDetector(REFERENCES, 0.001, part.memory)
+        part = FeedDetector(REFERENCES, 0.001, part.state)
         assert part.update(70, drawn, NONE_OUTSIDE, str(look)) == whole.update(70, drawn, NONE_OUTSIDE, str(look))
-    assert part.memory == whole.memory
+    assert part.state == whole.state
 
 
-def told(total: list[Counts], sequence: int, made: list[Feature] = MADE) -> dict[str, MonitorReportSpec]:
+def reports(total: list[Counts], sequence: int, made: list[Feature] = MADE) -> dict[str, MonitorReportSpec]:
     return {"pod": report(made, total, sequence)}
 
 
 def test_a_broken_feed_is_no_drift_and_when_it_is_mended_evidence_starts_anew() -> None:
     random = np.random.default_rng(5)
     total = rows(random, 500)
-    judgement = evaluate(Evidence(), told(total, 1), SETTINGS, NOW)
-    assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
+    verdict = evaluate(Evidence(), reports(total, 1), SETTINGS, NOW)
+    assert (verdict.feed.state, verdict.drift.state) == ("Healthy", "None")
 
     total = [before + more for before, more in zip(total, rows(random, 500, all_in("x0", -1)), strict=True)]
-    judgement = evaluate(judgement.evidence, told(total, 2), SETTINGS, NOW)
-    assert (judgement.feed.state, judgement.drift.state) == ("Broken", "None")
-    assert judgement.feed.message.startswith("A feed is broken: x0 is missing in 100% of the latest rows (training: 1%)")
-    assert judgement.feed.problems[0].problem == "Missing"
-    assert Evidence.unpack(judgement.evidence.pack()) == judgement.evidence
+    verdict = evaluate(verdict.evidence, reports(total, 2), SETTINGS, NOW)
+    assert (verdict.feed.state, verdict.drift.state) == ("Broken", "None")
+    assert verdict.feed.message.startswith("A feed is broken: x0 is missing in 100% of the latest rows (training: 1%)")
+    assert verdict.feed.problems[0].problem == "Missing"
+    assert Evidence.unpack(verdict.evidence.pack()) == verdict.evidence
 
     total = [before + more for before, more in zip(total, rows(random, 600), strict=True)]
-    judgement = evaluate(judgement.evidence, told(total, 3), SETTINGS, NOW)
-    assert (judgement.feed.state, judgement.drift.state) == ("Healthy", "None")
-    assert judgement.drift.rows == 0
+    verdict = evaluate(verdict.evidence, reports(total, 3), SETTINGS, NOW)
+    assert (verdict.feed.state, verdict.drift.state) == ("Healthy", "None")
+    assert verdict.drift.rows == 0
 
     total = [before + more for before, more in zip(total, rows(random, 700), strict=True)]
-    judgement = evaluate(judgement.evidence, told(total, 4), SETTINGS, NOW)
-    assert judgement.drift.rows == 700
+    verdict = evaluate(verdict.evidence, reports(total, 4), SETTINGS, NOW)
+    assert verdict.drift.rows == 700

@@ -1,4 +1,4 @@
-"""The whole look: reports in, verdicts, sentences and evidence out."""
+"""Reports in; verdicts, sentences and evidence out."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,12 +24,12 @@ def draw(random: np.random.Generator, rows: int, shift: float = 0.0) -> list[Cou
     return [random.multinomial(rows, normal_slots(shift)), *live[1:]] if shift else live
 
 
-def look(evidence: Evidence, *reports: MonitorReportSpec) -> MonitoringVerdict:
+def evaluated(evidence: Evidence, *reports: MonitorReportSpec) -> MonitoringVerdict:
     return evaluate(evidence, {f"pod-{index}": one for index, one in enumerate(reports)}, SETTINGS, NOW)
 
 
-def once(rows: int, shift: float, counted: LabelCounts) -> MonitoringVerdict:
-    return look(Evidence(), report(MADE, draw(np.random.default_rng(1), rows, shift), 1, counted))
+def evaluated_once(rows: int, shift: float, counted: LabelCounts) -> MonitoringVerdict:
+    return evaluated(Evidence(), report(MADE, draw(np.random.default_rng(1), rows, shift), 1, counted))
 
 
 CALM = labels(np.random.default_rng(2).gamma(1, 0.5, 1_000))
@@ -78,58 +78,62 @@ RISEN = labels(np.random.default_rng(2).gamma(1, 0.9, 1_000))
     ],
 )
 def test_each_situation_has_its_verdict_and_sentence(shift: float, counted: LabelCounts, state: str, harm: str, message: str) -> None:
-    judgement = once(5_000, shift, counted)
-    assert (judgement.drift.state, judgement.drift.harm) == (state, harm)
-    assert message in judgement.drift.message
-    assert judgement.drift.since == ("2024-05-01T12:00:00Z" if shift else None)
+    verdict = evaluated_once(5_000, shift, counted)
+    assert (verdict.drift.state, verdict.drift.harm) == (state, harm)
+    assert message in verdict.drift.message
+    assert verdict.drift.since == ("2024-05-01T12:00:00Z" if shift else None)
 
 
 def test_names_of_slots_change_no_verdict_and_no_evidence() -> None:
     random = np.random.default_rng(5)
     first = draw(random, 2_000)
-    plain = [report(MADE, first, 1), report(MADE, [a + b for a, b in zip(first, draw(random, 2_000, 1.0), strict=True)], 2, RISEN)]
-    before, named, mixed = look(Evidence(), plain[0]), look(Evidence(), _named(plain[0])), look(Evidence(), _named(plain[0], "other"))
-    expected = look(before.evidence, plain[1])
+    unnamed = [report(MADE, first, 1), report(MADE, [a + b for a, b in zip(first, draw(random, 2_000, 1.0), strict=True)], 2, RISEN)]
+    before, named, mixed = (
+        evaluated(Evidence(), unnamed[0]),
+        evaluated(Evidence(), _named(unnamed[0])),
+        evaluated(Evidence(), _named(unnamed[0], "other")),
+    )
+    expected = evaluated(before.evidence, unnamed[1])
     assert (named, mixed) == (before, before)
-    assert look(named.evidence, _named(plain[1])) == expected
-    assert look(named.evidence, plain[1]) == expected
+    assert evaluated(named.evidence, _named(unnamed[1])) == expected
+    assert evaluated(named.evidence, unnamed[1]) == expected
     assert expected.drift.state == "Confirmed"
     assert not expected.refused
 
 
-def _named(plain: MonitorReportSpec, *names: str) -> MonitorReportSpec:
+def _named(unnamed: MonitorReportSpec, *names: str) -> MonitorReportSpec:
     """The report with a name for each slot, or with these names."""
-    features = [one.model_copy(update={"slots": list(names) or [f"slot {i}" for i in range(len(one.live))]}) for one in plain.features]
-    return plain.model_copy(update={"features": features})
+    features = [one.model_copy(update={"slots": list(names) or [f"slot {i}" for i in range(len(one.live))]}) for one in unnamed.features]
+    return unnamed.model_copy(update={"features": features})
 
 
 def test_without_reports_nothing_is_known() -> None:
-    judgement = evaluate(Evidence(), {}, SETTINGS, NOW)
-    assert judgement.drift.message == "No live rows yet."
-    assert not judgement.changed
+    verdict = evaluate(Evidence(), {}, SETTINGS, NOW)
+    assert verdict.drift.message == "No live rows yet."
+    assert not verdict.changed
 
 
 def test_asking_again_changes_nothing() -> None:
-    first = once(5_000, 1.0, RISEN)
-    again = look(first.evidence, report(MADE, draw(np.random.default_rng(1), 5_000, 1.0), 1, RISEN))
+    first = evaluated_once(5_000, 1.0, RISEN)
+    again = evaluated(first.evidence, report(MADE, draw(np.random.default_rng(1), 5_000, 1.0), 1, RISEN))
     assert first.changed
     assert not again.changed
     assert (again.drift, again.criteria, again.refused) == (first.drift, first.criteria, {})
 
 
 def test_a_calm_pods_newer_report_is_not_worth_a_write() -> None:
-    first = once(5_000, 0.0, CALM)
-    assert not look(first.evidence, report(MADE, draw(np.random.default_rng(1), 5_000), 2, CALM)).changed
+    first = evaluated_once(5_000, 0.0, CALM)
+    assert not evaluated(first.evidence, report(MADE, draw(np.random.default_rng(1), 5_000), 2, CALM)).changed
 
 
-def test_the_time_of_the_first_confirmation_is_kept() -> None:
-    first = once(5_000, 1.0, CALM)
+def test_the_time_of_the_first_confirmation_stays() -> None:
+    first = evaluated_once(5_000, 1.0, CALM)
     later = evaluate(first.evidence, {}, SETTINGS, NOW.replace(year=2025))
     assert later.drift.since == first.drift.since
 
 
 def test_figures_are_shown() -> None:
-    drift = once(5_000, 1.0, CALM).drift
+    drift = evaluated_once(5_000, 1.0, CALM).drift
     assert (drift.rows, drift.labels) == (5_000, 1_000)
     assert drift.loss == pytest.approx(CALM.loss / 1e9)
     assert drift.loss_bound is not None
@@ -140,10 +144,10 @@ def test_figures_are_shown() -> None:
 
 
 def criteria(counted: LabelCounts) -> dict[Metric, tuple[float | None, bool | None, str]]:
-    judged = evaluate(
+    verdict = evaluate(
         Evidence(), {"a": report(MADE, draw(np.random.default_rng(1), 2_000), 1, counted)}, replace(SETTINGS, holdout=HOLDOUT), NOW
     )
-    return {status.metric: (status.value, status.met, status.summary) for status in judged.criteria}
+    return {status.metric: (status.value, status.met, status.summary) for status in verdict.criteria}
 
 
 def test_criteria_show_the_holdouts_value_until_labels_come() -> None:
@@ -201,7 +205,7 @@ def test_any_split_over_pods_and_any_restart_gives_the_same_bits(
         )
         if restarts[number - 1]:
             split = Evidence.unpack(split.pack())
-        several, single = look(split, *reports), look(whole, one)
+        several, single = evaluated(split, *reports), evaluated(whole, one)
         split, whole = several.evidence, single.evidence
         assert (several.drift, several.criteria) == (single.drift, single.criteria)
         assert replace(split, pods={}) == replace(whole, pods={})
@@ -210,7 +214,7 @@ def test_any_split_over_pods_and_any_restart_gives_the_same_bits(
 def test_a_forgotten_pods_counts_stay() -> None:
     random = np.random.default_rng(4)
     first, second = draw(random, 3_000), draw(random, 2_000)
-    evidence = look(Evidence(), report(MADE, first, 1, CALM), report(MADE, second, 1)).evidence
+    evidence = evaluated(Evidence(), report(MADE, first, 1, CALM), report(MADE, second, 1)).evidence
     forgotten = evidence.forget({"pod-0"})
     assert set(forgotten.pods) == {"pod-1"}
     after = evaluate(forgotten, {"pod-1": report(MADE, totals([second, draw(random, 500)]), 2)}, SETTINGS, NOW)
@@ -218,7 +222,7 @@ def test_a_forgotten_pods_counts_stay() -> None:
 
 
 def test_evidence_survives_its_text_exactly() -> None:
-    evidence = once(5_000, 0.3, RISEN).evidence
+    evidence = evaluated_once(5_000, 0.3, RISEN).evidence
     assert Evidence.unpack(evidence.pack()) == evidence
     assert Evidence.unpack(None) == Evidence()
     assert Evidence.unpack("") == Evidence()
@@ -230,7 +234,7 @@ def test_evidence_of_twenty_features_and_ten_pods_is_small() -> None:
     probability = random.beta(2, 3, 20_000)
     counted = scored(random.random(20_000) < probability, probability)
     reports = [report(made, [feature.draw(random, 100_000) for feature in made], 1, counted) for _ in range(10)]
-    size = len(look(Evidence(), *reports).evidence.pack())
+    size = len(evaluated(Evidence(), *reports).evidence.pack())
     print(f"packed evidence of 21 features and 10 pods: {size:,} characters")  # noqa: T201
     assert size < 60_000
 
@@ -242,13 +246,13 @@ def test_damaged_evidence_is_named(damage: str) -> None:
 
 
 @settings(max_examples=100)
-@given(place=st.integers(0, 10**6), letter=st.sampled_from("AZaz09+/= "))
-def test_evidence_with_any_letter_changed_or_cut_is_the_same_or_refused(place: int, letter: str) -> None:
+@given(index=st.integers(0, 10**6), letter=st.sampled_from("AZaz09+/= "))
+def test_evidence_with_any_letter_changed_or_cut_is_the_same_or_refused(index: int, letter: str) -> None:
     text = _PACKED
-    place %= len(text)
-    for damaged in (text[:place] + letter + text[place + 1 :], text[:place]):
+    index %= len(text)
+    for damaged in (text[:index] + letter + text[index + 1 :], text[:index]):
         with suppress(ValueError):
             assert Evidence.unpack(damaged) == (Evidence.unpack(text) if damaged else Evidence())
 
 
-_PACKED = once(5_000, 0.3, RISEN).evidence.pack()
+_PACKED = evaluated_once(5_000, 0.3, RISEN).evidence.pack()

@@ -16,9 +16,9 @@ from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, MODEL_VERSION, SERVI
 from mlmodel_operator.decide.desired_state import DesiredState
 from mlmodel_operator.errors import ConflictError
 
-from tests.operator.support import manifests, players
+from tests.operator.support import fake_controllers, manifests
 from tests.operator.support.manifests import NAME
-from tests.operator.support.story import Story
+from tests.operator.support.model_lifecycle import ModelLifecycle
 
 pytestmark = pytest.mark.slow
 
@@ -28,17 +28,17 @@ EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "8"))
 MANIFEST = manifests.spec(retraining={"cooldown": "100d"})
 OTHER = {"task": "Classification", "trials": 2, "selectBy": "log_loss"}
 
-DEEDS: dict[str, Callable[[Story], object]] = {
-    "nothing": lambda story: story.settle(),
-    "retrain": lambda story: story.annotate(retrain=str(story.run_number)),
-    "edit": lambda story: story.edit(training=OTHER | {"trials": 1 + story.run_number}),
-    "scale": lambda story: story.edit(serving={"replicas": 3}),
-    "roll back": lambda story: story.annotate(rollback_to=f"{NAME}-v1 {story.run_number}"),
-    "pause": lambda story: (story.edit(suspend=True), story.edit(suspend=None)),
+DEEDS: dict[str, Callable[[ModelLifecycle], object]] = {
+    "nothing": lambda model: model.settle(),
+    "retrain": lambda model: model.annotate(retrain=str(model.run_number)),
+    "edit": lambda model: model.edit(training=OTHER | {"trials": 1 + model.run_number}),
+    "scale": lambda model: model.edit(serving={"replicas": 3}),
+    "roll back": lambda model: model.annotate(rollback_to=f"{NAME}-v1 {model.run_number}"),
+    "pause": lambda model: (model.edit(suspend=True), model.edit(suspend=None)),
 }
 
 
-Script = Sequence[tuple[Sequence[Callable[[Story], None]], str]]
+Script = Sequence[tuple[Sequence[Callable[[ModelLifecycle], None]], str]]
 
 
 class CrashError(Exception):
@@ -46,41 +46,41 @@ class CrashError(Exception):
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One turn of the operator, on as much as it has seen, killed before or after a write, if that comes."""
+class Reconcile:
+    """One reconcile of the operator, on as much as was delivered, killed before or after a write, if that comes."""
 
-    seen: tuple[int, ...]  # events of each kind that reach it first
+    delivered: tuple[int, ...]  # events of each kind that reach it first
     killed_at: int | None
     before: bool
 
-    def __call__(self, story: Story) -> None:
-        for kind, most in zip(WATCHED, self.seen, strict=False):
-            story.world.deliver(story.cache, kind, most)
+    def __call__(self, model: ModelLifecycle) -> None:
+        for kind, most in zip(WATCHED, self.delivered, strict=False):
+            model.api.deliver(model.cache, kind, most)
         count = itertools.count()
 
         def kill(_: str) -> None:
             if next(count) == self.killed_at:
                 raise CrashError
 
-        story.guard(before=kill) if self.before else story.guard(after=kill)
+        model.guard(before=kill) if self.before else model.guard(after=kill)
         try:
-            story.take_turn()
+            model.reconcile()
         except CrashError:
-            story.restart()
+            model.restart()
         except ConflictError:
-            pass  # the queue takes the next turn
+            pass  # the queue reconciles again
         finally:
-            story.guard()
+            model.guard()
 
 
-class Play:
+class ControllersStep:
     """One step of the controllers and kubelets."""
 
-    def __call__(self, story: Story) -> None:
-        play(story)
+    def __call__(self, model: ModelLifecycle) -> None:
+        step_controllers(model)
 
     def __repr__(self) -> str:
-        return "Play()"
+        return "ControllersStep()"
 
 
 @dataclass(frozen=True)
@@ -89,73 +89,73 @@ class Wait:
 
     seconds: int
 
-    def __call__(self, story: Story) -> None:
-        story.now += timedelta(seconds=self.seconds)
+    def __call__(self, model: ModelLifecycle) -> None:
+        model.now += timedelta(seconds=self.seconds)
 
 
-turns = st.builds(
-    Turn,
-    seen=st.tuples(*(st.integers(0, 3) for _ in WATCHED)) | st.just((99,) * len(WATCHED)),
+reconciles = st.builds(
+    Reconcile,
+    delivered=st.tuples(*(st.integers(0, 3) for _ in WATCHED)) | st.just((99,) * len(WATCHED)),
     killed_at=st.none() | st.integers(0, 9),
     before=st.booleans(),
 )
-steps = st.one_of(turns, turns, st.builds(Play), st.builds(Wait, st.integers(1, 3)))
+steps = st.one_of(reconciles, reconciles, st.builds(ControllersStep), st.builds(Wait, st.integers(1, 3)))
 segments = st.lists(st.tuples(st.lists(steps, max_size=20), st.sampled_from(sorted(DEEDS))), min_size=1, max_size=3)
 
 
-def play(story: Story) -> bool:
+def step_controllers(model: ModelLifecycle) -> bool:
     """Let one Job end or one Deployment get ready; False where there is nothing to do."""
-    for job in players.active_jobs(story.world):
-        run, stage = int(job["metadata"]["labels"]["mlmodel.dev/run"]), players.stage_of(job)
+    for job in fake_controllers.active_jobs(model.api):
+        run, stage = int(job["metadata"]["labels"]["mlmodel.dev/run"]), fake_controllers.stage_of(job)
         document = job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
         champion = f"{NAME}-v1" if '"championVersion"' in document else None
-        players.complete(story.world, run, Stage(stage), manifests.fine(stage, run, champion), story.now)
+        fake_controllers.complete(model.api, run, Stage(stage), manifests.fine(stage, run, champion), model.now)
         return True
-    for body in story.world.all(DEPLOYMENT):
+    for body in model.api.all(DEPLOYMENT):
         status = body.get("status", {})
         if status.get("observedGeneration") != body["metadata"]["generation"] or status["readyReplicas"] != body["spec"]["replicas"]:
-            players.set_ready(story.world, body["metadata"]["name"])
+            fake_controllers.set_ready(model.api, body["metadata"]["name"])
             return True
     return False
 
 
-def come_to_rest(story: Story) -> None:
-    story.settle()
-    while play(story):
-        story.settle()
-    story.wait(minutes=2)
+def come_to_rest(model: ModelLifecycle) -> None:
+    model.settle()
+    while step_controllers(model):
+        model.settle()
+    model.wait(minutes=2)
 
 
-def live_through(script: Script) -> Story:
-    story = Story(MANIFEST)
-    story.guard()
-    return live(story, script)
+def live_through(script: Script) -> ModelLifecycle:
+    model = ModelLifecycle(MANIFEST)
+    model.guard()
+    return live(model, script)
 
 
-def live(story: Story, script: Script) -> Story:
-    story.observe()
+def live(model: ModelLifecycle, script: Script) -> ModelLifecycle:
+    model.observe()
     for chaos, deed in script:
         for step in chaos:
-            step(story)
-        come_to_rest(story)
-        DEEDS[deed](story)
-    come_to_rest(story)
-    return story
+            step(model)
+        come_to_rest(model)
+        DEEDS[deed](model)
+    come_to_rest(model)
+    return model
 
 
-def outcome(story: Story) -> dict[str, Any]:
+def outcome(model: ModelLifecycle) -> dict[str, Any]:
     """All that must not depend on what happened on the way."""
-    status = story.status
-    numbers = range(1, len(story.world.names(MODEL_VERSION)) + 1)
+    status = model.status
+    numbers = range(1, len(model.api.names(MODEL_VERSION)) + 1)
     return {
         "run": status.run and (status.run.number, status.run.state, status.run.reason),
-        "live": story.live,
-        "traffic": story.traffic,
-        "versions": [(story.version(number), story.version_status(number).phase) for number in numbers],
-        "objects": {kind.name: story.world.names(kind) for kind in (JOB, DEPLOYMENT, SERVICE, MODEL_VERSION)},
+        "live": model.live,
+        "traffic": model.traffic,
+        "versions": [(model.version(number), model.version_status(number).phase) for number in numbers],
+        "objects": {kind.name: model.api.names(kind) for kind in (JOB, DEPLOYMENT, SERVICE, MODEL_VERSION)},
         "conditions": {condition.type: (condition.status, condition.reason) for condition in status.conditions},
-        "created": {what: count for what, count in story.world.writes.items() if what.startswith("create")},
-        "remembered": status.retraining.model_copy(update={"not_before": None}),
+        "created": {what: count for what, count in model.api.writes.items() if what.startswith("create")},
+        "remembered": status.retraining.replace(not_before=None),
     }
 
 
@@ -166,11 +166,11 @@ def undisturbed(deeds: tuple[str, ...]) -> dict[str, Any]:
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 @given(segments)
-def test_disturbed_or_not_it_ends_the_same(script: list[tuple[list[Callable[[Story], None]], str]]) -> None:
+def test_disturbed_or_not_it_ends_the_same(script: list[tuple[list[Callable[[ModelLifecycle], None]], str]]) -> None:
     assert outcome(live_through(script)) == undisturbed(tuple(deed for _, deed in script))
 
 
-class Mortal(Story):
+class KilledOften(ModelLifecycle):
     """Its operator is killed at every fourth write, before or after it, from the first or one of the next on."""
 
     def __init__(self, first: int, *, before: bool) -> None:
@@ -178,10 +178,10 @@ class Mortal(Story):
         self._before = before
         super().__init__(MANIFEST)
 
-    def take_turn(self) -> DesiredState:
+    def reconcile(self) -> DesiredState:
         while True:
             try:
-                return super().take_turn()
+                return super().reconcile()
             except CrashError:
                 self.restart()
 
@@ -197,7 +197,7 @@ class Mortal(Story):
 @pytest.mark.parametrize("first", range(4))
 @pytest.mark.parametrize("deeds", [("retrain", "roll back"), ("edit", "pause")], ids=" then ".join)
 def test_crashes_around_every_single_write_change_nothing(deeds: tuple[str, ...], first: int, before: bool) -> None:
-    story = Mortal(first, before=before)
-    story.guard()
-    live(story, [([], deed) for deed in deeds])
-    assert outcome(story) == undisturbed(deeds)
+    model = KilledOften(first, before=before)
+    model.guard()
+    live(model, [([], deed) for deed in deeds])
+    assert outcome(model) == undisturbed(deeds)

@@ -11,7 +11,7 @@ import yaml
 from mlmodel_contract.base import Document
 from mlmodel_contract.manifest import MLModelSpec
 from mlmodel_operator import crds
-from mlmodel_operator.structural import structural_schema
+from mlmodel_operator.structural_schema import structural_schema
 
 from devtools.cluster.control_plane import ControlPlane
 from devtools.cluster.kubectl import Kubectl

@@ -19,7 +19,7 @@ def streams() -> list[dict[str, Any]]:
     return [dict(np.load(folder / f"{seed}.npz")) for seed in range(number)]
 
 
-def measured(name: str, library: str, make: Callable[[Any, int], Alarm], limit: int | None = None) -> dict[str, Any]:
+def measure(name: str, library: str, make: Callable[[Any, int], Alarm], limit: int | None = None) -> dict[str, Any]:
     """Ask a detector about each window of 500 rows: false alarms without drift, rows to the alarm after a shift, time for a value.
 
     ``make`` takes the reference and the number of numeric columns and returns a function that says whether a window alarms; ``limit``
@@ -40,19 +40,19 @@ def measured(name: str, library: str, make: Callable[[Any, int], Alarm], limit: 
         spent += time.perf_counter() - start
         values += asked * window * stream["calm"].shape[1]
         delays.append(_delay(make(stream["reference"], numbers), _windows(stream["after"], window)[:limit], window))
-    told = f"{library} {version(library)}" + (f", {limit} windows a stream" if limit else "")
-    return {"name": name, "false": false, "delays": delays, "nanoseconds": 1e9 * spent / values, "version": told}
+    label = f"{library} {version(library)}" + (f", {limit} windows a stream" if limit else "")
+    return {"name": name, "false": false, "delays": delays, "nanoseconds": 1e9 * spent / values, "version": label}
 
 
-def tell(*found: dict[str, Any]) -> None:
-    """Hand the figures to the benchmark."""
+def print_results(*found: dict[str, Any]) -> None:
+    """Print the figures as JSON, which the benchmark reads."""
     print(json.dumps(found))  # noqa: T201
 
 
 def _delay(alarm: Alarm, windows: list[Any], window: int) -> int | None:
-    for place, rows in enumerate(windows):
+    for index, rows in enumerate(windows):
         if alarm(rows):
-            return (place + 1) * window
+            return (index + 1) * window
     return None
 
 

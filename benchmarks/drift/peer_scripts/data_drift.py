@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from common import measured, tell
+from common import measure, print_results
 from evidently import Report
 from evidently.presets import DataDriftPreset
 
 
 def preset(reference: Any, numbers: int) -> Callable[[Any], bool]:
     """Categories are text, as the preset expects."""
-    names = [f"f{place}" for place in range(reference.shape[1])]
+    names = [f"f{index}" for index in range(reference.shape[1])]
 
     def table(rows: Any) -> Any:
         return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[numbers:], str))
@@ -27,4 +27,4 @@ def preset(reference: Any, numbers: int) -> Callable[[Any], bool]:
     return alarm
 
 
-tell(measured("Evidently DataDriftPreset, any column", "evidently", preset, limit=10))
+print_results(measure("Evidently DataDriftPreset, any column", "evidently", preset, limit=10))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from common import measured, tell
+from common import measure, print_results
 from scipy.stats import chi2_contingency, ks_2samp
 
 LEVEL = 0.01
@@ -16,7 +16,7 @@ def tests(reference: Any, numbers: int) -> Callable[[Any], bool]:
     level = LEVEL / reference.shape[1] / WINDOWS
 
     def alarm(rows: Any) -> bool:
-        return any(_p_value(reference[:, place], rows[:, place], place < numbers) < level for place in range(reference.shape[1]))
+        return any(_p_value(reference[:, index], rows[:, index], index < numbers) < level for index in range(reference.shape[1]))
 
     return alarm
 
@@ -25,11 +25,11 @@ def psi(limit: float) -> Callable[[Any, int], Callable[[Any], bool]]:
     """Ten quantile bins, or the categories, and the usual limit."""
 
     def make(reference: Any, numbers: int) -> Callable[[Any], bool]:
-        edges = [_edges(reference[:, place], place < numbers) for place in range(reference.shape[1])]
-        known = [_shares(reference[:, place], edge) for place, edge in enumerate(edges)]
+        edges = [_edges(reference[:, index], index < numbers) for index in range(reference.shape[1])]
+        known = [_shares(reference[:, index], edge) for index, edge in enumerate(edges)]
 
         def alarm(rows: Any) -> bool:
-            return any(_psi(share, _shares(rows[:, place], edges[place])) > limit for place, share in enumerate(known))
+            return any(_psi(share, _shares(rows[:, index], edges[index])) > limit for index, share in enumerate(known))
 
         return alarm
 
@@ -58,8 +58,8 @@ def _psi(known: Any, live: Any) -> float:
     return float(((live - known) * np.log(live / known)).sum())
 
 
-tell(
-    measured("KS and chi-square, Bonferroni over features and windows", "scipy", tests),
-    measured("PSI > 0.1", "numpy", psi(0.1)),
-    measured("PSI > 0.2", "numpy", psi(0.2)),
+print_results(
+    measure("KS and chi-square, Bonferroni over features and windows", "scipy", tests),
+    measure("PSI > 0.1", "numpy", psi(0.1)),
+    measure("PSI > 0.2", "numpy", psi(0.2)),
 )

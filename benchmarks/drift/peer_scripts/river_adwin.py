@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from common import measured, tell
+from common import measure, print_results
 from river.drift import ADWIN
 
 
-def adwin(reference: Any, numbers: int) -> Callable[[Any], bool]:  # noqa: ARG001 (ADWIN needs no reference but what it has seen)
+def adwin(reference: Any, numbers: int) -> Callable[[Any], bool]:  # noqa: ARG001 (ADWIN needs no reference but its own past)
     """Let each detector see the last 2,000 reference rows first."""
     detectors = [ADWIN() for _ in range(reference.shape[1])]
 
@@ -24,4 +24,4 @@ def adwin(reference: Any, numbers: int) -> Callable[[Any], bool]:  # noqa: ARG00
     return see
 
 
-tell(measured("river ADWIN", "river", adwin))
+print_results(measure("river ADWIN", "river", adwin))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from alibi_detect.cd import TabularDrift
-from common import measured, tell
+from common import measure, print_results
 
 
 def tabular(reference: Any, numbers: int) -> Callable[[Any], bool]:
@@ -20,4 +20,4 @@ def tabular(reference: Any, numbers: int) -> Callable[[Any], bool]:
     return alarm
 
 
-tell(measured("alibi-detect TabularDrift", "alibi-detect", tabular))
+print_results(measure("alibi-detect TabularDrift", "alibi-detect", tabular))

@@ -6,12 +6,12 @@ from typing import Any
 import nannyml as nml
 import numpy as np
 import pandas as pd
-from common import measured, tell
+from common import measure, print_results
 
 
 def univariate(reference: Any, numbers: int) -> Callable[[Any], bool]:
     """Chunks are of 500 rows, as the windows."""
-    names = [f"f{place}" for place in range(reference.shape[1])]
+    names = [f"f{index}" for index in range(reference.shape[1])]
 
     def table(rows: Any) -> Any:
         frame = pd.DataFrame(rows, columns=names)
@@ -27,4 +27,4 @@ def univariate(reference: Any, numbers: int) -> Callable[[Any], bool]:
     return alarm
 
 
-tell(measured("NannyML univariate", "nannyml", univariate, limit=40))
+print_results(measure("NannyML univariate", "nannyml", univariate, limit=40))

@@ -1,6 +1,6 @@
 """What a team declares: ``MLModel.spec``, a module for each part. The CRD and its field descriptions are generated from these classes."""
 
-from .authentication import AUDIENCE, TLS, Authentication, KeyOfSecret, KubernetesTokens
+from .authentication import AUDIENCE, TLS, Authentication, KubernetesTokens, SecretKeySelector
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
 from .objective import Criterion, Objective, Slice
 from .operations import (
@@ -37,7 +37,6 @@ __all__ = [
     "Data",
     "Estimator",
     "ExternalModel",
-    "KeyOfSecret",
     "KubernetesTokens",
     "LabelSettings",
     "MLModelSpec",
@@ -49,6 +48,7 @@ __all__ = [
     "Rule",
     "Scalar",
     "Search",
+    "SecretKeySelector",
     "ServerSettings",
     "Serving",
     "Slice",

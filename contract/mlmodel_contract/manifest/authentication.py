@@ -1,4 +1,4 @@
-"""``spec.serving.tls`` and ``spec.serving.authentication``: how applications reach the model, and which of them may.
+"""``spec.serving.tls`` and ``spec.serving.authentication``: the TLS certificate, and how callers are authenticated.
 
 Not here: how many pods there are and how large (``operations.py``).
 """
@@ -23,7 +23,7 @@ class TLS(Document):
     )
 
 
-class KeyOfSecret(Document):
+class SecretKeySelector(Document):
     """API keys in a Secret."""
 
     name: SecretName = Field(description="Name of a Secret of this namespace.")
@@ -59,4 +59,4 @@ class Authentication(Document):
         None,
         description="Bearer tokens of Kubernetes, such as those of ServiceAccounts, whose user may create mlmodels/predict of this model.",
     )
-    secret: KeyOfSecret | None = Field(None, description="API keys, sent as Authorization: Bearer KEY or as X-API-Key.")
+    secret: SecretKeySelector | None = Field(None, description="API keys, sent as Authorization: Bearer KEY or as X-API-Key.")

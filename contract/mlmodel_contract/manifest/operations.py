@@ -90,7 +90,7 @@ class RequestLimits(Document):
 
 
 class ServerSettings(Document):
-    """What the model server of a pod is told: the part of ``spec.serving`` that is the server's own."""
+    """The settings of a pod's model server: the part of ``spec.serving`` that is the server's own."""
 
     workers: int = Field(
         1,

@@ -1,4 +1,4 @@
-"""When a change may have begun: the candidates that are kept, and the prior weight of each.
+"""Candidate change points: which ones are retained, and the prior weight of each.
 
 Time is counted in buckets. A change before the first bucket has a fifth of the weight. The rest goes to scales k = 0 to 9: scale k has
 the buckets that are multiples of 2^k, and forgets them after 12 * 2^k further buckets. So recent candidates are dense, old ones sparse,
@@ -27,7 +27,7 @@ def scales_for(size: int) -> int:
 
 
 def most_candidates(scales: int) -> int:
-    """Return how many candidates are kept at most: each scale but the first shares half of its own with a finer one.
+    """Return how many candidates are retained at most: each scale but the first shares half of its own with a finer one.
 
     >>> most_candidates(10)
     78

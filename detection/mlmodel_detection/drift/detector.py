@@ -1,8 +1,8 @@
-"""The drift detector: live rows against the training rows, watched for a version's whole life.
+"""The drift detector: compares live rows with the training rows for a version's whole life.
 
-``update`` takes a bucket of new rows and returns a typed verdict; ``memory`` is all that has to be kept. Evidence is a mixture, over the
-time, direction and size of a change, of likelihood ratios against "nothing changed": an e-process, whose chance of ever reaching 1 / alpha
-is alpha if nothing changes. Not here: reports, pods and labels. The mathematics and its limits: ``docs/drift.md``.
+``update`` takes a bucket of new rows and returns a typed verdict; ``state`` is all that has to be kept. Evidence is a mixture, over the
+time, alternative and size of a change, of likelihood ratios against "nothing changed": an e-process, whose chance of ever reaching
+1 / alpha is alpha if nothing changes. Not here: reports, pods and labels. The mathematics and its limits: ``docs/drift.md``.
 """
 
 import math
@@ -11,14 +11,14 @@ from enum import StrEnum
 
 import numpy as np
 
-from .alternatives import Floats, directions_of
+from ..references import CorrelationReference, FeatureReference
+from .alternatives import Floats, build_alternatives
 from .change_points import scales_for
-from .detector_state import Blame, Bucket, DriftDetectorState, Segment, blank_bucket, blank_memory, kept
-from .mixture import BLAME_RATE, Mixture
-from .references import CorrelationReference, FeatureReference
+from .detector_state import Bucket, DriftDetectorState, FeatureChange, Segment, empty_bucket, initial_state, retained_segments
+from .mixture import FALSE_DISCOVERY_RATE, Mixture
 
 BUCKET_ROWS = 25
-"""New rows that wait until there are so many, lest a quiet version be judged by the row."""
+"""New rows that wait until there are so many, so that a quiet version is not tested row by row."""
 
 TOLERANCE = 0.05
 """Changes below so many standard deviations never count as drift."""
@@ -37,11 +37,11 @@ class DriftState(StrEnum):
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """The state, the ln of the evidence that it rests on, and the features blamed, strongest first."""
+    """The state, the ln of the evidence that it rests on, and the features that changed, strongest first."""
 
     state: DriftState
     evidence: float
-    features: tuple[Blame, ...]
+    features: tuple[FeatureChange, ...]
 
     @property
     def severe(self) -> bool:
@@ -50,14 +50,14 @@ class DriftVerdict:
 
 
 class DriftDetector:
-    """Weighs the evidence for a change at any time, in any direction and of any size, and corrects for looking for ever.
+    """Tests for a change at any time, in any alternative and of any size, and corrects for being asked for ever.
 
     Args:
         references: the features in the order of the buckets' cells.
         false_alarm_probability: of ``CONFIRMED`` at any time, if nothing changed; ``SUSPECTED`` has ten times as much.
         tolerance: a change, in standard deviations, that never counts.
-        correlations: of the numbers among the features, None where they are not watched.
-        memory: of an earlier detector of the same features, which this one goes on from.
+        correlations: of the numbers among the features, None where they are not tested.
+        state: of an earlier detector of the same features, which this one goes on from.
 
     >>> from mlmodel_contract.report import FeatureKind
     >>> reference = FeatureReference("x", FeatureKind.NUMERIC, (500, 500, 0))
@@ -75,60 +75,60 @@ class DriftDetector:
         false_alarm_probability: float,
         tolerance: float = TOLERANCE,
         correlations: CorrelationReference | None = None,
-        memory: DriftDetectorState | None = None,
+        state: DriftDetectorState | None = None,
     ) -> None:
         self.references = references
         self.false_alarm_probability = false_alarm_probability
         self.tolerance = tolerance
         self.correlations = correlations
-        self.memory = memory or blank_memory(references, correlations)
-        self._scales = scales_for(len(self.memory.waiting.cells) + len(self.memory.waiting.products))
+        self.state = state or initial_state(references, correlations)
+        self._scales = scales_for(len(self.state.waiting.cells) + len(self.state.waiting.products))
 
     def update(self, bucket: Bucket, since: str = "") -> DriftVerdict:
-        """Add the bucket's rows, weigh them where there are enough, and return the verdict on all rows so far.
+        """Add the bucket's rows, compute the evidence where there are enough, and return the verdict on all rows so far.
 
         ``since`` is when the bucket's rows began to come, as it is to be shown.
         """
         if bucket.rows == 0:
             return self.verdict()
-        waiting = self.memory.waiting + bucket
+        waiting = self.state.waiting + bucket
         if waiting.rows < BUCKET_ROWS:
-            self.memory = replace(self.memory, waiting=waiting)
+            self.state = replace(self.state, waiting=waiting)
             return self.verdict()
-        memory = self.memory
-        buckets = memory.buckets + 1
-        segments = kept((*memory.segments, Segment(memory.buckets, since, waiting)), buckets, self._scales)
-        blank = blank_bucket(self.references, self.correlations)
-        self.memory = replace(memory, buckets=buckets, segments=segments, waiting=blank)
-        self._weigh()
+        state = self.state
+        buckets = state.buckets + 1
+        segments = retained_segments((*state.segments, Segment(state.buckets, since, waiting)), buckets, self._scales)
+        empty = empty_bucket(self.references, self.correlations)
+        self.state = replace(state, buckets=buckets, segments=segments, waiting=empty)
+        self._update_evidence()
         return self.verdict()
 
     def verdict(self) -> DriftVerdict:
         """Return the verdict on the rows so far."""
-        highest = max(self.memory.highest, 0.0)
+        highest = max(self.state.highest, 0.0)
         if highest < self._suspected():
             return DriftVerdict(DriftState.NONE, highest, ())
         state = DriftState.CONFIRMED if highest >= math.log(1 / self.false_alarm_probability) else DriftState.SUSPECTED
-        return DriftVerdict(state, highest, tuple(sorted(self.memory.blamed, key=lambda blame: -blame.evidence)))
+        return DriftVerdict(state, highest, tuple(sorted(self.state.blamed, key=lambda change: -change.evidence)))
 
     def _suspected(self) -> float:
         return math.log(1 / min(0.5, 10 * self.false_alarm_probability))
 
-    def _weigh(self) -> None:
-        known = directions_of(self.references, self.correlations)
-        evidence = Mixture.of(known, self.memory, self.tolerance, self._scales)
+    def _update_evidence(self) -> None:
+        known = build_alternatives(self.references, self.correlations)
+        evidence = Mixture.from_state(known, self.state, self.tolerance, self._scales)
         total, by_feature = evidence.total(), evidence.by_feature()
         if not math.isfinite(total) or not np.isfinite(by_feature).all():
             raise ArithmeticError(f"the evidence for drift is no number (features {[one.name for one in self.references]})")
-        highest = max(self.memory.highest, total)
-        self.memory = replace(self.memory, highest=highest)
+        highest = max(self.state.highest, total)
+        self.state = replace(self.state, highest=highest)
         if highest >= self._suspected():
-            blamed = {blame.name: blame for blame in self.memory.blamed}
-            for feature in e_bh(by_feature, BLAME_RATE):
-                blame = evidence.blame(feature, float(by_feature[feature]))
-                before = blamed.get(blame.name)
-                blamed[blame.name] = blame if before is None or blame.evidence > before.evidence else before
-            self.memory = replace(self.memory, blamed=tuple(blamed.values()))
+            changed = {change.name: change for change in self.state.blamed}
+            for feature in e_bh(by_feature, FALSE_DISCOVERY_RATE):
+                change = evidence.describe(feature, float(by_feature[feature]))
+                before = changed.get(change.name)
+                changed[change.name] = change if before is None or change.evidence > before.evidence else before
+            self.state = replace(self.state, blamed=tuple(changed.values()))
 
 
 def e_bh(log_evidence: Floats, rate: float) -> list[int]:

@@ -1,14 +1,15 @@
-"""What the drift detector remembers: whole numbers by candidate change time, and the highest evidence so far.
+"""What the drift detector keeps between two updates: whole numbers by candidate change point, and the highest evidence so far.
 
-Not here: how evidence is found (``mixture.py``).
+It is a part of the evidence in a version's status, so the names of all fields are a file format. Not here: how evidence is computed
+(``mixture.py``).
 """
 
 import math
 from dataclasses import dataclass, replace
 
 from ..counts import added
+from ..references import CorrelationReference, FeatureReference
 from .change_points import log_weight
-from .references import CorrelationReference, FeatureReference
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Segment:
-    """The rows between two candidate change times: after how many buckets it begins, when that was, and what was counted in it."""
+    """The rows between two candidate change points: after how many buckets it begins, when that was, and its counts."""
 
     start: int
     since: str
@@ -33,7 +34,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Blame:
+class FeatureChange:
     """A feature that changed: ln of its evidence when it was highest, the size in standard deviations, what changed, and since when."""
 
     name: str
@@ -45,7 +46,7 @@ class Blame:
 
 @dataclass(frozen=True)
 class DriftDetectorState:
-    """All that the detector has to remember, whole numbers but for the evidence.
+    """The state of a ``DriftDetector``, whole numbers but for the evidence.
 
     ``waiting`` are rows that do not fill a bucket yet; ``highest`` is the highest ln of the whole evidence so far, ``blamed`` the features
     found to have changed.
@@ -55,25 +56,25 @@ class DriftDetectorState:
     segments: tuple[Segment, ...]
     waiting: Bucket
     highest: float
-    blamed: tuple[Blame, ...]
+    blamed: tuple[FeatureChange, ...]
 
 
-def blank_memory(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> DriftDetectorState:
-    """Return the memory of a detector that has seen nothing."""
-    return DriftDetectorState(0, (), blank_bucket(references, correlations), 0.0, ())
+def initial_state(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> DriftDetectorState:
+    """Return the state before the first row."""
+    return DriftDetectorState(0, (), empty_bucket(references, correlations), 0.0, ())
 
 
-def blank_bucket(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> Bucket:
+def empty_bucket(references: tuple[FeatureReference, ...], correlations: CorrelationReference | None = None) -> Bucket:
     """Return a bucket of no rows."""
     return Bucket(0, (0,) * sum(len(one.counts) for one in references), (0,) * (len(correlations.products) if correlations else 0))
 
 
-def kept(segments: tuple[Segment, ...], buckets: int, scales: int) -> tuple[Segment, ...]:
-    """Merge what begins at a forgotten candidate into what came before it."""
-    kept: list[Segment] = []
+def retained_segments(segments: tuple[Segment, ...], buckets: int, scales: int) -> tuple[Segment, ...]:
+    """Merge each segment that begins at a forgotten candidate into the one before it."""
+    retained: list[Segment] = []
     for segment in segments:
-        if kept and log_weight(segment.start, buckets, scales) == -math.inf:
-            kept[-1] = replace(kept[-1], bucket=kept[-1].bucket + segment.bucket)
+        if retained and log_weight(segment.start, buckets, scales) == -math.inf:
+            retained[-1] = replace(retained[-1], bucket=retained[-1].bucket + segment.bucket)
         else:
-            kept.append(segment)
-    return tuple(kept)
+            retained.append(segment)
+    return tuple(retained)

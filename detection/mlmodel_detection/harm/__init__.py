@@ -1,1 +1,5 @@
-"""Harm: whether the loss of labelled predictions rose, or a criterion of the objective is missed."""
+"""Harm: whether labelled predictions are worse than the holdout's, or miss a criterion.
+
+``detector``: the detector. ``criteria``: the objective's criteria. ``live_metrics``: metrics from counts. ``confidence``: confidence
+bounds.
+"""

@@ -1,4 +1,4 @@
-"""Confidence bounds of a mean: time-uniform for live rows that are looked at for ever, and plain for a holdout that is looked at once.
+"""Confidence bounds of a mean: time-uniform for live rows that are looked at for ever, and normal for a holdout that is looked at once.
 
 Not here: which means are bounded, and what follows from it.
 """

@@ -1,6 +1,6 @@
 """The objective's criteria on labelled predictions, of all rows or of a group: missed beyond chance or not, and what people are shown.
 
-Not here: metrics from counts (``live_metrics.py``), and what follows from a missed criterion (``harm.py``).
+Not here: metrics from counts (``live_metrics.py``), and what follows from a missed criterion (``detector.py``).
 """
 
 import math
@@ -23,8 +23,8 @@ _SHARES = (Metric.ROC_AUC, Metric.ACCURACY, Metric.BRIER_SCORE)
 
 
 @dataclass(frozen=True)
-class Held:
-    """A criterion and the labels that are held to it; ``group`` names their group of rows, such as 'origin=JFK', or is empty for all."""
+class CriterionTest:
+    """A criterion and the labels that it is tested on; ``group`` names their group of rows, such as 'origin=JFK', or is empty for all."""
 
     criterion: Criterion
     labels: LabelCounts
@@ -34,24 +34,24 @@ class Held:
         return f"{self.criterion} in {self.group}" if self.group else str(self.criterion)
 
 
-def found_broken(held: Sequence[Held], known: Sequence[str], level: float, unit: float) -> tuple[str, ...]:
+def broken_criteria(tests: Sequence[CriterionTest], known: Sequence[str], level: float, unit: float) -> tuple[str, ...]:
     """Return the criteria that are missed beyond chance, or were and have not been met since.
 
     The bound is on the metric under the conditions that these rows met, good or bad days, so their design effect does not widen it.
 
     Args:
-        held: the criteria with their labels.
+        tests: the criteria with their labels.
         known: those that were found broken before.
         level: probability of finding any of those broken, at any time, that holds.
         unit: what a regression's sums are in.
 
     """
     broken = []
-    for one in held:
+    for one in tests:
         metric = live_metric(one.criterion.metric, one.labels, unit)
         if metric is None:
             continue
-        if (str(one) in known and not one.criterion.met_by(metric.value)) or _misses(one.criterion, metric, level / len(held)):
+        if (str(one) in known and not one.criterion.met_by(metric.value)) or _misses(one.criterion, metric, level / len(tests)):
             broken.append(str(one))
     return tuple(broken)
 
@@ -76,11 +76,11 @@ def criterion_status(criterion: Criterion, live: LiveMetric | None, holdout: flo
 def beyond_chance(criterion: Criterion, status: CriterionStatus) -> CriterionStatus:
     """Return the status with ``met`` only where the whole interval says so: of many small groups some are bad by chance."""
     known = status.low is not None and status.high is not None and criterion.met_by(status.low) == criterion.met_by(status.high)
-    return status if known else status.model_copy(update={"met": None})
+    return status if known else status.replace(met=None)
 
 
 def interval(metric: Metric, live: LiveMetric) -> tuple[float, float] | tuple[None, None]:
-    """Return bounds that hold the metric with 95% probability at all looks together; none where the counts do not tell its variance."""
+    """Return bounds that hold the metric with 95% probability at all looks together; none where the counts do not give its variance."""
     if live.tested is None:
         return None, None
     margin = uniform_margin(live.tested, (1 - _CONFIDENCE) / 2, TARGET)
@@ -93,7 +93,7 @@ def interval(metric: Metric, live: LiveMetric) -> tuple[float, float] | tuple[No
 
 
 def _misses(criterion: Criterion, metric: LiveMetric, level: float) -> bool:
-    """Tell whether the metric misses the bound by more than the margin of a time-uniform confidence sequence."""
+    """Return whether the metric misses the bound by more than the margin of a time-uniform confidence sequence."""
     bound = criterion.max if criterion.min is None else criterion.min
     if bound is None or metric.tested is None:
         return False

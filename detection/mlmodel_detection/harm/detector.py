@@ -1,17 +1,17 @@
-"""Whether the loss of labelled predictions rose above what the holdout promised, or a criterion is broken.
+"""The harm detector: tests whether the loss of labelled predictions rose above the holdout's, or a criterion is broken.
 
 Both beyond chance, at any number of looks. Not here: drift of the inputs. The mathematics and its limits: ``docs/drift.md``.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
+from mlmodel_contract.status import HarmState
 
 from .confidence import Mean, fixed_margin, uniform_margin
-from .criteria import TARGET, Held, found_broken
+from .criteria import TARGET, CriterionTest, broken_criteria
 from .live_metrics import live_metric, loss_mean
 
 LEAST_LABELS = 100
@@ -44,8 +44,8 @@ class LossSums:
         return LossSums(self.rows + other.rows, self.loss + other.loss, self.loss_squared + other.loss_squared)
 
     @classmethod
-    def of(cls, labels: LabelCounts) -> "LossSums":
-        """Take them from label counts."""
+    def from_labels(cls, labels: LabelCounts) -> "LossSums":
+        """Return the sums of label counts."""
         return cls(labels.rows, labels.loss, labels.loss_squared)
 
     def mean(self, reference: LossReference) -> Mean:
@@ -64,7 +64,7 @@ class LossWindow:
 
 @dataclass(frozen=True)
 class HarmDetectorState:
-    """All that has to be remembered: the windows, the highest lower bound of the loss so far, and the criteria found broken."""
+    """The state of a ``HarmDetector``: the windows, the highest lower bound of the loss so far, and the criteria found broken."""
 
     windows: tuple[LossWindow, ...] = tuple(LossWindow() for _ in WINDOWS)
     bound: float | None = None
@@ -72,10 +72,10 @@ class HarmDetectorState:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledPredictions:
     """Labelled predictions: all of them, the new ones among them, the rows that they are part of, and groups of them by name.
 
-    Groups that are too small to be judged are not there.
+    Groups that are too small to be evaluated are not there.
     """
 
     labels: LabelCounts
@@ -84,12 +84,9 @@ class Labelled:
     groups: Mapping[str, LabelCounts] = field(default_factory=dict)
 
 
-HarmState = Literal["None", "Confirmed", "Unknown"]
-
-
 @dataclass(frozen=True)
 class HarmVerdict:
-    """What is said of the loss: the highest lower bound so far, the holdout's upper bound, criteria found broken, and what labels lack."""
+    """The verdict on the loss: the highest lower bound so far, the holdout's upper bound, criteria found broken, and what labels lack."""
 
     state: HarmState
     loss: float | None
@@ -106,7 +103,7 @@ class HarmDetector:
         reference: the holdout's loss, None where nothing is known of it.
         criteria: the objective's bounds.
         false_alarm_probability: of ``Confirmed`` at any time, if the loss did not rise and the criteria hold.
-        memory: of an earlier detector of the same version, which this one goes on from.
+        state: of an earlier detector of the same version, which this one goes on from.
 
     """
 
@@ -115,30 +112,30 @@ class HarmDetector:
         reference: LossReference | None,
         criteria: Sequence[Criterion],
         false_alarm_probability: float,
-        memory: HarmDetectorState | None = None,
+        state: HarmDetectorState | None = None,
     ) -> None:
         self.reference = reference
         self.criteria = tuple(criteria)
         self.false_alarm_probability = false_alarm_probability
-        self.memory = memory or HarmDetectorState()
+        self.state = state or HarmDetectorState()
 
-    def update(self, labelled: Labelled) -> HarmVerdict:
-        """Add the new labels, look, and return the verdict on all labels so far."""
+    def update(self, labelled: LabelledPredictions) -> HarmVerdict:
+        """Add the new labels, test, and return the verdict on all labels so far."""
         shortage = self._shortage(labelled)
-        bounds = [self.memory.bound, *self._loss_bounds(labelled)] if not shortage else [self.memory.bound]
-        broken = self.memory.broken if shortage else self._broken(labelled)
+        bounds = [self.state.bound, *self._loss_bounds(labelled)] if not shortage else [self.state.bound]
+        broken = self.state.broken if shortage else self._broken(labelled)
         highest = max((bound for bound in bounds if bound is not None), default=None)
-        self.memory = HarmDetectorState(self._windows(labelled.new), highest, broken)
+        self.state = HarmDetectorState(self._windows(labelled.new), highest, broken)
         return self._verdict(labelled, shortage)
 
-    def _verdict(self, labelled: Labelled, shortage: str) -> HarmVerdict:
+    def _verdict(self, labelled: LabelledPredictions, shortage: str) -> HarmVerdict:
         limit = self._limit()
-        declared = {str(held) for held in (*self._whole(labelled), *self._in_groups(labelled))}
-        broken = tuple(name for name in self.memory.broken if name in declared)
-        rose = limit is not None and self.memory.bound is not None and self.memory.bound > limit
+        declared = {str(test) for test in (*self._whole(labelled), *self._in_groups(labelled))}
+        broken = tuple(name for name in self.state.broken if name in declared)
+        rose = limit is not None and self.state.bound is not None and self.state.bound > limit
         state: HarmState = "Confirmed" if rose or broken else "Unknown" if shortage else "None"
         loss = loss_mean(labelled.labels, self._unit()).value if labelled.labels.rows else None
-        return HarmVerdict(state, loss, self.memory.bound, limit, broken, shortage)
+        return HarmVerdict(state, loss, self.state.bound, limit, broken, shortage)
 
     def _design_effect(self) -> float:
         return self.reference.design_effect if self.reference else 1.0
@@ -146,8 +143,8 @@ class HarmDetector:
     def _unit(self) -> float:
         return self.reference.unit if self.reference else 1.0
 
-    def _shortage(self, labelled: Labelled) -> str:
-        """Say what keeps the labels from telling anything; empty where they suffice."""
+    def _shortage(self, labelled: LabelledPredictions) -> str:
+        """Say what the labels lack for a verdict; empty where they suffice."""
         needed = max(LEAST_LABELS, round(LEAST_INDEPENDENT * self._design_effect()))
         count, due = labelled.labels.rows, labelled.rows.due
         if count < needed:
@@ -165,16 +162,16 @@ class HarmDetector:
         mean = Mean(self.reference.mean, self.reference.variance, self.reference.rows / self.reference.design_effect)
         return mean.value + fixed_margin(mean, self.false_alarm_probability * _SHARE_REFERENCE)
 
-    def _loss_bounds(self, labelled: Labelled) -> list[float]:
+    def _loss_bounds(self, labelled: LabelledPredictions) -> list[float]:
         """Return the lower confidence bounds of the loss: of all labels, and of each window that has enough."""
         if self.reference is None:
             return []
-        looks = [(LossSums.of(labelled.labels), _SHARE_ALL, TARGET)]
-        for length, window in zip(WINDOWS, self.memory.windows, strict=True):
+        tests = [(LossSums.from_labels(labelled.labels), _SHARE_ALL, TARGET)]
+        for length, window in zip(WINDOWS, self.state.windows, strict=True):
             share = _SHARE_WINDOW / ((window.closed + 1) * (window.closed + 2))
-            looks.append((window.sums + labelled.new, share, length // 2))
+            tests.append((window.sums + labelled.new, share, length // 2))
         bounds = []
-        for sums, share, target in looks:
+        for sums, share, target in tests:
             if sums.rows >= LEAST_LABELS and sums.rows >= LEAST_INDEPENDENT * self.reference.design_effect:
                 mean = sums.mean(self.reference)
                 bounds.append(mean.value - uniform_margin(mean, self.false_alarm_probability * share, target))
@@ -182,20 +179,23 @@ class HarmDetector:
 
     def _windows(self, new: LossSums) -> tuple[LossWindow, ...]:
         windows = []
-        for length, window in zip(WINDOWS, self.memory.windows, strict=True):
+        for length, window in zip(WINDOWS, self.state.windows, strict=True):
             sums = window.sums + new
             full = sums.rows >= length * self._design_effect()
             windows.append(LossWindow(closed=window.closed + 1) if full else LossWindow(sums, window.closed))
         return tuple(windows)
 
-    def _broken(self, labelled: Labelled) -> tuple[str, ...]:
+    def _broken(self, labelled: LabelledPredictions) -> tuple[str, ...]:
         """Return the criteria found broken; those of groups share half of the error probability, however many they are."""
         level = self.false_alarm_probability * _SHARE_CRITERIA / (2 if labelled.groups else 1)
-        known, unit = self.memory.broken, self._unit()
-        return (*found_broken(self._whole(labelled), known, level, unit), *found_broken(self._in_groups(labelled), known, level, unit))
+        known, unit = self.state.broken, self._unit()
+        return (
+            *broken_criteria(self._whole(labelled), known, level, unit),
+            *broken_criteria(self._in_groups(labelled), known, level, unit),
+        )
 
-    def _whole(self, labelled: Labelled) -> list[Held]:
-        return [Held(criterion, labelled.labels) for criterion in self.criteria]
+    def _whole(self, labelled: LabelledPredictions) -> list[CriterionTest]:
+        return [CriterionTest(criterion, labelled.labels) for criterion in self.criteria]
 
-    def _in_groups(self, labelled: Labelled) -> list[Held]:
-        return [Held(criterion, labels, group) for group, labels in labelled.groups.items() for criterion in self.criteria]
+    def _in_groups(self, labelled: LabelledPredictions) -> list[CriterionTest]:
+        return [CriterionTest(criterion, labels, group) for group, labels in labelled.groups.items() for criterion in self.criteria]

@@ -17,7 +17,7 @@ LEAST_OF_CLASS = 20
 """Labels of each class below which the variance of the area under the ROC curve is not to be relied on."""
 
 COARSE = 0.1
-"""The share of pairs of a positive and a negative in one of the 100 bins above which they do not tell the area under the ROC curve."""
+"""The share of pairs of a positive and a negative in one bin above which histograms do not give the area under the ROC curve."""
 
 
 @dataclass(frozen=True)

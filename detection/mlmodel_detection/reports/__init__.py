@@ -1,1 +1,1 @@
-"""Reports of pods: whether one can be believed, and why it is refused if not."""
+"""Reports of pods: whether one can be believed (``validation``, ``correlations``), and why it is refused if not (``refusal``)."""

@@ -1,4 +1,4 @@
-"""Why a report is not counted. Not here: the reasons' tests (``reports.py``)."""
+"""Why a report is not counted. Not here: the checks (``validation.py``)."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ class ReportError(Exception):
         self.refusal = refusal
 
 
-def demand(holds: bool, refusal: RefusalReason) -> None:
+def require(holds: bool, refusal: RefusalReason) -> None:
     """Refuse the report with that reason unless the condition holds."""
     if not holds:
         raise ReportError(refusal)

@@ -7,20 +7,19 @@ import math
 from collections import Counter
 
 from mlmodel_contract import VERSION
-from mlmodel_contract.report import MICRO, LabelCounts, LossReference, MonitorReportSpec
+from mlmodel_contract.report import LARGEST_LOG_LOSS, MICRO, SCORE_BINS, LabelCounts, LossReference, MonitorReportSpec
 
-from ..counts import SCORES, ReportCounts, tally_of
-from ..drift.references import CorrelationReference, FeatureReference
+from ..counts import ReportCounts, report_counts
+from ..references import CorrelationReference, FeatureReference
 from .correlations import read_correlations
-from .refusal import RefusalReason, demand
+from .refusal import RefusalReason, require
 
 MOST_ROWS = 10**11
-"""More rows than any pod can have seen."""
+"""More rows than any pod can have counted."""
 
 MOST_SUM = 2**126
 """More millionths than any sum of a pod's labels can have."""
 
-_MOST_LOG_LOSS = 15  # nats of one row, where the sidecar clips it
 _MOST_UNIT = 1e30
 _ROUNDING = 4e-6  # of a mean of numbers that were each rounded to a millionth, with some room
 
@@ -32,14 +31,14 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
         ReportError: the report is of another version, or what it says cannot be.
 
     """
-    demand(report.contract == VERSION and report.version == version, RefusalReason.FOREIGN)
-    demand(_features_agree(report) and _groups_agree(report), RefusalReason.INCONSISTENT)
-    features = tuple(FeatureReference.of(feature) for feature in report.features)
-    tally = tally_of(report)
-    demand(_plausible(features, tally) and _finite(report.loss_reference), RefusalReason.ABSURD)
+    require(report.contract == VERSION and report.version == version, RefusalReason.FOREIGN)
+    require(_features_agree(report) and _groups_agree(report), RefusalReason.INCONSISTENT)
+    features = tuple(FeatureReference.from_counts(feature) for feature in report.features)
+    counts = report_counts(report)
+    require(_plausible(features, counts) and _finite(report.loss_reference), RefusalReason.ABSURD)
     correlations = read_correlations(report)
-    demand(_adds_up(report), RefusalReason.INCONSISTENT)
-    return features, correlations, tally
+    require(_adds_up(report), RefusalReason.INCONSISTENT)
+    return features, correlations, counts
 
 
 def _features_agree(report: MonitorReportSpec) -> bool:
@@ -52,7 +51,7 @@ def _features_agree(report: MonitorReportSpec) -> bool:
 
 
 def _groups_agree(report: MonitorReportSpec) -> bool:
-    """Tell whether the groups differ, and those of a column have no more labels than there are."""
+    """Return whether the groups differ, and those of a column have no more labels than there are."""
     names = {(group.column, group.value) for group in report.groups}
     by_column = Counter[str]()
     for group in report.groups:
@@ -66,12 +65,12 @@ def _all_labels(report: MonitorReportSpec) -> list[LabelCounts]:
 
 
 def _labels_agree(labels: LabelCounts) -> bool:
-    return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORES)
+    return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORE_BINS)
 
 
-def _plausible(features: tuple[FeatureReference, ...], tally: ReportCounts) -> bool:
-    numbers = [*tally.counts, *tally.sums, *map(abs, tally.truths)]
-    counts = [*tally.counts, *(rows for feature in features for rows in feature.counts)]
+def _plausible(features: tuple[FeatureReference, ...], reported: ReportCounts) -> bool:
+    numbers = [*reported.counts, *reported.sums, *map(abs, reported.truths)]
+    counts = [*reported.counts, *(rows for feature in features for rows in feature.counts)]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))
     effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
     sound = all(1 <= effect <= MOST_ROWS for effect in effects)
@@ -79,7 +78,7 @@ def _plausible(features: tuple[FeatureReference, ...], tally: ReportCounts) -> b
 
 
 def _finite(reference: LossReference | None) -> bool:
-    """Tell whether the reference's numbers can be reckoned with: none so large that its powers overflow."""
+    """Return whether the reference's numbers can be computed with: none so large that its powers overflow."""
     if reference is None:
         return True
     numbers = (reference.mean, reference.variance, reference.center)
@@ -109,15 +108,15 @@ def _labels_add_up(labels: LabelCounts) -> bool:
 
 
 def _binary_fits(labels: LabelCounts) -> bool:
-    """Tell whether the sums can be those of probabilities, but for rounding."""
+    """Return whether the sums can be those of probabilities, but for rounding."""
     loss, loss_squared, squared_error = (
         (total - labels.rows) / MICRO for total in (labels.loss, labels.loss_squared, labels.squared_error)
     )
-    return loss <= _MOST_LOG_LOSS * labels.rows and loss_squared <= _MOST_LOG_LOSS**2 * labels.rows and squared_error <= labels.rows
+    return loss <= LARGEST_LOG_LOSS * labels.rows and loss_squared <= LARGEST_LOG_LOSS**2 * labels.rows and squared_error <= labels.rows
 
 
 def _squares_fit(total: int, squares: int, rows: int) -> bool:
-    """Tell whether numbers of that sum can have that sum of squares: but for rounding, variance is not negative."""
+    """Return whether numbers of that sum can have that sum of squares: but for rounding, variance is not negative."""
     if rows == 0:
         return total == 0 and squares == 0
     mean = abs(total) / MICRO / rows

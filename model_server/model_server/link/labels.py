@@ -6,6 +6,8 @@ Not here: how ids are verified (server), or labels scored (sidecar).
 from typing import TypedDict
 
 ROUTE_FEEDBACK = "/feedback"
+ROUTE_MODEL_FEEDBACK = "/v2/models/{model}/feedback"
+"""The server's own route for labels, at ``SOCKET_SERVER`` too."""
 
 
 class LabelledPrediction(TypedDict):

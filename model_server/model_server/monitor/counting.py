@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.report import PREDICTION, FeatureCounts
-from mlmodel_contract.scores import MOST_SCORE, location_scores
+from mlmodel_contract.slot_scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
 from ..binning.monitored_prediction import monitored_prediction

@@ -23,6 +23,7 @@ from mlmodel_contract.capture import DROPPED_COLUMNS
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 
+from ..link.labels import ROUTE_MODEL_FEEDBACK
 from ..runtime.memory import without_pandas
 from ..storage import Location, StorageError, age, create, download, glob_files, locate, move, read_bytes, remove, write_atomic
 
@@ -59,7 +60,7 @@ class LabelFileImporter:
         self._stopped = Event()
         self._schema = schema
         self._client = client
-        self._route = f"/v2/models/{name}/feedback"
+        self._route = ROUTE_MODEL_FEEDBACK.format(model=name)
 
     def import_all(self) -> None:
         """Import all files that are there; a store or server that does not answer is tried again at the next period."""

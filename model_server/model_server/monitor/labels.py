@@ -35,23 +35,22 @@ class ScoredLabels:
         groups = list(self.groups)
         for index in filter(range(len(groups)).__contains__, label["groups"]):
             counts = scorer.add(groups[index].labels, label["values"], label["truth"])
-            groups[index] = groups[index].model_copy(update={"labels": counts or groups[index].labels})
+            groups[index] = groups[index].replace(labels=counts or groups[index].labels)
         return ScoredLabels(total, tuple(groups))
 
     def with_repeated(self) -> "ScoredLabels":
         """Return the counts with one more label of a prediction that already had one."""
-        return replace(self, total=self.total.model_copy(update={"repeated": self.total.repeated + 1}))
+        return replace(self, total=self.total.replace(repeated=self.total.repeated + 1))
 
     def with_other_version(self) -> "ScoredLabels":
         """Return the counts with one more label of another version's prediction."""
-        return replace(self, total=self.total.model_copy(update={"other_version": self.total.other_version + 1}))
+        return replace(self, total=self.total.replace(other_version=self.total.other_version + 1))
 
     def merged(self, total: LabelCounts, groups: Iterable[GroupCounts]) -> "ScoredLabels":
         """Return the sum with counts of the pod before a restart; groups that this version does not have are left out."""
         earlier = {(group.column, group.value): group.labels for group in groups}
         merged = [
-            group.model_copy(update={"labels": _sum(group.labels, earlier.get((group.column, group.value), LabelCounts()))})
-            for group in self.groups
+            group.replace(labels=_sum(group.labels, earlier.get((group.column, group.value), LabelCounts()))) for group in self.groups
         ]
         return ScoredLabels(_sum(self.total, total), tuple(merged))
 

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from mlmodel_contract import VERSION
+from mlmodel_contract.base import format_time
 from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
 
@@ -222,7 +223,7 @@ class PodCounts:
             model=self._subject.model,
             version=self._subject.version,
             sequence=self._sequence,
-            time=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=format_time(datetime.fromtimestamp(now, UTC), "milliseconds"),
             rows=RowCounts(**self._account.rows()),
             features=self._counter.features(),
             correlations=self._subject.profile.correlations,

@@ -9,11 +9,9 @@ from typing import Any
 
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.quality_metrics import Task
-from mlmodel_contract.report import MICRO, MOST_UNITS, LabelCounts, LossReference
+from mlmodel_contract.report import LARGEST_LOG_LOSS, MICRO, MOST_UNITS, SCORE_BINS, LabelCounts, LossReference
 
-BINS = 100
-_LARGEST_LOSS = 15.0  # nats
-_SMALLEST = math.exp(-_LARGEST_LOSS)
+_SMALLEST = math.exp(-LARGEST_LOG_LOSS)
 _LARGEST_SUM = 2**62  # the Kubernetes API holds whole numbers in 64 bits
 _SUMS = ("rows", "loss", "loss_squared", "correct", "squared_error", "absolute_error", "truth", "truth_squared")
 
@@ -31,7 +29,7 @@ class Scorer:
         """Return counts of no labels."""
         if not self._binary:
             return LabelCounts()
-        return LabelCounts(scores_of_negatives=[0] * BINS, scores_of_positives=[0] * BINS)
+        return LabelCounts(scores_of_negatives=[0] * SCORE_BINS, scores_of_positives=[0] * SCORE_BINS)
 
     def add(self, counts: LabelCounts, values: Sequence[float], truth: Any) -> LabelCounts | None:
         """Return the counts with one more label; None where it cannot be scored: it is beyond 64 bits, or not of this model.
@@ -84,7 +82,7 @@ class Scorer:
             return {}
         name = "scores_of_positives" if self._classes.get(_key(truth)) == 1 else "scores_of_negatives"
         bins = list(getattr(counts, name))
-        bins[min(BINS - 1, max(0, int(values[0] * BINS)))] += 1
+        bins[min(SCORE_BINS - 1, max(0, int(values[0] * SCORE_BINS)))] += 1
         return {name: bins}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 _OUTBOX_ROWS = 500_000
+_RENAME_TABLE_OF_0_1 = "ALTER TABLE seen RENAME TO received_ids; DROP INDEX IF EXISTS seen_time;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS received_ids (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
@@ -104,6 +105,8 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(folder / "spool.db", check_same_thread=False, isolation_level=None)
+            if self._connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seen'").fetchone():
+                self._connection.executescript(_RENAME_TABLE_OF_0_1)
             self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;" + _SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"the spool in {folder} cannot be opened ({error}): give the sidecar a writable volume there") from error

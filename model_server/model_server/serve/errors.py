@@ -1,11 +1,11 @@
-"""What can be wrong with a request. The messages are for the caller: one sentence with the remedy.
+"""Errors of requests. The messages are for the caller: one sentence with the remedy.
 
-Not here: HTTP statuses, which the transport maps these to.
+Not here: the statuses that transports map them to (``status_codes.py``).
 """
 
 
 class ServeError(Exception):
-    """A request that is not answered as it was meant."""
+    """A request that cannot be answered."""
 
 
 class InvalidRequest(ServeError):
@@ -17,11 +17,11 @@ class UnknownModel(ServeError):
 
 
 class NotPossible(ServeError):
-    """The request asks for what this server never does."""
+    """The request asks for an operation that this server does not support."""
 
 
 class Unauthenticated(ServeError):
-    """The request does not show who calls."""
+    """The request has no valid credentials."""
 
 
 class Forbidden(ServeError):
@@ -37,7 +37,7 @@ class TooSlow(ServeError):
 
 
 class Overloaded(ServeError):
-    """More requests are under way than the server takes at once."""
+    """More requests are in flight than the limit."""
 
 
 class TooLate(ServeError):
@@ -45,11 +45,11 @@ class TooLate(ServeError):
 
 
 class Failed(ServeError):
-    """The server failed; the reason is in its log, and is none of the caller's business."""
+    """The server failed; the reason is in its log alone."""
 
 
 class Unavailable(ServeError):
-    """A part that the answer needs does not answer now."""
+    """A service that the answer depends on does not answer now."""
 
 
 class StartRefused(Exception):

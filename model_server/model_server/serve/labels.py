@@ -1,42 +1,31 @@
-"""Labels that come back: read, verified against their prediction ids, and forwarded to the sidecar, which keeps them.
+"""Labels that come back: read, and verified against their prediction ids.
 
-``FeedbackPlane`` decides and knows no transport; ``LabelForwarder`` talks to the sidecar.
-Not here: losses, and what is done with a kept label.
+Not here: how they reach the sidecar (``label_forwarder.py``), losses, and what is done with a stored label.
 """
 
-import asyncio
-import logging
 import math
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import orjson
 from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
 
-from ..link.labels import ROUTE_FEEDBACK, Acknowledgement, LabelledPrediction
+from ..link.labels import LabelledPrediction
 from ..prediction_id.ids import IdError, verify
-from .errors import InvalidRequest, TooLarge, Unavailable
+from .errors import InvalidRequest, TooLarge
 
-if TYPE_CHECKING:
-    import httpx
-
-_log = logging.getLogger(__name__)
-_SECONDS = 10.0
 _MAX_LABELS = 10_000
-_LARGEST = 3.4e38
-_CLOCKS_DIFFER_SECONDS = 300
+_MAX_ID_LENGTH = 200  # of a refused id in the answer
+_MAX_TRUTH = 3.4e38
+_MAX_CLOCK_SKEW_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A label that was not taken, and why."""
+    """A label that was refused, and why."""
 
     id: str
     error: str
@@ -44,102 +33,57 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Feedback:
-    """The labels of a request, told apart."""
+    """The labels of a request, accepted or rejected."""
 
     accepted: list[LabelledPrediction] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
 class FeedbackPlane:
-    """Verifies labels. ``label_delay`` is in seconds."""
+    """Verifies labels; knows no transport. ``label_delay`` is in seconds, ``clock`` in seconds since 1970."""
 
     def __init__(self, schema: BundleSchema, key: bytes, label_delay: float, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._label_delay = label_delay
         self._clock = clock
-        self._fits, self._wanted = _truth_rule(schema)
+        self._is_valid, self._expected = _truth_rule(schema)
 
     def read(self, document: dict[str, Any]) -> Feedback:
-        """Tell good labels from bad ones.
+        """Accept or reject each label of a request.
 
         Args:
             document: ``{"id": ..., "truth": ...}`` or ``{"labels": [{"id": ..., "truth": ...}, ...]}``.
 
         Raises:
             InvalidRequest: the document is neither of both.
-            TooLarge: more labels than are taken at once.
+            TooLarge: more labels than one request may have.
 
         """
         feedback = Feedback()
         for item in _items(document):
-            identity = item.get("id")
-            if not isinstance(identity, str):
+            prediction_id = item.get("id")
+            if not isinstance(prediction_id, str):
                 raise InvalidRequest("each label needs 'id', the prediction id that the model's response gave, and 'truth'")
             try:
-                feedback.accepted.append(self._label(identity, item.get("truth")))
+                feedback.accepted.append(self._label(prediction_id, item.get("truth")))
             except (IdError, InvalidRequest) as error:
-                feedback.rejected.append(Rejected(identity[:200], str(error)))
+                feedback.rejected.append(Rejected(prediction_id[:_MAX_ID_LENGTH], str(error)))
         return feedback
 
-    def _label(self, identity: str, truth: Any) -> LabelledPrediction:
-        prediction = verify(self._key, identity)
+    def _label(self, prediction_id: str, truth: Any) -> LabelledPrediction:
+        prediction = verify(self._key, prediction_id)
         age = self._clock() - prediction.milliseconds / 1000
         if age > self._label_delay:
             raise InvalidRequest(
                 f"the prediction is {age:.0f} s old, labels are taken for {self._label_delay:.0f} s: raise spec.monitoring.labels.maxDelay"
             )
-        if age < -_CLOCKS_DIFFER_SECONDS:
+        if age < -_MAX_CLOCK_SKEW_SECONDS:
             raise InvalidRequest("the prediction's time lies in the future: set the clocks of the nodes")
-        if truth is None or not self._fits(truth):
-            raise InvalidRequest(f"'truth' must be {self._wanted}")
+        if truth is None or not self._is_valid(truth):
+            raise InvalidRequest(f"'truth' must be {self._expected}")
         return LabelledPrediction(
-            id=identity, version=prediction.version, values=list(prediction.values), groups=list(prediction.groups), truth=truth
+            id=prediction_id, version=prediction.version, values=list(prediction.values), groups=list(prediction.groups), truth=truth
         )
-
-
-class LabelForwarder:
-    """Hands labels to the sidecar, at its socket, and waits until they are durable there.
-
-    httpx is imported with the first labels, in a thread: it is large, and a server must be ready soon.
-    """
-
-    def __init__(self, socket: Path) -> None:
-        self._socket = str(socket)
-        self._client: httpx.AsyncClient | None = None
-
-    async def forward(self, labels: list[LabelledPrediction]) -> Acknowledgement:
-        """Send labels.
-
-        Raises:
-            Unavailable: the sidecar does not answer or cannot keep them; they may be sent again.
-
-        """
-        if self._client is None:
-            await asyncio.to_thread(import_module, "httpx")
-        from httpx import HTTPError
-
-        try:
-            response = await self._connected().post(ROUTE_FEEDBACK, content=orjson.dumps({"labels": labels}))
-            response.raise_for_status()
-            acknowledgement: Acknowledgement = response.json()
-        except (HTTPError, ValueError) as error:
-            _log.warning("%d labels could not be handed to the monitor: %s %s", len(labels), type(error).__name__, error)
-            raise Unavailable("the monitor does not take labels now: send them again") from error
-        return acknowledgement
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        if self._client is not None:
-            await self._client.aclose()
-
-    def _connected(self) -> "httpx.AsyncClient":
-        if self._client is None:
-            from httpx import AsyncClient, AsyncHTTPTransport
-
-            without_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to read them takes long, and none are needed for a socket
-            transport = AsyncHTTPTransport(uds=self._socket, verify=without_certificates)
-            self._client = AsyncClient(transport=transport, base_url="http://monitor", timeout=_SECONDS)
-        return self._client
 
 
 def _items(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -152,7 +96,7 @@ def _items(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _truth_rule(schema: BundleSchema) -> tuple[Callable[[Any], bool], str]:
-    """Return the check of a truth, and what a truth must be in words. A class that the model has never seen is a truth, too."""
+    """Return the check of a truth, and its description for the caller. A class that the model was not trained on is valid, too."""
     name = f"the value of '{schema.target}'"
     if schema.task is Task.REGRESSION:
         return _is_number, f"{name}: a finite number"
@@ -164,4 +108,4 @@ def _truth_rule(schema: BundleSchema) -> tuple[Callable[[Any], bool], str]:
 
 
 def _is_number(truth: Any) -> bool:
-    return type(truth) in (int, float) and math.isfinite(truth) and abs(truth) < _LARGEST
+    return type(truth) in (int, float) and math.isfinite(truth) and abs(truth) < _MAX_TRUTH

@@ -1,6 +1,6 @@
-"""Limits of the server: what the manifest sets of them, and an environment variable for the rest, and for tests.
+"""Limits of the server: those of the manifest, and environment variables for the others and for tests.
 
-Not here: what the pod is told of its model, which is the contract's ``PodDocument``.
+Not here: what concerns the model, which is in the contract's ``PodDocument``.
 """
 
 import math
@@ -14,12 +14,12 @@ from ..runtime.cpu_limits import available_cpus
 from .errors import StartRefused
 
 _THREADS_WITHOUT_LIMIT = 8
-_DECLARED = ServerSettings()  # of a manifest that says nothing
+_DEFAULTS = ServerSettings()
 
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """What one server takes at once.
+    """What one server process accepts at once.
 
     ``body_bytes`` of one request; ``rows`` of one request; ``requests`` that are computed or wait for it; ``buffered_bytes`` of the bodies
     of all requests that are received, wait or are computed; ``body_seconds`` until a body must have arrived; ``threads`` that compute;
@@ -31,16 +31,16 @@ class ServerLimits:
     ``unread_seconds`` until a client must have read what it asked for.
     """
 
-    body_bytes: int = _DECLARED.limits.max_body_bytes
-    rows: int = _DECLARED.limits.max_rows
-    requests: int = _DECLARED.limits.max_requests
+    body_bytes: int = _DEFAULTS.limits.max_body_bytes
+    rows: int = _DEFAULTS.limits.max_rows
+    requests: int = _DEFAULTS.limits.max_requests
     buffered_bytes: int = 64 * 2**20
     body_seconds: float = 30.0
     threads: int = 1
-    batch_rows: int = _DECLARED.batcher.max_batch_size
-    batch_seconds: float = duration(_DECLARED.batcher.max_latency).total_seconds()
-    deadline_seconds: float = duration(_DECLARED.timeout).total_seconds()
-    workers: int = _DECLARED.workers
+    batch_rows: int = _DEFAULTS.batcher.max_batch_size
+    batch_seconds: float = duration(_DEFAULTS.batcher.max_latency).total_seconds()
+    deadline_seconds: float = duration(_DEFAULTS.timeout).total_seconds()
+    workers: int = _DEFAULTS.workers
     connections: int = 16_384
     head_bytes: int = 32_768
     headers: int = 100
@@ -49,10 +49,10 @@ class ServerLimits:
     unread_seconds: float = 60.0
 
     @classmethod
-    def of(cls, settings: ServerSettings) -> "ServerLimits":
-        """Take the limits of the manifest, and the share that one of the workers has of those that are the pod's.
+    def from_settings(cls, settings: ServerSettings) -> "ServerLimits":
+        """Return the limits of the manifest; of those that are a pod's, the share of one worker.
 
-        The environment comes first: ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``;
+        Environment variables come first: ``MLMODEL_THREADS``; ``MLMODEL_MAX_BODY_BYTES``, ``_ROWS``, ``_REQUESTS``, ``_CONNECTIONS``;
         ``MLMODEL_HEAD_SECONDS`` etc. Without the first, the CPU limit is the number of all workers' threads; where there is none, that of
         the processors is, at most 8.
 
@@ -61,14 +61,14 @@ class ServerLimits:
 
         """
         limits, batcher, workers = settings.limits, settings.batcher, settings.workers
-        body = _whole("MLMODEL_MAX_BODY_BYTES", limits.max_body_bytes)
+        body = _whole_number("MLMODEL_MAX_BODY_BYTES", limits.max_body_bytes)
         return cls(
             body_bytes=body,
-            rows=_whole("MLMODEL_MAX_ROWS", limits.max_rows),
-            requests=_share(_whole("MLMODEL_MAX_REQUESTS", limits.max_requests), workers),
-            connections=_share(_whole("MLMODEL_MAX_CONNECTIONS", cls.connections), workers),
+            rows=_whole_number("MLMODEL_MAX_ROWS", limits.max_rows),
+            requests=_share(_whole_number("MLMODEL_MAX_REQUESTS", limits.max_requests), workers),
+            connections=_share(_whole_number("MLMODEL_MAX_CONNECTIONS", cls.connections), workers),
             buffered_bytes=max(_share(cls.buffered_bytes, workers), body),
-            threads=max(1, _whole("MLMODEL_THREADS", available_cpus(_THREADS_WITHOUT_LIMIT)) // workers),
+            threads=max(1, _whole_number("MLMODEL_THREADS", available_cpus(_THREADS_WITHOUT_LIMIT)) // workers),
             batch_rows=batcher.max_batch_size,
             batch_seconds=duration(batcher.max_latency).total_seconds(),
             body_seconds=_seconds("MLMODEL_BODY_SECONDS", cls.body_seconds),
@@ -80,12 +80,12 @@ class ServerLimits:
         )
 
 
-def _share(whole: int, workers: int) -> int:
+def _share(total: int, workers: int) -> int:
     """Return a worker's share, rounded up."""
-    return -(-whole // workers)
+    return -(-total // workers)
 
 
-def _whole(name: str, default: int) -> int:
+def _whole_number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not text.isdecimal() or int(text) < 1:
         raise StartRefused(f"the environment variable {name} is '{text}': give a whole number above zero")

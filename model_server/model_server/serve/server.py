@@ -6,11 +6,10 @@ Not here: how any of these is done.
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-import uvicorn
 import uvloop
 from mlmodel_contract.base import duration
 from mlmodel_contract.environment import (
@@ -22,7 +21,6 @@ from mlmodel_contract.environment import (
     PORT_REST,
     SOCKET_FEEDBACK,
     SOCKET_ROWS,
-    SOCKET_SERVER,
 )
 from mlmodel_contract.manifest import ServerSettings
 from mlmodel_contract.pod import PodDocument
@@ -33,47 +31,48 @@ from ..bundle.errors import BundleRefused
 from ..bundle.read import open_bundle
 from ..prediction_id.ids import IdError, Signer, read_key
 from ..runtime.paths import leave_message, resolve_path
-from ..runtime.ports import listen, port
+from ..runtime.ports import port
 from ..runtime.workers import WorkerChannel
-from .access.access import AccessControl, build_access_control
+from .access.access_control import AccessControl, build_access_control
 from .admission import Admission
+from .compute_pool import ComputePool
 from .errors import StartRefused
-from .graceful_shutdown import DrainingServer, InFlightRequests
-from .http.auth_middleware import AuthMiddleware
-from .http.connection import protocol
-from .http.endpoints import ServerServices, create_app
-from .http.fast_path import FastPathContext
-from .http.unix_listener import listen_locally
+from .http.server import HttpServer
+from .in_flight import InFlightRequests
 from .inference.batcher import Batcher
-from .inference.data_plane import DataPlane, PredictedBatch, ServedModel
-from .labels import FeedbackPlane, LabelForwarder
+from .inference.data_plane import DataPlane, PredictedBatch
+from .label_forwarder import LabelForwarder
+from .labels import FeedbackPlane
 from .limits import ServerLimits
 from .row_sender import RowSender
+from .served_model import ServedModel
+from .services import ServerServices
 from .telemetry.metrics import ServerMetrics
 from .telemetry.trace_context import Traces
 
 if TYPE_CHECKING:
+    from .grpc.server import RpcServer
     from .telemetry.spans import SpanRecorder
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 2048
-_TICK_SECONDS = 1.0
-_OBJECTS = 20_000
+_HOUSEKEEPING_SECONDS = 1.0
+_FLUSH_SECONDS = 1.0
+_OBJECTS_UNTIL_COLLECTION = 20_000
 
 
-def run_server(document: PodDocument, link: WorkerChannel | None = None) -> int:
+def run_server(document: PodDocument, channel: WorkerChannel | None = None) -> int:
     """Serve the pod's bundle until SIGTERM; return the exit code, 1 with the reason as termination message.
 
     Args:
-        document: what the pod is told of its model.
-        link: where this process is one of several workers, what it shares with its parent.
+        document: what the pod is to serve.
+        channel: where this process is one of several workers, its connection to the parent.
 
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request
     try:
-        limits = ServerLimits.of(document.serving or ServerSettings())
+        limits = ServerLimits.from_settings(document.serving or ServerSettings())
         plane, key = prepare(document, limits)
-        uvloop.run(_serve(document, limits, plane, key, link))
+        uvloop.run(_serve(document, limits, plane, key, channel))
     except (BundleRefused, StartRefused, IdError) as error:
         _log.error("not served: %s", error)
         leave_message(PATH_TERMINATION, str(error), MESSAGE_LIMIT)
@@ -99,61 +98,46 @@ def prepare(document: PodDocument, limits: ServerLimits) -> tuple[DataPlane, byt
     return plane, key
 
 
-async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, key: bytes, link: WorkerChannel | None) -> None:
-    model = plane.model
-    metrics = ServerMetrics(document.namespace, model.name, model.version)
-    metrics.describe(model.predictor.engine, model.estimator)
-    doors = await build_access_control(document, metrics)
-    handover = RowSender(resolve_path(SOCKET_ROWS), metrics.dropped)
-    recorder = _recorder(document, model, metrics)
-    traces = Traces(recorder)
-
-    def told(predicted: PredictedBatch) -> None:
-        handover.offer(predicted)
-        metrics.predicted(len(predicted.ids), predicted.outside)
-
-    batcher = Batcher(plane, limits, told, metrics)
+async def _serve(document: PodDocument, limits: ServerLimits, plane: DataPlane, key: bytes, channel: WorkerChannel | None) -> None:
+    metrics = _metrics(document, plane.model)
+    access = await build_access_control(document, metrics)
+    row_sender = RowSender(resolve_path(SOCKET_ROWS), metrics.dropped)
+    recorder = _recorder(document, plane.model, metrics)
     async with aclosing(LabelForwarder(resolve_path(SOCKET_FEEDBACK))) as forwarder:
-        feedback = FeedbackPlane(model.schema, key, duration(document.label_delay).total_seconds())
-        admission = Admission(limits)
-        parts = ServerServices(
-            plane,
-            feedback,
-            forwarder,
-            batcher,
-            admission,
-            metrics,
-            traces,
-            lambda: not traffic.draining and (link is None or link.all_ready),
-            document.authentication,
+        feedback = FeedbackPlane(plane.model.schema, key, duration(document.label_delay).total_seconds())
+        pool = ComputePool(limits)
+        services = ServerServices(
+            limits=limits,
+            plane=plane,
+            pool=pool,
+            batcher=Batcher(plane, limits, pool, _on_predicted(row_sender, metrics), metrics),
+            admission=Admission(limits),
+            feedback=feedback,
+            forwarder=forwarder,
+            in_flight=_in_flight(metrics),
+            metrics=metrics,
+            traces=Traces(recorder),
+            authentication=document.authentication,
+            channel=channel,
         )
-        traffic = InFlightRequests(create_app(parts))
-        metrics.watch(lambda: traffic.in_flight)
-        if link is None:  # else the parent tells the metrics of all workers
-            start_http_server(port(PORT_METRICS_SERVER), registry=metrics.registry)
-        hot = FastPathContext(plane, batcher, admission, traffic, metrics, limits, traces)
-        from .grpc.server import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
-
-        drain = duration(document.drain).total_seconds()
-        rpc = RpcServer(parts, traffic, doors, limits, drain)
-        await rpc.start()
-        server = DrainingServer(_config(traffic, hot, doors, metrics), traffic, drain)
-        local = await listen_locally(resolve_path(SOCKET_SERVER), _config(traffic, hot, AccessControl(), metrics), server)
-        ticking = asyncio.create_task(_tick(lambda: _look(handover, batcher, hot, server, doors, link)))
-        socket = listen(PORT_REST, _BACKLOG, shared=limits.workers > 1)
-        _calm_collector()
-        _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
-        if link is not None:
-            link.ready(metrics.registry)
-        await server.serve(sockets=[socket])
-        local.close()
-        await rpc.end()
-        ticking.cancel()
-        handover.tell_served()
-        await handover.flush(1.0)
+        drain_seconds = duration(document.drain).total_seconds()
+        http, rpc = await _start_listeners(services, access, drain_seconds)
+        async with _housekeeping(services, http, access, row_sender):
+            _calm_garbage_collector()
+            _announce(services)
+            await http.serve()
+            await rpc.end()
+        row_sender.send_heartbeat()
+        await row_sender.flush(_FLUSH_SECONDS)
     if recorder:
         recorder.end()
     _log.info("ended")
+
+
+def _metrics(document: PodDocument, model: ServedModel) -> ServerMetrics:
+    metrics = ServerMetrics(document.namespace, model.name, model.version)
+    metrics.describe(model.predictor.engine, model.estimator)
+    return metrics
 
 
 def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics) -> "SpanRecorder | None":
@@ -164,42 +148,67 @@ def _recorder(document: PodDocument, model: ServedModel, metrics: ServerMetrics)
     return SpanRecorder(document.tracing, document.namespace, model, metrics.spans)
 
 
-def _config(traffic: InFlightRequests, hot: FastPathContext, doors: AccessControl, metrics: ServerMetrics) -> uvicorn.Config:
-    certificate = doors.certificate
-    return uvicorn.Config(
-        AuthMiddleware(traffic, doors.callers, metrics) if doors.callers else traffic,
-        http=protocol(hot, doors.callers),
-        ssl_context_factory=(lambda _config, _default: certificate.context()) if certificate else None,
-        loop="uvloop",
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-    )
+def _on_predicted(row_sender: RowSender, metrics: ServerMetrics) -> Callable[[PredictedBatch], None]:
+    """Return what is called with each predicted batch."""
+
+    def on_predicted(predicted: PredictedBatch) -> None:
+        row_sender.send(predicted)
+        metrics.predicted(len(predicted.ids), predicted.outside)
+
+    return on_predicted
 
 
-def _calm_collector() -> None:
-    """What is there by now stays, so the collector need not look at it again; requests leave no cycles, so it need not look often."""
+def _in_flight(metrics: ServerMetrics) -> InFlightRequests:
+    in_flight = InFlightRequests()
+    metrics.watch(lambda: in_flight.count)
+    return in_flight
+
+
+async def _start_listeners(services: ServerServices, access: AccessControl, drain_seconds: float) -> "tuple[HttpServer, RpcServer]":
+    if services.channel is None:  # else the parent publishes the metrics of all workers
+        start_http_server(port(PORT_METRICS_SERVER), registry=services.metrics.registry)
+    from .grpc.server import RpcServer  # late: a bundle that is refused need not wait for gRPC's import
+
+    rpc = RpcServer(services, access, drain_seconds)
+    await rpc.start()
+    http = HttpServer(services, access, drain_seconds)
+    await http.start()
+    return http, rpc
+
+
+@asynccontextmanager
+async def _housekeeping(services: ServerServices, http: HttpServer, access: AccessControl, row_sender: RowSender) -> AsyncIterator[None]:
+    """Do every second what is to be done every second."""
+    chores = [row_sender.send_heartbeat, services.batcher.expire, http.close_expired_connections, access.reload_if_changed]
+    if services.channel is not None:
+        chores.insert(0, services.channel.beat)
+    task = asyncio.create_task(_repeat(chores))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _repeat(chores: Sequence[Callable[[], None]]) -> None:
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+        for chore in chores:
+            try:
+                chore()
+            except Exception:  # one that fails must not stop the others
+                _log.exception("housekeeping failed, it is tried again in %g s", _HOUSEKEEPING_SECONDS)
+
+
+def _calm_garbage_collector() -> None:
+    """Freeze the objects that stay, and collect seldom: requests leave no cycles."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS, 20, 50)
+    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION, 20, 50)
 
 
-def _look(
-    handover: RowSender, batcher: Batcher, hot: FastPathContext, server: DrainingServer, doors: AccessControl, link: WorkerChannel | None
-) -> None:
-    if link is not None:
-        link.beat()
-    handover.tell_served()
-    batcher.expire()
-    hot.sweep(server.server_state.connections)
-    doors.look()
-
-
-async def _tick(look: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(_TICK_SECONDS)
-        look()
+def _announce(services: ServerServices) -> None:
+    """Log that the server is ready, and say so to the parent of several workers."""
+    model = services.plane.model
+    _log.info("serving %s on ports %d and %d with %s", model.version, port(PORT_REST), port(PORT_GRPC), model.predictor.engine)
+    if services.channel is not None:
+        services.channel.ready(services.metrics.registry)

@@ -1,4 +1,4 @@
-"""How each thing that can be wrong is told by each protocol: the one table of it.
+"""The one table of the status codes that each protocol has for each error.
 
 gRPC's codes are named, since to import gRPC takes long. Not here: messages, which the errors have.
 """
@@ -43,3 +43,7 @@ TABLE: Mapping[type[ServeError], Status] = {
     Unavailable: Status(503, "UNAVAILABLE", 2),
     TooLate: Status(504, "DEADLINE_EXCEEDED", 1),
 }
+
+HTTP_STATUSES: Mapping[type[ServeError], int] = {error: status.http for error, status in TABLE.items()}
+RETRY_SECONDS: Mapping[int, str] = {status.http: str(status.retry_seconds) for status in TABLE.values() if status.retry_seconds}
+"""What the header Retry-After says, by HTTP status."""

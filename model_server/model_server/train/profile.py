@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from mlmodel_contract.bundle import BundleSchema, FeatureProfile, Profile, SchemaColumn
+from mlmodel_contract.bundle import BIN_QUANTILES, MOST_CATEGORIES, BundleSchema, FeatureProfile, Profile, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, FeatureKind, LossReference
-from mlmodel_contract.scores import FREQUENT, location_scores, spread_scores
+from mlmodel_contract.slot_scores import FREQUENT, location_scores, spread_scores
 from numpy.typing import NDArray
 
 from ..binning.edge_search import bucket_ends, previous_bucket_end
@@ -21,10 +21,6 @@ from .evaluate.correlations import correlations
 from .evaluate.dependence import BLOCK, design_effects, effects_of_blocks, rounded_up
 from .evaluate.losses import Floats
 
-_QUANTILES = np.unique(np.concatenate([np.arange(1, 32) / 32, [0.001, 0.01, 0.99, 0.999]]))
-"""35 edges: 36 slots and one for missing values."""
-
-_TOP = 30
 _BOOLEANS = ["false", "true"]
 
 
@@ -53,7 +49,7 @@ def _feature(column: SchemaColumn, train: TrainingRows) -> tuple[FeatureProfile,
     counts = Counter(texts)
     counts.pop(None, 0)
     ranked = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:_TOP]
+    top = _BOOLEANS if column.type is ColumnType.BOOLEAN else ranked[:MOST_CATEGORIES]
     return _counted(FeatureProfile(name=column.name, kind=FeatureKind.CATEGORICAL, categories=top, counts=[]), texts)
 
 
@@ -76,7 +72,7 @@ def _edges(present: Floats, center: float) -> Floats:
     if not len(present):
         return np.empty(0)
     distinct = np.unique(present)
-    edges = np.unique(np.quantile(present, _QUANTILES, method="lower"))
+    edges = np.unique(np.quantile(present, BIN_QUANTILES, method="lower"))
     ends = bucket_ends(edges, center)
     passed = np.searchsorted(distinct, ends, side="right") > np.searchsorted(distinct, edges, side="right")
     placed = np.where(passed, edges, ends) if len(distinct) <= len(edges) else ends
@@ -93,13 +89,8 @@ def _counted(feature: FeatureProfile, values: Sequence[str | None] | Floats) -> 
     scores = [location_scores(counts), spread_scores(counts)] if feature.kind is FeatureKind.NUMERIC else []
     own = [float(design_effects(np.array(score, np.float64)[slots][:, None])[0]) for score in scores]
     frequent = [effect for effect, count in zip(by_slot, counts, strict=True) if not scores and count > FREQUENT * len(slots)]
-    return feature.model_copy(
-        update={
-            "counts": counts,
-            "effect": rounded_up(max([1.0, *own, *frequent])),
-            "slot_effects": [rounded_up(effect) for effect in by_slot] if max(by_slot) > 1 else [],
-        }
-    ), slots
+    slot_effects = [rounded_up(effect) for effect in by_slot] if max(by_slot) > 1 else []
+    return feature.replace(counts=counts, effect=rounded_up(max([1.0, *own, *frequent])), slot_effects=slot_effects), slots
 
 
 def _slot_effects(slots: NDArray[np.int64], number: int) -> list[float]:

@@ -24,13 +24,13 @@ def termination_message(result: StageResult) -> str:
 def _shorter(result: StageResult) -> StageResult | None:
     """Return the result with one thing less, None where nothing is left to cut."""
     if isinstance(result, PackageResult) and result.slices:
-        return result.model_copy(update={"slices": result.slices[:-1]})
+        return result.replace(slices=result.slices[:-1])
     if isinstance(result, PrepareResult | PackageResult | VerifyResult) and len(result.problems) > 1:
-        return result.model_copy(update={"problems": _fewer(result.problems)})
+        return result.replace(problems=_fewer(result.problems))
     if isinstance(result, PackageResult | VerifyResult) and result.libraries:
-        return result.model_copy(update={"libraries": {}})
+        return result.replace(libraries={})
     if isinstance(result, PackageResult) and result.parameters:
-        return result.model_copy(update={"parameters": {}})
+        return result.replace(parameters={})
     return None
 
 

@@ -1,4 +1,4 @@
-"""What the operator has last seen of the cluster: trimmed copies of objects, found by the MLModel that they belong to.
+"""The cluster's objects as they were last observed: trimmed copies, by the MLModel that they belong to.
 
 An older copy never replaces a newer one, so that an answer to our own write is not undone by a late watch event.
 Not here: requests to the API.
@@ -9,22 +9,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mlmodel_contract.environment import LABEL_MODEL
-
-from .kinds import DEPLOYMENT, FIELD_MANAGER, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, Kind, kind_of
+from .kinds import DEPLOYMENT, FIELD_MANAGER, Kind, kind_of
+from .ownership import Key, owner_of
 
 Body = dict[str, Any]
 _EMPTY: Mapping["Ref", Body] = MappingProxyType({})
 
 REPLICAS_OWNED_ELSEWHERE = "replicasOwnedElsewhere"
 """Added to the metadata of a cached Deployment whose replicas somebody else has set, an autoscaler or a person."""
-
-
-class Key(NamedTuple):
-    """The MLModel that work is done for."""
-
-    namespace: str
-    name: str
 
 
 class Ref(NamedTuple):
@@ -35,7 +27,7 @@ class Ref(NamedTuple):
 
 
 def ref_of(body: Body) -> Ref:
-    """Return what a manifest is found by."""
+    """Return the kind and the name of a manifest."""
     return Ref(kind_of(body), body["metadata"]["name"])
 
 
@@ -53,13 +45,13 @@ class Cache:
         """Every model of which anything is known."""
         return list(self._objects)
 
-    def of(self, key: Key) -> Mapping[Ref, Body]:
+    def objects(self, key: Key) -> Mapping[Ref, Body]:
         """Return all objects of a model, the MLModel itself included."""
         return self._objects.get(key, _EMPTY)
 
     def put(self, kind: Kind, body: Body) -> Key | None:
         """Store an object and return the model it belongs to; None where it belongs to none."""
-        key = owner(kind, body)
+        key = _key(kind, body)
         if key is None:
             return None
         ref = Ref(kind, body["metadata"]["name"])
@@ -70,11 +62,11 @@ class Cache:
 
     def drop(self, kind: Kind, body: Body) -> Key | None:
         """Forget an object, unless another one of its name has come since, and return the model it belonged to."""
-        key = owner(kind, body)
+        key = _key(kind, body)
         if key is None:
             return None
         ref = Ref(kind, body["metadata"]["name"])
-        known = self.of(key).get(ref)
+        known = self.objects(key).get(ref)
         if known is not None and known["metadata"]["uid"] == body["metadata"]["uid"]:
             self._forget(key, ref)
         return key
@@ -85,47 +77,37 @@ class Cache:
             del self._objects[key]
 
     def replace(self, kind: Kind, bodies: Iterable[Body], listed_at: int) -> set[Key]:
-        """Take over a list of all objects of a kind, made at a resource version; what is newer than the list stays.
+        """Store a list of all objects of a kind, made at a resource version, and drop what it lacks; what is newer than the list stays.
 
         Returns the models for which anything was added, changed or dropped.
         """
-        seen = {(owner(kind, body), body["metadata"]["name"], body["metadata"]["uid"]): body for body in bodies}
-        touched = set()
+        listed = {(_key(kind, body), body["metadata"]["name"], body["metadata"]["uid"]): body for body in bodies}
+        changed = set()
         for key, objects in list(self._objects.items()):
             for ref, known in list(objects.items()):
                 newer = int(known["metadata"]["resourceVersion"]) > listed_at
-                if ref.kind is kind and not newer and (key, ref.name, known["metadata"]["uid"]) not in seen:
+                if ref.kind is kind and not newer and (key, ref.name, known["metadata"]["uid"]) not in listed:
                     self._forget(key, ref)
-                    touched.add(key)
-        refreshed = {self._refresh(kind, body) for body in seen.values()}
-        return touched | {key for key in refreshed if key is not None}
+                    changed.add(key)
+        refreshed = {self._refresh(kind, body) for body in listed.values()}
+        return changed | {key for key in refreshed if key is not None}
 
     def _refresh(self, kind: Kind, body: Body) -> Key | None:
         """Store an object that was listed, and return its model where that changed anything."""
-        key = owner(kind, body)
-        known = self.of(key).get(Ref(kind, body["metadata"]["name"])) if key else None
+        key = _key(kind, body)
+        known = self.objects(key).get(Ref(kind, body["metadata"]["name"])) if key else None
         if known is not None and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]:
             return None
         return self.put(kind, body)
 
 
-def owner(kind: Kind, body: Body) -> Key | None:
-    """Return the model that an object is, or names in its spec, its owner references or its label; labels can be lost."""
-    metadata = body["metadata"]
-    name = metadata["name"] if kind is ML_MODEL else _named(kind, body)
-    return Key(metadata["namespace"], name) if name else None
-
-
-def _named(kind: Kind, body: Body) -> str | None:
-    if kind in (MODEL_VERSION, MONITOR_REPORT):
-        return str(body["spec"]["model"])
-    metadata = body["metadata"]
-    owners = [reference["name"] for reference in metadata.get("ownerReferences") or [] if reference["kind"] == ML_MODEL.name]
-    return str(owners[0]) if owners else (metadata.get("labels") or {}).get(LABEL_MODEL)
+def _key(kind: Kind, body: Body) -> Key | None:
+    owner = owner_of(kind, body)
+    return owner.key if owner else None
 
 
 def trim(kind: Kind, body: Body) -> Body:
-    """Return a copy without the bookkeeping that nobody reads; of ``managedFields`` only what scaling needs to know is kept."""
+    """Return a copy without the bookkeeping that nobody reads; of ``managedFields`` only who owns the replicas is left."""
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     if kind is DEPLOYMENT and _replicas_owned_elsewhere(body["metadata"].get("managedFields", [])):
         metadata[REPLICAS_OWNED_ELSEWHERE] = True

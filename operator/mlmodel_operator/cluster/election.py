@@ -57,7 +57,7 @@ async def lead(api: aio.ApiClient, config: Config, stop: asyncio.Event, work: Ca
         while not stop.is_set():
             await asyncio.wait({elected, stopping, *working}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             if elected.done() or any(task.done() for task in working):
-                _tell_end(elected, *working)
+                _log_failures(elected, *working)
                 break
     finally:
         for task in (elected, stopping, *working):
@@ -69,7 +69,7 @@ async def lead(api: aio.ApiClient, config: Config, stop: asyncio.Event, work: Ca
     return 0
 
 
-def _tell_end(*tasks: asyncio.Task[None]) -> None:
+def _log_failures(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         if task.done() and not task.cancelled() and task.exception():
             logger.error("the operator's work ended", exc_info=task.exception())

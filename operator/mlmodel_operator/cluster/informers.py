@@ -53,7 +53,7 @@ def selector(kind: Kind) -> str | None:
 
 
 def registry(cache: Cache, queue: WorkQueue) -> kopf.OperatorRegistry:
-    """Return kopf handlers that store what they see and plan the model's turn."""
+    """Return kopf handlers that store each object and put its model on the queue."""
     made = kopf.OperatorRegistry()
     kopf.on.login(registry=made)(_login)
     for kind in WATCHED:
@@ -68,7 +68,7 @@ def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
 
 def _watch(made: kopf.OperatorRegistry, kind: Kind, cache: Cache, queue: WorkQueue) -> None:
     @kopf.on.event(kind.group, kind.version, kind.plural, registry=made, id=kind.plural)
-    async def seen(event: Any, **_: Any) -> None:
+    async def on_event(event: Any, **_: Any) -> None:
         body = dict(event["object"])
         key = cache.drop(kind, body) if event["type"] == "DELETED" else cache.put(kind, body)
         if key is not None:
@@ -76,14 +76,14 @@ def _watch(made: kopf.OperatorRegistry, kind: Kind, cache: Cache, queue: WorkQue
 
 
 async def resync(client: Client, cache: Cache, queue: WorkQueue, namespace: str | None) -> None:
-    """List everything once, make the cache hold exactly that, and plan a turn for each model."""
+    """List everything once, make the cache hold exactly that, and put each model that changed on the queue."""
     for kind in WATCHED:
         bodies, listed_at = await client.list_all(kind, namespace, selector(kind))
         for key in cache.replace(kind, bodies, listed_at):
             queue.add(key)
 
 
-async def resync_for_ever(client: Client, cache: Cache, queue: WorkQueue, namespace: str | None, synced: Callable[[], None]) -> None:
+async def resync_periodically(client: Client, cache: Cache, queue: WorkQueue, namespace: str | None, synced: Callable[[], None]) -> None:
     """Resync at a jittered interval: an event that was lost is made up for after minutes."""
     while True:
         await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)

@@ -1,4 +1,4 @@
-"""A keyed work queue: a key waits at most once, is never worked on twice at the same time, and comes back later after a failure.
+"""A keyed work queue: a key waits at most once, never runs twice at the same time, and is due again later after a failure.
 
 Not here: what the work is.
 """
@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from .cache import Key
+from .ownership import Key
 
 BACKOFF_FIRST = 0.5
 BACKOFF_LAST = 60.0
@@ -21,20 +21,20 @@ BACKOFF_LAST = 60.0
 class _State:
     """What is known of one key."""
 
-    due: float | None = None  # monotonic time of its next turn; None: none is planned
+    due: float | None = None  # monotonic time at which it is due; None: not planned
     running: bool = False
-    again: bool = False  # something happened during its turn
+    again: bool = False  # something happened while it ran
     failures: int = 0
 
 
 @dataclass
 class WorkQueue:
-    """Keys with the time of their next turn."""
+    """Keys with the time at which they are due."""
 
     clock: Callable[[], float] = time.monotonic
     _states: dict[Key, _State] = field(default_factory=dict)
     _heap: list[tuple[float, int, Key]] = field(default_factory=list)
-    _tickets: "itertools.count[int]" = field(default_factory=itertools.count)
+    _sequence: "itertools.count[int]" = field(default_factory=itertools.count)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class WorkQueue:
         return max((now - state.due for state in self._states.values() if state.due is not None), default=0.0)
 
     def add(self, key: Key, delay: float = 0.0) -> None:
-        """Plan a turn for the key after ``delay`` seconds, unless an earlier one is planned."""
+        """Make the key due after ``delay`` seconds, unless it is due earlier."""
         state = self._states.setdefault(key, _State())
         if state.running and delay == 0:
             state.again = True
@@ -57,12 +57,12 @@ class WorkQueue:
         due = self.clock() + delay
         if state.due is None or due < state.due:
             state.due = due
-            heapq.heappush(self._heap, (due, next(self._tickets), key))
-            self._tidy()
+            heapq.heappush(self._heap, (due, next(self._sequence), key))
+            self._compact()
             self._changed.set()
 
-    async def take(self) -> Key:
-        """Wait for the next key whose turn has come, and mark it as running; ``done`` must follow."""
+    async def get(self) -> Key:
+        """Wait for the next key that is due, and mark it as running; ``done`` must follow."""
         while True:
             self._changed.clear()
             while self._heap and self._stale(self._heap[0]):
@@ -78,20 +78,20 @@ class WorkQueue:
             except TimeoutError:
                 continue
 
-    def _tidy(self) -> None:
-        """Drop the entries of turns that an earlier one replaced, when they are most of the heap: some would lie there for weeks."""
+    def _compact(self) -> None:
+        """Drop the entries that an earlier time has replaced, when they are most of the heap: some would stay for weeks."""
         if len(self._heap) > 2 * len(self._states) + 64:
             self._heap = [entry for entry in self._heap if not self._stale(entry)]
             heapq.heapify(self._heap)
 
     def _stale(self, entry: tuple[float, int, Key]) -> bool:
-        """Tell whether the key has another time by now, or is being worked on."""
+        """Return whether the key has another time by now, or is running."""
         due, _, key = entry
         state = self._states.get(key)
         return state is None or state.due != due or state.running
 
     def done(self, key: Key, *, failed: bool, after: float | None = None) -> None:
-        """End the key's turn: come back with growing, jittered pauses where it failed, else after ``after`` seconds, if given."""
+        """Mark the key as no longer running; due again with growing, jittered backoff if it failed, else ``after`` so many seconds."""
         state = self._states[key]
         state.running = False
         planned, state.due = state.due, None
@@ -110,12 +110,12 @@ class WorkQueue:
 
 
 async def work(queue: WorkQueue, handle: Callable[[Key], Awaitable[float | None]], on_error: Callable[[Key, Exception], None]) -> None:
-    """Take keys for ever; ``handle`` returns the seconds after which to look again. Run as many of these as there shall be workers."""
+    """Handle keys for ever; ``handle`` returns the seconds after which the key is due again. Run one of these for each worker."""
     while True:
-        key = await queue.take()
+        key = await queue.get()
         try:
             after = await handle(key)
-        except Exception as error:  # the last place where a worker can survive one bad object; it is told and tried again
+        except Exception as error:  # the last place where a worker can survive one bad object
             on_error(key, error)
             queue.done(key, failed=True)
         else:

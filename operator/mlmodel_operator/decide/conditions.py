@@ -1,4 +1,4 @@
-"""The conditions of an MLModel. Ready is only summarised from the others; a transition time moves only when the status changes.
+"""The conditions of an MLModel. Ready only summarises the others; a transition time moves only when the status changes.
 
 Not here: what the conditions are about.
 """
@@ -6,12 +6,12 @@ Not here: what the conditions are about.
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus, SliceStatus
 
 from ..snapshot import Model
-from .desired_state import moment, stamp
-from .feed import is_broken
-from .run_start import gave_up, schedule_problem
+from .quarantine import is_broken
+from .run_start import has_given_up, schedule_problem
 
 READY = "Ready"
 SERVING = "Serving"
@@ -25,34 +25,34 @@ RETRAINING_PAUSED = "RetrainingPaused"
 CHILD_REFUSED = "ChildRefused"
 """Reason of Progressing, and of Ready before a version is live, while the API server refuses a child."""
 
-Word = Literal["True", "False", "Unknown"]
+ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class Finding(NamedTuple):
-    """A condition without its bookkeeping."""
+    """A condition without generation and transition time."""
 
-    status: Word
+    status: ConditionStatus
     reason: str
     message: str
 
 
-def conditions(model: Model, status: MLModelStatus, waits: str, now: datetime) -> list[Condition]:
-    """Return all conditions for the status as it now is; ``waits`` says what a candidate waits for."""
+def all_conditions(model: Model, status: MLModelStatus, blocking_reason: str, now: datetime) -> list[Condition]:
+    """Return all conditions for the status as it now is; ``blocking_reason`` says what a candidate waits for."""
     known = {condition.type: condition for condition in model.status.conditions}
     found = {
         SERVING: _serving(model, status),
         DATA_VALID: _data_valid(model, status.run, known.get(DATA_VALID)),
         OBJECTIVE_MET: _objective_met(status.objective, status.slices),
-        PROGRESSING: _progressing(status, waits),
+        PROGRESSING: _progressing(status, blocking_reason),
         DRIFT_DETECTED: _drift_detected(status),
         FEED_HEALTHY: _feed_healthy(status),
         RETRAINING_PAUSED: _retraining_paused(model, status, now),
     }
     found[READY] = _ready(status, found)
-    return [_dated(name, finding, known.get(name), model.generation, now) for name, finding in sorted(found.items())]
+    return [_condition(name, finding, known.get(name), model.generation, now) for name, finding in sorted(found.items())]
 
 
-def refusal_of(known: list[Condition]) -> str:
+def known_refusal(known: list[Condition]) -> str:
     """Return what the API server is known to refuse; empty where nothing is."""
     return next((condition.message for condition in known if (condition.type, condition.reason) == (PROGRESSING, CHILD_REFUSED)), "")
 
@@ -62,22 +62,22 @@ def with_refusal(model: Model, status: MLModelStatus, refusal: str, now: datetim
     if not refusal:
         return status
     known = {condition.type: condition for condition in model.status.conditions}
-    told = (PROGRESSING,) if status.live else (PROGRESSING, READY)
+    affected = (PROGRESSING,) if status.live else (PROGRESSING, READY)
     finding = Finding("False", CHILD_REFUSED, refusal)
     found = [
-        _dated(condition.type, finding, known.get(condition.type), model.generation, now) if condition.type in told else condition
+        _condition(condition.type, finding, known.get(condition.type), model.generation, now) if condition.type in affected else condition
         for condition in status.conditions
     ]
-    return status.model_copy(update={"conditions": found})
+    return status.replace(conditions=found)
 
 
-def broken_spec(reason: str, generation: int, now: datetime) -> Condition:
+def unreadable_spec(reason: str, generation: int, now: datetime) -> Condition:
     """Return the condition Ready of a model whose spec cannot be read."""
-    return _dated(READY, Finding("False", "SpecUnreadable", reason), None, generation, now)
+    return _condition(READY, Finding("False", "SpecUnreadable", reason), None, generation, now)
 
 
-def _dated(name: str, finding: Finding, known: Condition | None, generation: int, now: datetime) -> Condition:
-    since = known.last_transition_time if known and known.status == finding.status else stamp(now)
+def _condition(name: str, finding: Finding, known: Condition | None, generation: int, now: datetime) -> Condition:
+    since = known.last_transition_time if known and known.status == finding.status else format_time(now)
     return Condition(
         type=name,
         status=finding.status,
@@ -119,20 +119,20 @@ def _data_valid(model: Model, run: RunStatus | None, known: Condition | None) ->
 def _objective_met(objective: list[CriterionStatus], slices: list[SliceStatus]) -> Finding:
     if not objective or any(criterion.met is None for criterion in objective):
         return Finding("Unknown", "NoFigures", "no version has figures for every criterion yet")
-    told = ", ".join(criterion.summary for criterion in objective)
+    summary = ", ".join(criterion.summary for criterion in objective)
     if any(criterion.met is False for criterion in objective):
-        return Finding("False", "CriterionMissed", told)
+        return Finding("False", "CriterionMissed", summary)
     missed = [
         f"{criterion.summary} in {group.column}={group.value}" for group in slices for criterion in group.criteria if criterion.met is False
     ]
-    return Finding("False", "SliceMissed", ", ".join(missed)) if missed else Finding("True", "CriteriaMet", told)
+    return Finding("False", "SliceMissed", ", ".join(missed)) if missed else Finding("True", "CriteriaMet", summary)
 
 
-def _progressing(status: MLModelStatus, waits: str) -> Finding:
+def _progressing(status: MLModelStatus, blocking_reason: str) -> Finding:
     if status.run is not None and status.run.state == "Running":
         return Finding("True", f"{status.run.stage}Running", f"run {status.run.number} ({status.run.reason}): {status.run.progress}")
     if status.candidate is not None:
-        return Finding("True", "RollingOut", waits or f"{status.candidate.version} gets ready")
+        return Finding("True", "RollingOut", blocking_reason or f"{status.candidate.version} gets ready")
     if status.run is not None and status.run.state != "Succeeded":
         return Finding("False", f"Run{status.run.state}", f"run {status.run.number}: {status.run.progress}")
     last = status.decisions[-1] if status.decisions else None
@@ -166,7 +166,7 @@ def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Fi
         return Finding("True", "Suspended", "spec.suspend is true: nothing but serving goes on")
     if model.spec.training is None:
         return Finding("True", "NotTrainedHere", "the model was trained elsewhere; give spec.model a new uri and digest to change it")
-    if gave_up(model, status.retraining):
+    if has_given_up(model, status.retraining):
         last = f"{status.retraining.rejected_in_a_row} runs in a row failed or were rejected (retraining.giveUpAfter)"
         return Finding("True", "GaveUp", f"{last}; annotate the model with mlmodel.dev/retrain=<any new text> to start the next one")
     problem = schedule_problem(model)
@@ -177,7 +177,7 @@ def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Fi
             "True", "FeedBroken", "neither drift nor loss starts a run while a feed is broken; a person or the schedule still may"
         )
     not_before = status.retraining.not_before
-    if not_before and moment(not_before) > now:
+    if not_before and parse_time(not_before) > now:
         return Finding("False", "CoolingDown", f"the next run that nobody asks for starts after {not_before} (retraining.cooldown)")
     return Finding("False", "Watching", f"triggers: {', '.join(model.spec.retraining.triggers) or 'none'}")
 

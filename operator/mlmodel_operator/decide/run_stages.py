@@ -1,132 +1,129 @@
 """A run's way through its stages: one Job after the other, then a ModelVersion with the verdict.
 
-Each step follows from what is seen: a Job that is missing is made, a Job that ended is read. So a step that a crash undid is taken again.
-Not here: when a run starts (``triggers.py``), and what becomes of its version (``rollout.py``).
+Each step follows from what is there: a Job that is missing is created, a Job that ended is read. So a step that a crash undid is repeated.
+Not here: when a run starts (``run_start.py``), and what becomes of its version (``rollout.py``).
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.run import PackageResult, PrepareResult, Problem, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
-from mlmodel_contract.version import Artifact, ModelVersionSpec, Verdict
-from mlmodel_contract.version import VersionVerdict as VersionDecision
+from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Verdict, VersionVerdict
 
 from ..cluster.cache import Body
 from ..config import Config
 from ..resources import job as job_builder
 from ..resources import names
 from ..resources import version as version_builder
-from ..snapshot import Snapshot
-from .acceptance import judge
-from .desired_state import moment, stamp
-from .results import JobState, failed_attempts, failure_of, job_state, last_failure, result_as, timed_out, waits
+from ..snapshot import Job, Snapshot
+from .job_results import JobState, blocking_reason, failed_attempts, job_failure, job_state, last_failure, read_result, timed_out
 from .spec_digest import spec_digest
+from .version_acceptance import acceptance_verdict
 
 _LOST_AFTER_SECONDS = 120
-_MOST_LIBRARIES, _MOST_SLICES = 32, 40  # that a ModelVersion has room for
 _LOST = "ResultLost: the pod that ended well left no readable result, or is gone"
 
-End = Literal["Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"]
+RunEnd = Literal["Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"]
 
 
 @dataclass(frozen=True)
 class RunStep:
-    """What one look at a run gives."""
+    """What one step of a run consists of."""
 
     run: RunStatus
     create: tuple[Body, ...] = ()
     log: tuple[LoggedDecision, ...] = ()
-    ended: End | None = None
+    ended: RunEnd | None = None
 
 
-def advance(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
-    """Take the run's next step."""
+def advance_run(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
+    """Return the run's next step."""
     if run.state != "Running":
         return RunStep(run)
     if snapshot.model.spec.suspend:
-        return _end(run, "Cancelled", "spec.suspend was set", now)
+        return _end_run(run, "Cancelled", "spec.suspend was set", now)
     if run.spec_digest != spec_digest(snapshot.model.spec):
-        return _end(run, "Cancelled", "the spec changed while it ran", now)
+        return _end_run(run, "Cancelled", "the spec changed while it ran", now)
     live = snapshot.model.status.live
     if run.champion is not None and live is not None and live.version != run.champion:
-        return _end(run, "Cancelled", f"{live.version} is live now, and not {run.champion}, which it was to be compared with", now)
-    return _look_at_job(snapshot, run, config, now)
+        return _end_run(run, "Cancelled", f"{live.version} is live now, and not {run.champion}, which it was to be compared with", now)
+    return _advance_stage(snapshot, run, config, now)
 
 
-def _look_at_job(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
-    job = snapshot.job(names.job(snapshot.model, run.number, run.stage))
+def _advance_stage(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
+    job = snapshot.jobs.get(names.job(snapshot.model, run.number, run.stage))
     pods = snapshot.pods_of_run(run.number, run.stage)
     if job is None:
-        bundle = _bundle(snapshot, run)
+        bundle = _bundle_to_verify(snapshot, run)
         if run.stage is Stage.VERIFY and bundle is None:
-            return _end(run, "Failed", f"{Stage.PACKAGE}: {_LOST}", now)
+            return _end_run(run, "Failed", f"{Stage.PACKAGE}: {_LOST}", now)
         return RunStep(run, create=(job_builder.build(snapshot, run, bundle, config),))
     match job_state(job):
         case JobState.ACTIVE:
-            return RunStep(_told(run, _progress(snapshot, run, job)))
+            return RunStep(_with_progress(run, _progress(snapshot, run, job)))
         case JobState.ENDING:
-            return RunStep(run)  # its pods are being deleted; what was said of them stays
+            return RunStep(run)  # its pods are being deleted; the last progress stays
         case JobState.COMPLETE:
             return _completed(snapshot, run, job, now)
         case JobState.FAILED:
-            if run.stage is Stage.TRAIN and (job.get("status") or {}).get("succeeded"):
-                return _next(run, Stage.PACKAGE)  # some trials failed, the others can be compared
-            failure = failure_of(job, pods)
-            told = timed_out(job) and ";" in run.progress
-            before = f"; before that: {run.progress}" if told else ""  # its pods are gone by now
-            return _end(run, "Failed", f"{run.stage}: {failure.reason}: {failure.message}{before}", now)
+            if run.stage is Stage.TRAIN and job.succeeded:
+                return _next_stage(run, Stage.PACKAGE)  # some trials failed, the others can be compared
+            failure = job_failure(job, pods)
+            has_causes = timed_out(job) and ";" in run.progress
+            before = f"; before that: {run.progress}" if has_causes else ""  # its pods are gone by now
+            return _end_run(run, "Failed", f"{run.stage}: {failure.reason}: {failure.message}{before}", now)
         case unknown:
             assert_never(unknown)
 
 
-def _progress(snapshot: Snapshot, run: RunStatus, job: Body) -> str:
+def _progress(snapshot: Snapshot, run: RunStatus, job: Job) -> str:
     pods = snapshot.pods_of_run(run.number, run.stage)
-    status = job.get("status") or {}
-    said = f"{run.stage}"
+    progress = f"{run.stage}"
     if run.stage is Stage.TRAIN:
-        said += f": {status.get('succeeded', 0)} of {job['spec']['completions']} trials done"
+        progress += f": {job.succeeded} of {job.completions} trials done"
     failure = last_failure(pods)
     if failure:
-        said += f"; {len(failed_attempts(pods))} failed attempts, the last one: {failure.reason}: {failure.message}"
-    waiting = waits(pods)
-    return f"{said}; {waiting}" if waiting else said
+        progress += f"; {len(failed_attempts(pods))} failed attempts, the last one: {failure.reason}: {failure.message}"
+    waiting = blocking_reason(pods)
+    return f"{progress}; {waiting}" if waiting else progress
 
 
-def _completed(snapshot: Snapshot, run: RunStatus, job: Body, now: datetime) -> RunStep:
+def _completed(snapshot: Snapshot, run: RunStatus, job: Job, now: datetime) -> RunStep:
     if run.stage is Stage.TRAIN:
-        return _next(run, Stage.PACKAGE)
+        return _next_stage(run, Stage.PACKAGE)
     step = {Stage.PREPARE: _prepared, Stage.PACKAGE: _packaged, Stage.VERIFY: _verified}[run.stage](snapshot, run, now)
     if step is not None:
         return step
-    ended = moment(job["status"]["completionTime"])
+    ended = parse_time(job.completion_time or run.started)
     if (now - ended).total_seconds() > _LOST_AFTER_SECONDS:
-        return _end(run, "Failed", f"{run.stage}: {_LOST}", now)
+        return _end_run(run, "Failed", f"{run.stage}: {_LOST}", now)
     return RunStep(run)
 
 
 def _prepared(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | None:
-    result = result_as(snapshot, run.number, Stage.PREPARE, PrepareResult)
+    result = read_result(snapshot, run.number, Stage.PREPARE, PrepareResult)
     if result is None:
         return None
     if result.problems:
-        return _end(run, "DataInvalid", _told_problems(result.problems), now)
-    return _next(run.model_copy(update={"data": result.lineage}), Stage.TRAIN)
+        return _end_run(run, "DataInvalid", _problem_sentences(result.problems), now)
+    return _next_stage(run.replace(data=result.lineage), Stage.TRAIN)
 
 
 def _packaged(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | None:
-    result = result_as(snapshot, run.number, Stage.PACKAGE, PackageResult)
+    result = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     if result is None:
         return None
     if result.problems:
-        return _end(run, "Failed", _told_problems(result.problems), now)
-    return _next(run, Stage.VERIFY)
+        return _end_run(run, "Failed", _problem_sentences(result.problems), now)
+    return _next_stage(run, Stage.VERIFY)
 
 
 def _verified(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | None:
-    verified = result_as(snapshot, run.number, Stage.VERIFY, VerifyResult)
-    name = names.version_of(snapshot.model, run.number)
+    verified = read_result(snapshot, run.number, Stage.VERIFY, VerifyResult)
+    name = names.version(snapshot.model, run.number)
     if verified is None:
         return None
     version = snapshot.versions.get(name)
@@ -134,17 +131,20 @@ def _verified(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
         spec = _version_spec(snapshot, run, verified)
         if spec is None:
             return None
-        return RunStep(_told(run, f"creating {name}"), create=(version_builder.build(snapshot.model, name, spec),))
+        return RunStep(_with_progress(run, f"creating {name}"), create=(version_builder.build(snapshot.model, name, spec),))
     decision = version.spec.decision
     if decision.verdict is Verdict.ACCEPTED:
-        return _end(run, "Succeeded", f"{decision.reason}: {decision.message}", now, version=name)
-    return _end(run, "Rejected", f"{decision.reason}: {decision.message}", now, version=name)
+        return _end_run(run, "Succeeded", f"{decision.reason}: {decision.message}", now, version=name)
+    return _end_run(run, "Rejected", f"{decision.reason}: {decision.message}", now, version=name)
 
 
 def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) -> ModelVersionSpec | None:
-    """Put the lineage together; None where the package's result has gone."""
-    imported = snapshot.model.spec.model
-    package = _imported(verified, _bundle(snapshot, run)) if imported else result_as(snapshot, run.number, Stage.PACKAGE, PackageResult)
+    """Return the version with its lineage; None where the package's result is gone."""
+    imported = snapshot.model.spec.model is not None
+    if imported:
+        package: PackageResult | None = _imported(verified, _bundle_to_verify(snapshot, run))
+    else:
+        package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     if package is None or package.artifact is None:
         return None
     return ModelVersionSpec(
@@ -157,24 +157,24 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         candidate=package.candidate,
         estimator=package.estimator[:253] if package.estimator else None,
         parameters=package.parameters,
-        libraries=dict(list(package.libraries.items())[:_MOST_LIBRARIES]),
+        libraries=dict(list(package.libraries.items())[:MOST_LIBRARIES]),
         engine=verified.engine[:32],
         tolerance=verified.tolerance,
         metrics=package.metrics,
-        slices=package.slices[:_MOST_SLICES],  # those that miss a criterion come first
+        slices=package.slices[:MOST_SLICES],  # those that miss a criterion come first
         comparison=package.comparison,
-        decision=_decision(snapshot, package, verified),
+        decision=_verdict(snapshot, package, verified),
     )
 
 
-def _decision(snapshot: Snapshot, package: PackageResult, verified: VerifyResult) -> VersionDecision:
+def _verdict(snapshot: Snapshot, package: PackageResult, verified: VerifyResult) -> VersionVerdict:
     if verified.problems:
-        return VersionDecision(verdict=Verdict.REJECTED, reason="NotVerified", message=_told_problems(verified.problems))
-    return judge(snapshot.model.spec.objective, package)
+        return VersionVerdict(verdict=Verdict.REJECTED, reason="NotVerified", message=_problem_sentences(verified.problems))
+    return acceptance_verdict(snapshot.model.spec.objective, package)
 
 
 def _imported(verified: VerifyResult, artifact: Artifact | None) -> PackageResult:
-    """Take the figures that a bundle from elsewhere brings along."""
+    """Return the figures of a bundle that was made elsewhere, as its verification found them."""
     return PackageResult(
         artifact=artifact,
         estimator=verified.estimator,
@@ -184,29 +184,29 @@ def _imported(verified: VerifyResult, artifact: Artifact | None) -> PackageResul
     )
 
 
-def _bundle(snapshot: Snapshot, run: RunStatus) -> Artifact | None:
-    """Return the bundle that the stage Verify looks at."""
+def _bundle_to_verify(snapshot: Snapshot, run: RunStatus) -> Artifact | None:
+    """Return the bundle that the stage Verify checks."""
     external = snapshot.model.spec.model
     if external is not None:
         return Artifact(uri=external.uri, digest=external.digest, credentials=external.credentials)
-    package = result_as(snapshot, run.number, Stage.PACKAGE, PackageResult)
+    package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     return package.artifact if package else None
 
 
-def _next(run: RunStatus, stage: Stage) -> RunStep:
-    return RunStep(run.model_copy(update={"stage": stage, "progress": f"{stage}: starting"}))
+def _next_stage(run: RunStatus, stage: Stage) -> RunStep:
+    return RunStep(run.replace(stage=stage, progress=f"{stage}: starting"))
 
 
-def _told(run: RunStatus, progress: str) -> RunStatus:
-    return run.model_copy(update={"progress": progress[:1024]})
+def _with_progress(run: RunStatus, progress: str) -> RunStatus:
+    return run.replace(progress=progress[:1024])
 
 
-def _told_problems(problems: list[Problem]) -> str:
+def _problem_sentences(problems: list[Problem]) -> str:
     return "; ".join(f"{problem.check}: {problem.message}" for problem in problems)[:1000]
 
 
-def _end(run: RunStatus, state: End, message: str, now: datetime, version: str | None = None) -> RunStep:
-    ended = run.model_copy(update={"state": state, "finished": stamp(now), "progress": message[:1024]})
-    word = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
-    entry = LoggedDecision(time=stamp(now), decision=word, version=version, message=f"run {run.number}: {message}"[:1024])
+def _end_run(run: RunStatus, state: RunEnd, message: str, now: datetime, version: str | None = None) -> RunStep:
+    ended = run.replace(state=state, finished=format_time(now), progress=message[:1024])
+    decision = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
+    entry = LoggedDecision(time=format_time(now), decision=decision, version=version, message=f"run {run.number}: {message}"[:1024])
     return RunStep(ended, log=(entry,), ended=state)

@@ -4,74 +4,43 @@ Rules for no failed request (docs/architecture.md, "Rollout"): no pod goes befor
 serving while the endpoints move. Not here: which versions run, and how many pods (``decide/rollout.py``).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from mlmodel_contract import VERSION, environment
 from mlmodel_contract.manifest import ServerSettings
 from mlmodel_contract.pod import PodDocument
 
-from ..cluster.cache import REPLICAS_OWNED_ELSEWHERE, Body
 from ..cluster.kinds import DEPLOYMENT
 from ..config import Config
-from ..snapshot import Model, Version
-from . import authentication, names
-from .pod_parts import (
-    CONTAINER_SECURITY,
-    POD_SECURITY,
-    claim_mounts,
-    claim_volumes,
-    claims_of,
-    secret_mounts,
-    secret_volumes,
-    store_uri,
-    unique,
-    whole_seconds,
-)
+from ..snapshot import Deployment, Model, Version
+from . import names, security_mounts
+from .pod_parts import Storage, container, mount, pod_spec, store_uri, whole_seconds
 
 PRE_STOP_SECONDS = 5
-"""A pod serves on for so long after its end was decided, until every node has taken it out of the Service."""
+"""A pod still serves for so long after its deletion, until every node has removed it from the Service."""
 
 _IN_FLIGHT_SECONDS = 20  # at least; as long as a request may take
 _MONITOR_RESOURCES = {"requests": {"cpu": "25m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
 _FETCH_RESOURCES = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 
 
-@dataclass(frozen=True)
-class Mounts:
-    """What the containers that touch the store mount."""
-
-    claims: list[str]
-    secrets: list[str]
-
-    def of(self) -> list[dict[str, Any]]:
-        """Volume mounts."""
-        return [*claim_mounts(self.claims), *secret_mounts(self.secrets)]
-
-
-def build(model: Model, version: Version, replicas: int, existing: Body | None, config: Config) -> dict[str, Any]:
+def build(model: Model, version: Version, replicas: int, existing: Deployment | None, config: Config) -> dict[str, Any]:
     """Return the Deployment of a version.
 
     An existing one keeps its image, so that an upgrade of the operator restarts no model, and replicas that an autoscaler has set.
     """
     labels = names.labels(model, names.SERVER, version.name)
+    image = (existing.image if existing else None) or config.server_image
     selector = names.pod_selector(model, version.name)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "progressDeadlineSeconds": whole_seconds(model.spec.serving.progress_deadline),
-        "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, _image(existing, config), config)},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, image, config)},
     }
-    if existing is None or not existing["metadata"].get(REPLICAS_OWNED_ELSEWHERE) or model.spec.serving.autoscaling is None:
+    if existing is None or not existing.replicas_owned_elsewhere or model.spec.serving.autoscaling is None:
         spec["replicas"] = replicas
-    return names.head(DEPLOYMENT) | {"metadata": names.metadata(model, version.name, labels), "spec": spec}
-
-
-def _image(existing: Body | None, config: Config) -> str:
-    if existing is None:
-        return config.server_image
-    image: str = existing["spec"]["template"]["spec"]["containers"][0]["image"]
-    return image
+    return names.type_meta(DEPLOYMENT) | {"metadata": names.metadata(model, version.name, labels), "spec": spec}
 
 
 def _document(model: Model, version: Version, config: Config) -> PodDocument:
@@ -105,88 +74,83 @@ def _in_flight_seconds(model: Model) -> int:
 
 def _pod(model: Model, version: Version, image: str, config: Config) -> dict[str, Any]:
     artifact = version.spec.artifact
-    mounts = Mounts(claims_of([store_uri(model, config.store), artifact.uri]), unique([config.store.credentials, artifact.credentials]))
+    storage = Storage.from_uris([store_uri(model, config.store), artifact.uri], [config.store.credentials, artifact.credentials])
     document = {"name": environment.ENV_POD, "value": _document(model, version, config).model_dump_json(by_alias=True, exclude_none=True)}
-    return {
-        "serviceAccountName": names.server_account(model),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": PRE_STOP_SECONDS + _in_flight_seconds(model) + 15,
-        "securityContext": POD_SECURITY,
-        "initContainers": [_fetch(image, document, mounts), _monitor(image, document, mounts)],
-        "containers": [_server(model, image, document)],
-        "volumes": [
-            *({"name": name, "emptyDir": {}} for name in ("tmp", "bundle", "spool")),
+    pod = pod_spec(
+        names.server_account(model),
+        grace_seconds=PRE_STOP_SECONDS + _in_flight_seconds(model) + 15,
+        containers=[_server(model, image, document)],
+        volumes=[
+            {"name": "bundle", "emptyDir": {}},
+            {"name": "spool", "emptyDir": {}},
             {"name": "sockets", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             {"name": "prediction-key", "secret": {"secretName": names.prediction_key(model)}},
             _token(),
-            *authentication.volumes(model.spec.serving),
-            *claim_volumes(mounts.claims),
-            *secret_volumes(mounts.secrets),
+            *security_mounts.volumes(model.spec.serving),
+            *storage.volumes,
         ],
-    }
+    )
+    return pod | {"initContainers": [_fetch(image, document, storage), _monitor(image, document, storage)]}
 
 
-def _container(name: str, image: str, command: str, env: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": image,
-        "args": [command],
-        "env": env,
-        "securityContext": CONTAINER_SECURITY,
-        "terminationMessagePath": environment.PATH_TERMINATION,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
+def _fetch(image: str, document: dict[str, Any], storage: Storage) -> dict[str, Any]:
+    return container(
+        "fetch",
+        image,
+        environment.COMMAND_FETCH,
+        env=[document],
+        resources=_FETCH_RESOURCES,
+        mounts=[mount("bundle", environment.PATH_BUNDLE), *storage.mounts],
+    )
 
 
-def _mount(name: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
-    return {"name": name, "mountPath": path} | ({"readOnly": True} if read_only else {})
-
-
-def _fetch(image: str, document: dict[str, Any], mounts: Mounts) -> dict[str, Any]:
-    return _container("fetch", image, environment.COMMAND_FETCH, [document]) | {
-        "resources": _FETCH_RESOURCES,
-        "volumeMounts": [_mount("tmp", "/tmp"), _mount("bundle", environment.PATH_BUNDLE), *mounts.of()],
-    }
-
-
-def _monitor(image: str, document: dict[str, Any], mounts: Mounts) -> dict[str, Any]:
+def _monitor(image: str, document: dict[str, Any], storage: Storage) -> dict[str, Any]:
     pod_name = {"name": environment.ENV_POD_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    return _container("monitor", image, environment.COMMAND_MONITOR, [document, pod_name]) | {
+    monitor = container(
+        "monitor",
+        image,
+        environment.COMMAND_MONITOR,
+        env=[document, pod_name],
+        resources=_MONITOR_RESOURCES,
+        mounts=[
+            mount("bundle", environment.PATH_BUNDLE, read_only=True),
+            mount("sockets", environment.PATH_SOCKETS),
+            mount("spool", environment.PATH_SPOOL),
+            mount("token", environment.PATH_TOKEN, read_only=True),
+            *storage.mounts,
+        ],
+    )
+    return monitor | {
         "restartPolicy": "Always",
         "ports": [{"name": "metrics-monitor", "containerPort": environment.PORT_METRICS_MONITOR}],
-        "resources": _MONITOR_RESOURCES,
-        "volumeMounts": [
-            _mount("tmp", "/tmp"),
-            _mount("bundle", environment.PATH_BUNDLE, read_only=True),
-            _mount("sockets", environment.PATH_SOCKETS),
-            _mount("spool", environment.PATH_SPOOL),
-            _mount("token", environment.PATH_TOKEN, read_only=True),
-            *mounts.of(),
-        ],
     }
 
 
 def _server(model: Model, image: str, document: dict[str, Any]) -> dict[str, Any]:
     tls = model.spec.serving.tls is not None
-    return _container("server", image, environment.COMMAND_SERVE, [document]) | {
+    server = container(
+        "server",
+        image,
+        environment.COMMAND_SERVE,
+        env=[document],
+        resources=model.spec.serving.resources.wire(),
+        mounts=[
+            mount("bundle", environment.PATH_BUNDLE, read_only=True),
+            mount("sockets", environment.PATH_SOCKETS),
+            mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
+            *security_mounts.mounts(model.spec.serving),
+        ],
+    )
+    return server | {
         "ports": [
             {"name": "http", "containerPort": environment.PORT_REST},
             {"name": "grpc", "containerPort": environment.PORT_GRPC},
             {"name": "metrics", "containerPort": environment.PORT_METRICS_SERVER},
         ],
-        "resources": model.spec.serving.resources.wire(),
         "startupProbe": _probe("/v2/health/live", period=1, failures=120, tls=tls),
         "readinessProbe": _probe("/v2/health/ready", period=2, failures=3, tls=tls),
         "livenessProbe": _probe("/v2/health/live", period=10, failures=6, tls=tls),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
-        "volumeMounts": [
-            _mount("tmp", "/tmp"),
-            _mount("bundle", environment.PATH_BUNDLE, read_only=True),
-            _mount("sockets", environment.PATH_SOCKETS),
-            _mount("prediction-key", environment.PATH_PREDICTION_KEY.rsplit("/", 1)[0], read_only=True),
-            *authentication.mounts(model.spec.serving),
-        ],
     }
 
 

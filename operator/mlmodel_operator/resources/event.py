@@ -1,10 +1,11 @@
-"""The Event that tells a decision to people, in ``kubectl describe`` and ``kubectl events``.
+"""The Event that shows a decision to people, in ``kubectl describe`` and ``kubectl events``.
 
 Not here: what is worth an Event.
 """
 
 from typing import Any
 
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.environment import MANAGER
 from mlmodel_contract.status import LoggedDecision
 
@@ -17,9 +18,9 @@ _WARNINGS = ("RunFailed", "DataInvalid", "RolloutFailed", "RollbackRefused", "Sp
 
 def build(model: Model, entry: LoggedDecision, instance: str) -> dict[str, Any]:
     """Return the Event of a decision."""
-    return names.head(EVENT) | {
+    return names.type_meta(EVENT) | {
         "metadata": {"generateName": f"{model.key.name}-", "namespace": model.key.namespace},
-        "eventTime": entry.time.replace("Z", ".000000Z"),
+        "eventTime": format_time(parse_time(entry.time), "microseconds"),
         "reportingController": MANAGER,
         "reportingInstance": instance[:128],
         "action": entry.decision,

@@ -1,13 +1,13 @@
 """The Job of one stage of a run.
 
-Not here: when a stage starts, and what its result means (``decide/run.py``).
+Not here: when a stage starts, and what its result means (``decide/run_stages.py``).
 """
 
 import math
 from typing import Any
 
 from mlmodel_contract import VERSION
-from mlmodel_contract.environment import COMMAND_TRAIN, ENV_RUN, PATH_TERMINATION
+from mlmodel_contract.environment import COMMAND_TRAIN, ENV_RUN
 from mlmodel_contract.manifest import Training
 from mlmodel_contract.run import RunDocument, Stage
 from mlmodel_contract.status import RunStatus
@@ -17,28 +17,17 @@ from ..cluster.kinds import JOB
 from ..config import Config
 from ..snapshot import Snapshot
 from . import names
-from .pod_parts import (
-    CONTAINER_SECURITY,
-    POD_SECURITY,
-    claim_mounts,
-    claim_volumes,
-    claims_of,
-    secret_mounts,
-    secret_volumes,
-    store_uri,
-    unique,
-    whole_seconds,
-)
+from .pod_parts import Storage, container, pod_spec, store_uri, whole_seconds
 
 _GRACE_SECONDS = 5
-"""A trainer that is told to end has nothing to save."""
+"""A trainer that is terminated has nothing to save."""
 
 _START_SECONDS = 30
-"""What it takes to place a pod and to note its end, beside its own deadline, which counts from where a node has taken it."""
+"""Time to schedule a pod and to notice its end, beside its own deadline, which counts from when a node has accepted it."""
 
 
 def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:
-    """Return the Job of the run's present stage; ``artifact`` is the bundle that the stage Verify looks at."""
+    """Return the Job of the run's present stage; ``artifact`` is the bundle that the stage Verify checks."""
     model = snapshot.model
     training = model.spec.training or Training.model_validate({"task": "Classification"})  # an import's: only its limits are used
     document = _document(snapshot, run, artifact, config)
@@ -56,7 +45,7 @@ def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config:
         }
     else:
         spec |= {"backoffLimit": training.retries}
-    return names.head(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
+    return names.type_meta(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
 
 
 def _longest(training: Training, pods: int) -> int:
@@ -94,30 +83,17 @@ def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, con
 def _pod(snapshot: Snapshot, document: RunDocument, training: Training, config: Config) -> dict[str, Any]:
     sources = document.data.sources if document.data else []
     artifacts = [artifact for artifact in (document.champion, document.artifact) if artifact]
-    claims = claims_of([document.store, *(source.uri or "" for source in sources), *(artifact.uri for artifact in artifacts)])
-    secrets = unique(
-        [config.store.credentials, *(source.credentials for source in sources), *(artifact.credentials for artifact in artifacts)]
+    storage = Storage.from_uris(
+        [document.store, *(source.uri or "" for source in sources), *(artifact.uri for artifact in artifacts)],
+        [config.store.credentials, *(source.credentials for source in sources), *(artifact.credentials for artifact in artifacts)],
     )
-    return {
-        "serviceAccountName": names.trainer_account(snapshot.model),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": whole_seconds(training.timeout),
-        "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "securityContext": POD_SECURITY,
-        "containers": [
-            {
-                "name": "trainer",
-                "image": config.server_image,
-                "args": [COMMAND_TRAIN],
-                "env": [{"name": ENV_RUN, "value": document.model_dump_json(by_alias=True, exclude_none=True)}],
-                "resources": training.resources.wire(),
-                "securityContext": CONTAINER_SECURITY,
-                "terminationMessagePath": PATH_TERMINATION,
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *claim_mounts(claims), *secret_mounts(secrets)],
-            }
-        ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, *claim_volumes(claims), *secret_volumes(secrets)],
-    }
+    trainer = container(
+        "trainer",
+        config.server_image,
+        COMMAND_TRAIN,
+        env=[{"name": ENV_RUN, "value": document.model_dump_json(by_alias=True, exclude_none=True)}],
+        resources=training.resources.wire(),
+        mounts=storage.mounts,
+    )
+    pod = pod_spec(names.trainer_account(snapshot.model), grace_seconds=_GRACE_SECONDS, containers=[trainer], volumes=storage.volumes)
+    return pod | {"restartPolicy": "Never", "activeDeadlineSeconds": whole_seconds(training.timeout)}

@@ -45,7 +45,7 @@ def job(model: Model, run: int, stage: Stage) -> str:
     return f"{model.key.name}-r{run}-{stage.lower()}"
 
 
-def version_of(model: Model, run: int) -> str:
+def version(model: Model, run: int) -> str:
     """Return the name of the ModelVersion that a run makes, and of its Deployment and Service."""
     return version_name(model.key.name, run)
 
@@ -89,14 +89,6 @@ def owner_reference(model: Model) -> dict[str, Any]:
     }
 
 
-def owns(model: Model, body: dict[str, Any]) -> bool:
-    """Tell whether the model owns the object; one that has lost its owner is known by its labels."""
-    owners, labels = body["metadata"].get("ownerReferences") or [], body["metadata"].get("labels") or {}
-    if owners:
-        return any(owner["uid"] == model.uid for owner in owners)
-    return bool(labels.get(LABEL_MANAGED_BY) == MANAGER and labels.get(LABEL_MODEL) == model.key.name)
-
-
-def head(kind: Kind) -> dict[str, str]:
+def type_meta(kind: Kind) -> dict[str, str]:
     """Return apiVersion and kind."""
     return {"apiVersion": kind.api_version, "kind": kind.name}

@@ -1,19 +1,20 @@
-"""What trainer and model-server pods share: security, the store's volumes, mounted Secrets.
+"""The pods and containers of trainers and model servers: what they have in common, and the storage that they mount.
 
-Every pod passes the restricted Pod Security Standard. Not here: whole pods.
+Every pod passes the restricted Pod Security Standard. Not here: what a trainer or a server is given.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mlmodel_contract.base import duration
-from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE
+from mlmodel_contract.environment import PATH_SECRETS, PATH_STORE, PATH_TERMINATION
 
 from ..config import StoreSettings
 from ..snapshot import Model
 from .names import store_claim
 
-POD_SECURITY: dict[str, Any] = {
+_POD_SECURITY: dict[str, Any] = {
     "runAsNonRoot": True,
     "runAsUser": 1000,
     "runAsGroup": 1000,
@@ -21,11 +22,84 @@ POD_SECURITY: dict[str, Any] = {
     "fsGroupChangePolicy": "OnRootMismatch",
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-CONTAINER_SECURITY: dict[str, Any] = {
+_CONTAINER_SECURITY: dict[str, Any] = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+
+
+def pod_spec(
+    account: str, *, grace_seconds: int, containers: Sequence[dict[str, Any]], volumes: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the spec of a pod of that ServiceAccount, whose token is not mounted, with an empty volume ``tmp``."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace_seconds,
+        "securityContext": _POD_SECURITY,
+        "containers": list(containers),
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
+    }
+
+
+def container(
+    name: str,
+    image: str,
+    command: str,
+    *,
+    env: Sequence[dict[str, Any]],
+    resources: dict[str, Any],
+    mounts: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return a container that runs a command of the image; it can write to /tmp and to what it mounts."""
+    return {
+        "name": name,
+        "image": image,
+        "args": [command],
+        "env": list(env),
+        "resources": resources,
+        "securityContext": _CONTAINER_SECURITY,
+        "terminationMessagePath": PATH_TERMINATION,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [mount("tmp", "/tmp"), *mounts],
+    }
+
+
+def mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    """Return the mount of a volume."""
+    return {"name": volume, "mountPath": path} | ({"readOnly": True} if read_only else {})
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Claims and Secrets with credentials, by name, that a pod reaches its data with."""
+
+    claims: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def from_uris(cls, uris: Iterable[str], credentials: Iterable[str | None]) -> "Storage":
+        """Return the claims of the pvc:// URIs and the Secrets that are named, each once, in order."""
+        claims = [uri.removeprefix("pvc://").split("/")[0] for uri in uris if uri.startswith("pvc://")]
+        return cls(tuple(dict.fromkeys(claims)), tuple(dict.fromkeys(name for name in credentials if name)))
+
+    @property
+    def volumes(self) -> list[dict[str, Any]]:
+        """Volumes; a missing Secret shows as the pod's event and in the message of the container."""
+        return [
+            *({"name": f"claim-{i}", "persistentVolumeClaim": {"claimName": claim}} for i, claim in enumerate(self.claims)),
+            *({"name": f"secret-{i}", "secret": {"secretName": name, "optional": True}} for i, name in enumerate(self.secrets)),
+        ]
+
+    @property
+    def mounts(self) -> list[dict[str, Any]]:
+        """Mounts of the volumes, where pvc:// URIs and credentials are looked for."""
+        return [
+            *(mount(f"claim-{i}", f"{PATH_STORE}/{claim}") for i, claim in enumerate(self.claims)),
+            *(mount(f"secret-{i}", f"{PATH_SECRETS}/{name}", read_only=True) for i, name in enumerate(self.secrets)),
+        ]
 
 
 def store_uri(model: Model, store: StoreSettings) -> str:
@@ -35,36 +109,6 @@ def store_uri(model: Model, store: StoreSettings) -> str:
     return f"{store.uri}/{model.key.namespace}/{model.key.name}/{model.uid}"
 
 
-def claims_of(uris: Iterable[str]) -> list[str]:
-    """Names of the claims in pvc:// URIs, each once, in order."""
-    return list(dict.fromkeys(uri.removeprefix("pvc://").split("/")[0] for uri in uris if uri.startswith("pvc://")))
-
-
-def claim_volumes(claims: Iterable[str]) -> list[dict[str, Any]]:
-    """Volumes of claims."""
-    return [{"name": f"claim-{i}", "persistentVolumeClaim": {"claimName": claim}} for i, claim in enumerate(claims)]
-
-
-def claim_mounts(claims: Iterable[str]) -> list[dict[str, Any]]:
-    """Mounts of the same claims in the same order, where pvc:// URIs point to."""
-    return [{"name": f"claim-{i}", "mountPath": f"{PATH_STORE}/{claim}"} for i, claim in enumerate(claims)]
-
-
-def secret_volumes(secrets: Iterable[str]) -> list[dict[str, Any]]:
-    """Volumes of Secrets with credentials; a missing one shows as the pod's event and the stage's own sentence."""
-    return [{"name": f"secret-{i}", "secret": {"secretName": secret, "optional": True}} for i, secret in enumerate(secrets)]
-
-
-def secret_mounts(secrets: Iterable[str]) -> list[dict[str, Any]]:
-    """Mounts of the same Secrets in the same order."""
-    return [{"name": f"secret-{i}", "mountPath": f"{PATH_SECRETS}/{secret}", "readOnly": True} for i, secret in enumerate(secrets)]
-
-
 def whole_seconds(text: str) -> int:
     """Return a duration as a deadline of Kubernetes has it: at least a second, and no more than 32 bits hold."""
     return min(max(1, int(duration(text).total_seconds())), 2**31 - 1)
-
-
-def unique(names: Iterable[str | None]) -> list[str]:
-    """Names that are there, each once, in order."""
-    return list(dict.fromkeys(name for name in names if name))

@@ -24,7 +24,7 @@ def autoscaler(model: Model, version: str) -> dict[str, Any] | None:
         "maxReplicas": wanted.max_replicas,
         "metrics": wanted.metrics or _DEFAULT_METRICS,
     }
-    return names.head(AUTOSCALER) | {
+    return names.type_meta(AUTOSCALER) | {
         "metadata": names.metadata(model, model.key.name, names.labels(model, names.SERVER)),
         "spec": spec | ({"behavior": wanted.behavior} if wanted.behavior else {}),
     }
@@ -32,7 +32,7 @@ def autoscaler(model: Model, version: str) -> dict[str, Any] | None:
 
 def disruption_budget(model: Model, version: str) -> dict[str, Any]:
     """Return the budget under which a node is emptied: one pod of the live version at a time."""
-    return names.head(DISRUPTION_BUDGET) | {
+    return names.type_meta(DISRUPTION_BUDGET) | {
         "metadata": names.metadata(model, model.key.name, names.labels(model, names.SERVER)),
         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": names.pod_selector(model, version)}},
     }
@@ -41,7 +41,7 @@ def disruption_budget(model: Model, version: str) -> dict[str, Any]:
 def claim(model: Model, store: StoreSettings) -> dict[str, Any]:
     """Return the claim that a model's artifacts and captured rows lie in, where the store is no object store."""
     spec: dict[str, Any] = {"accessModes": [store.access_mode], "resources": {"requests": {"storage": store.size}}}
-    return names.head(CLAIM) | {
+    return names.type_meta(CLAIM) | {
         "metadata": names.metadata(model, names.store_claim(model), names.labels(model, names.TRAINER)),
         "spec": spec | ({"storageClassName": store.storage_class} if store.storage_class else {}),
     }

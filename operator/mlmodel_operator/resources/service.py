@@ -15,7 +15,7 @@ from . import names
 def build(model: Model, name: str, version: str) -> dict[str, Any]:
     """Return a Service of that name which sends to the ready pods of a version: REST on port 80, or 443 with TLS; gRPC on 8081."""
     labels = names.labels(model, names.SERVER, version if name == version else None)
-    return names.head(SERVICE) | {
+    return names.type_meta(SERVICE) | {
         "metadata": names.metadata(model, name, labels),
         "spec": {
             "selector": names.pod_selector(model, version),

@@ -18,8 +18,8 @@ from model_server.serve.telemetry.metrics import ServerMetrics
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from devtools.bundles import late_flights, write_bundle
-from tests.operator.support import players
-from tests.operator.support.story import CONFIG, KEY, Story, finished
+from tests.operator.support import fake_controllers
+from tests.operator.support.model_lifecycle import CONFIG, KEY, ModelLifecycle, finished
 
 _MODEL = ("team", "late", "late-v1")
 
@@ -33,21 +33,23 @@ def exposed(folder: Path) -> Mapping[str, frozenset[str]]:
 
 
 def _operator() -> Iterator[tuple[str, frozenset[str]]]:
-    story = Story()
-    reconciler = Reconciler(cast(Client, story.world), story.cache, CONFIG)
-    story.observe()
+    model = ModelLifecycle()
+    reconciler = Reconciler(cast(Client, model.api), model.cache, CONFIG)
+    model.observe()
     finished(reconciler(KEY))
-    story.observe()
-    story.go_live()
-    story.reports("late-v1", players.Live(2000, shifted=True, labels=500, loss=2.0, due=1000), sequence=2)
-    players.report(story.world, "late-v1-0", "late-v1", players.Live(70), 1, story.now)  # older than the last one: refused
-    story.observe()
+    model.observe()
+    model.go_live()
+    model.reports("late-v1", fake_controllers.LiveRows(2000, shifted=True, labels=500, loss=2.0, due=1000), sequence=2)
+    fake_controllers.report(
+        model.api, "late-v1-0", "late-v1", fake_controllers.LiveRows(70), 1, model.now
+    )  # older than the last one: refused
+    model.observe()
     finished(reconciler(KEY))
     # Labels without their scores give no live value.
-    criterion = story.status.objective[0].model_copy(update={"value": 0.8, "low": 0.75, "high": 0.85})
-    metrics.show(KEY, story.status.model_copy(update={"objective": [criterion]}))
+    criterion = model.status.objective[0].replace(value=0.8, low=0.75, high=0.85)
+    metrics.set_model_metrics(KEY, model.status.replace(objective=[criterion]))
     yield from _samples(REGISTRY)
-    metrics.forget(KEY)
+    metrics.remove_model_metrics(KEY)
 
 
 def _server() -> Iterator[tuple[str, frozenset[str]]]:

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION, MONITOR_REPORT
 
+from tests.operator.support.in_memory_api import InMemoryApi
 from tests.operator.support.manifests import NAMESPACE
-from tests.operator.support.world import World
 
 _KINDS = {kind.plural: kind for kind in (ML_MODEL, MODEL_VERSION, MONITOR_REPORT)}
 _PAGE = 3  # objects, whatever a client asks for
@@ -25,7 +25,7 @@ _PAGE = 3  # objects, whatever a client asks for
 class ApiServer:
     """Answers of one server. ``status`` is what it refuses everything with, and ``unknown`` the plurals of which it knows nothing."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: InMemoryApi) -> None:
         self.world = world
         self.status: int | None = None
         self.unknown: set[str] = set()

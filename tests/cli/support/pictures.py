@@ -26,7 +26,7 @@ from model_server.train.profile import profile
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.drift.pod_reports import CountedPod
+from benchmarks.drift.simulated_pod import SimulatedPod
 
 FOLDER = Path("docs/pictures")
 
@@ -120,7 +120,7 @@ class _Pod:
     """Lives a life, bucket by bucket."""
 
     def __init__(self, reference: Profile) -> None:
-        self._counted = CountedPod(reference, _schema(), _MODEL, _VERSION)
+        self._counted = SimulatedPod(reference, _schema(), _MODEL, _VERSION)
 
     def report(self, random: np.random.Generator, life: Life, number: int) -> MonitorReportSpec:
         columns, truth = _rows(random, _BUCKET, life)

@@ -1,4 +1,4 @@
-"""The drift detector on simulated streams: false alarms, power, and blame."""
+"""The drift detector on simulated streams: false alarms, power, and the features that are named."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,10 +12,10 @@ from tests.detection.support.reports import Feature, features, normal_slots
 
 pytestmark = pytest.mark.slow
 
-LOOKS = 100
+BUCKETS = 100
 
 
-def detector(made: Sequence[Feature], level: float, tolerance: float = 0.05) -> DriftDetector:
+def new_detector(made: Sequence[Feature], level: float, tolerance: float = 0.05) -> DriftDetector:
     references = tuple(FeatureReference(feature.name, feature.kind, tuple(feature.reference.tolist())) for feature in made)
     return DriftDetector(references, level, tolerance)
 
@@ -30,9 +30,9 @@ def test_streams_without_drift_alarm_as_seldom_as_promised(rows: int, streams: i
     for seed in range(streams):
         random = np.random.default_rng(seed)
         made = features(random, numbers=1, rows=3_000)
-        watching = detector(made, level, tolerance=0.0)
-        for _ in range(LOOKS):
-            verdict = watching.update(bucket(made, random, rows))
+        detector = new_detector(made, level, tolerance=0.0)
+        for _ in range(BUCKETS):
+            verdict = detector.update(bucket(made, random, rows))
         confirmed += verdict.state is DriftState.CONFIRMED
         suspected += verdict.state is not DriftState.NONE
     assert confirmed <= binom.ppf(0.999, streams, level)
@@ -40,15 +40,15 @@ def test_streams_without_drift_alarm_as_seldom_as_promised(rows: int, streams: i
 
 
 def found_after(made: Sequence[Feature], drifted: Sequence[Feature], calm: int, limit: int) -> tuple[int, tuple[str, ...]]:
-    """Rows from the change to the alarm, and the features that it blames; -1 where nothing is found within the limit."""
+    """Rows from the change to the alarm, and the features that it names; -1 where nothing is found within the limit."""
     random = np.random.default_rng(7)
-    watching = detector(made, 0.005)
+    detector = new_detector(made, 0.005)
     for _ in range(calm // 50):
-        assert watching.update(bucket(made, random, 50)).state is not DriftState.CONFIRMED
+        assert detector.update(bucket(made, random, 50)).state is not DriftState.CONFIRMED
     for rows in range(50, limit + 1, 50):
-        verdict = watching.update(bucket(drifted, random, 50))
+        verdict = detector.update(bucket(drifted, random, 50))
         if verdict.state is DriftState.CONFIRMED:
-            return rows, tuple(blame.name for blame in verdict.features)
+            return rows, tuple(change.name for change in verdict.features)
     return -1, ()
 
 
@@ -63,40 +63,40 @@ def changed(made: Sequence[Feature], name: str, probabilities: Callable[[Feature
 )
 def test_a_shifted_number_is_found_soon_and_named(shift: float, calm: int, limit: int) -> None:
     made = features(np.random.default_rng(1), numbers=19)
-    rows, blamed = found_after(made, changed(made, "x3", lambda _: normal_slots(shift)), calm, limit)
+    rows, named = found_after(made, changed(made, "x3", lambda _: normal_slots(shift)), calm, limit)
     assert 0 < rows <= limit
-    assert blamed == ("x3",)
+    assert named == ("x3",)
 
 
 def test_a_wider_spread_is_found() -> None:
     made = features(np.random.default_rng(2))
-    rows, blamed = found_after(made, changed(made, "x1", lambda _: normal_slots(spread=1.5)), 2_000, 1_000)
+    rows, named = found_after(made, changed(made, "x1", lambda _: normal_slots(spread=1.5)), 2_000, 1_000)
     assert rows > 0
-    assert blamed == ("x1",)
+    assert named == ("x1",)
 
 
 def test_missing_values_are_found() -> None:
     made = features(np.random.default_rng(3))
-    rows, blamed = found_after(made, changed(made, "x0", lambda _: normal_slots(missing=0.2)), 2_000, 1_000)
+    rows, named = found_after(made, changed(made, "x0", lambda _: normal_slots(missing=0.2)), 2_000, 1_000)
     assert rows > 0
-    assert blamed == ("x0",)
+    assert named == ("x0",)
 
 
 def test_a_category_that_comes_up_more_is_found() -> None:
     made = features(np.random.default_rng(4))
     moved = np.r_[0.2, np.zeros(11)]
-    rows, blamed = found_after(made, changed(made, "carrier", lambda f: f.probabilities * 0.8 + moved), 2_000, 1_000)
+    rows, named = found_after(made, changed(made, "carrier", lambda f: f.probabilities * 0.8 + moved), 2_000, 1_000)
     assert rows > 0
-    assert blamed == ("carrier",)
+    assert named == ("carrier",)
 
 
 def test_what_is_confirmed_stays_confirmed_when_the_rows_return_to_normal() -> None:
     random = np.random.default_rng(5)
     made = features(random)
-    watching = detector(made, 0.005)
-    watching.update(bucket(changed(made, "x0", lambda _: normal_slots(1.0)), random, 1_000))
-    (before,) = watching.verdict().features
-    after = watching.update(bucket(made, random, 500_000))
+    detector = new_detector(made, 0.005)
+    detector.update(bucket(changed(made, "x0", lambda _: normal_slots(1.0)), random, 1_000))
+    (before,) = detector.verdict().features
+    after = detector.update(bucket(made, random, 500_000))
     assert after.state is DriftState.CONFIRMED
     assert before in after.features
 
@@ -108,21 +108,21 @@ def test_weaker_evidence_is_suspicion() -> None:
     assert set(states) == {"None", "Suspected", "Confirmed"}
 
 
-def test_a_detector_goes_on_from_the_memory_of_another() -> None:
+def test_a_detector_goes_on_from_the_state_of_another() -> None:
     random = np.random.default_rng(6)
     made = features(random)
     buckets = [bucket(made, random, 130) for _ in range(30)]
-    whole, part = detector(made, 0.005), detector(made, 0.005)
+    whole, part = new_detector(made, 0.005), new_detector(made, 0.005)
     for one in buckets:
         whole.update(one)
         part.update(one)
-        part = DriftDetector(part.references, 0.005, memory=part.memory)
-    assert part.memory == whole.memory
+        part = DriftDetector(part.references, 0.005, state=part.state)
+    assert part.state == whole.state
 
 
-def test_an_empty_bucket_is_no_look() -> None:
+def test_an_empty_bucket_changes_nothing() -> None:
     made = features(np.random.default_rng(8))
-    watching = detector(made, 0.005)
-    before = watching.memory
-    watching.update(Bucket(0, (0,) * len(before.waiting.cells)))
-    assert watching.memory == before
+    detector = new_detector(made, 0.005)
+    before = detector.state
+    detector.update(Bucket(0, (0,) * len(before.waiting.cells)))
+    assert detector.state == before

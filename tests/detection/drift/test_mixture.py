@@ -1,4 +1,4 @@
-"""What the drift detector owes to its parts: prior weights that sum to one, correlations, design effects, and exact memory."""
+"""The parts of the drift detector: prior weights that sum to one, correlations, design effects, and exact state."""
 
 import math
 
@@ -39,10 +39,10 @@ def counted(known: Profile, rows: Floats) -> Bucket:
     return Bucket(len(rows), tuple(count for counts in counter.counts for count in counts), tuple(counter.products))
 
 
-def watching(known: Profile, level: float = 0.005, tolerance: float = 0.05) -> DriftDetector:
-    references = tuple(FeatureReference.of(one) for one in RowCounter(known, SCHEMA).features())
+def new_detector(known: Profile, level: float = 0.005, tolerance: float = 0.05) -> DriftDetector:
+    references = tuple(FeatureReference.from_counts(one) for one in RowCounter(known, SCHEMA).features())
     pairs = known.correlations
-    return DriftDetector(references, level, tolerance, CorrelationReference.of(pairs) if pairs else None)
+    return DriftDetector(references, level, tolerance, CorrelationReference.from_counts(pairs) if pairs else None)
 
 
 def correlated(random: np.random.Generator, rows: int, correlation: float) -> Floats:
@@ -66,7 +66,7 @@ def test_a_weight_never_grows(start: int, later: int) -> None:
 
 
 @pytest.mark.parametrize("scales", [1, 5, 10])
-def test_no_more_candidates_are_kept_than_there_is_room_for(scales: int) -> None:
+def test_no_more_candidates_are_retained_than_there_is_room_for(scales: int) -> None:
     for now in [*range(1, 3_000, 7), 100_000, 1_000_003]:
         recent = range(max(0, now - 13_000), now)
         assert sum(log_weight(start, now, scales) > -math.inf for start in recent) < most_candidates(scales)
@@ -76,24 +76,24 @@ def test_no_more_candidates_are_kept_than_there_is_room_for(scales: int) -> None
 def test_a_correlation_that_changes_alone_is_found_and_both_are_named() -> None:
     random = np.random.default_rng(0)
     known = trained(correlated(random, 10_000, 0.3))
-    detector = watching(known)
+    detector = new_detector(known)
     for _ in range(20):
         assert detector.update(counted(known, correlated(random, 100, 0.3))).state is not DriftState.CONFIRMED
     for _ in range(30):
         verdict = detector.update(counted(known, correlated(random, 100, 0.7)))
     assert verdict.state is DriftState.CONFIRMED
-    assert {blame.name for blame in verdict.features} >= {"x", "y"}
-    assert {blame.change for blame in verdict.features if blame.name == "x"} == {"correlation with y"}
+    assert {change.name for change in verdict.features} >= {"x", "y"}
+    assert {change.change for change in verdict.features if change.name == "x"} == {"correlation with y"}
 
 
-def test_overwhelming_evidence_blames_what_moved_and_nothing_else() -> None:
+def test_overwhelming_evidence_names_what_moved_and_nothing_else() -> None:
     random = np.random.default_rng(9)
     known = trained(correlated(random, 10_000, 0.3))
-    detector = watching(known)
+    detector = new_detector(known)
     for _ in range(30):
         verdict = detector.update(counted(known, correlated(random, 400, 0.3) + np.array([2.0, 0, 0])))
     assert verdict.evidence > 1_000
-    assert [(blame.name, blame.change) for blame in verdict.features] == [("x", "location")]
+    assert [(change.name, change.change) for change in verdict.features] == [("x", "location")]
     assert verdict.features[0].size == pytest.approx(2.0, abs=0.4)
     assert verdict.severe
 
@@ -104,7 +104,7 @@ def test_days_that_differ_are_no_drift_where_training_days_did() -> None:
     for seed in range(10):
         random = np.random.default_rng(seed)
         known = trained(seasonal(random, 200, 50))
-        detector = watching(known)
+        detector = new_detector(known)
         for _ in range(60):
             state = detector.update(counted(known, seasonal(random, 1, 50))).state
         alarms += state is DriftState.CONFIRMED
@@ -116,7 +116,7 @@ def test_days_that_differ_are_no_drift_where_training_days_did() -> None:
 def test_an_irrelevant_offset_is_tolerated_for_ever() -> None:
     random = np.random.default_rng(3)
     known = trained(correlated(random, 10_000, 0.3))
-    detector = watching(known)
+    detector = new_detector(known)
     for _ in range(200):
         verdict = detector.update(counted(known, correlated(random, 500, 0.3) + np.array([0.04, 0, 0])))
     assert verdict.state is DriftState.NONE
@@ -124,16 +124,16 @@ def test_an_irrelevant_offset_is_tolerated_for_ever() -> None:
 
 @settings(max_examples=20)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.integers(1, 4))
-def test_any_split_over_pods_gives_the_same_memory(sizes: list[int], pods: int) -> None:
+def test_any_split_over_pods_gives_the_same_state(sizes: list[int], pods: int) -> None:
     random = np.random.default_rng(sum(sizes))
     known = trained(correlated(random, 2_500, 0.5))
-    whole, split = watching(known), watching(known)
+    whole, split = new_detector(known), new_detector(known)
     for size in sizes:
         rows = correlated(random, size, 0.5)
         whole.update(counted(known, rows))
         parts = [counted(known, rows[pod::pods]) for pod in range(pods) if pod < size]
         split.update(sum(parts[1:], parts[0]))
-    assert split.memory == whole.memory
+    assert split.state == whole.state
 
 
 def test_a_constant_column_is_no_trouble_and_is_found_when_it_varies() -> None:
@@ -141,7 +141,7 @@ def test_a_constant_column_is_no_trouble_and_is_found_when_it_varies() -> None:
     rows = correlated(random, 3_000, 0.0)
     rows[:, 2] = 1.0
     known = trained(rows)
-    detector = watching(known)
+    detector = new_detector(known)
     for _ in range(10):
         calm = correlated(random, 100, 0.0)
         calm[:, 2] = 1.0
@@ -149,7 +149,7 @@ def test_a_constant_column_is_no_trouble_and_is_found_when_it_varies() -> None:
     for _ in range(5):
         verdict = detector.update(counted(known, correlated(random, 100, 0.0)))
     assert verdict.state is DriftState.CONFIRMED
-    assert "z" in {blame.name for blame in verdict.features}
+    assert "z" in {change.name for change in verdict.features}
 
 
 def test_two_copies_of_a_column_are_no_trouble() -> None:
@@ -157,7 +157,7 @@ def test_two_copies_of_a_column_are_no_trouble() -> None:
     rows = correlated(random, 3_000, 0.0)
     rows[:, 1] = rows[:, 0]
     known = trained(rows)
-    detector = watching(known)
+    detector = new_detector(known)
     for _ in range(20):
         drawn = rows[random.integers(0, len(rows), 100)]
         assert detector.update(counted(known, drawn)).state is DriftState.NONE

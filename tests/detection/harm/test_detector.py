@@ -1,4 +1,4 @@
-"""The loss and the criteria on simulated labels: false alarms, power, and the cases in which nothing can be told."""
+"""The loss and the criteria on simulated labels: false alarms, power, and labels that do not suffice."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pytest
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
-from mlmodel_detection import HarmDetector, HarmVerdict, Labelled
+from mlmodel_detection import HarmDetector, HarmVerdict, LabelledPredictions
 from mlmodel_detection.harm.confidence import Mean, uniform_margin
 from mlmodel_detection.harm.detector import LossSums
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 Floats = NDArray[np.float64]
 
 
-def watch(
+def verdicts_after(
     batches: Sequence[LabelCounts],
     due: int | None = None,
     reference: LossReference | None = LOSS,
@@ -31,11 +31,11 @@ def watch(
     detector = HarmDetector(reference, criteria, level)
     total, verdicts = LossSums(), []
     for batch in batches:
-        new = LossSums.of(batch)
+        new = LossSums.from_labels(batch)
         total = total + new
         counted = batch.model_copy(update={"rows": total.rows, "loss": total.loss, "loss_squared": total.loss_squared})
         rows = RowCounts(counted=total.rows, due=due if due is not None else total.rows)
-        verdicts.append(detector.update(Labelled(counted, new, rows)))
+        verdicts.append(detector.update(LabelledPredictions(counted, new, rows)))
     return verdicts
 
 
@@ -49,7 +49,9 @@ def test_loss_that_did_not_rise_alarms_as_seldom_as_promised() -> None:
     for _ in range(200):
         holdout = losses(random, 0.5, 2_000)
         reference = LossReference(rows=2_000, mean=float(holdout.mean()), variance=float(holdout.var()))
-        alarms += watch([labels(losses(random, 0.5, 50)) for _ in range(100)], reference=reference, level=level)[-1].state == "Confirmed"
+        alarms += (
+            verdicts_after([labels(losses(random, 0.5, 50)) for _ in range(100)], reference=reference, level=level)[-1].state == "Confirmed"
+        )
     assert alarms <= binom.ppf(0.999, 200, level)
 
 
@@ -68,7 +70,7 @@ def test_a_confidence_sequence_covers_at_every_look() -> None:
 @pytest.mark.parametrize(("mean", "limit"), [(0.6, 4_000), (0.75, 1_000), (1.0, 400)])
 def test_a_risen_loss_is_found(mean: float, limit: int) -> None:
     random = np.random.default_rng(3)
-    verdicts = watch([labels(losses(random, mean, 50)) for _ in range(limit // 50)])
+    verdicts = verdicts_after([labels(losses(random, mean, 50)) for _ in range(limit // 50)])
     assert verdicts[-1].state == "Confirmed"
     assert verdicts[-1].bound is not None
     assert verdicts[-1].reference is not None
@@ -78,7 +80,7 @@ def test_a_risen_loss_is_found(mean: float, limit: int) -> None:
 def test_a_loss_that_rises_late_is_found_in_a_window() -> None:
     random = np.random.default_rng(4)
     calm, risen = [labels(losses(random, 0.5, 500)) for _ in range(200)], [labels(losses(random, 0.75, 500)) for _ in range(6)]
-    verdicts = watch(calm + risen)
+    verdicts = verdicts_after(calm + risen)
     assert {verdict.state for verdict in verdicts[:200]} == {"None"}
     assert verdicts[-1].state == "Confirmed"
 
@@ -86,13 +88,13 @@ def test_a_loss_that_rises_late_is_found_in_a_window() -> None:
 def test_confirmed_harm_stays_confirmed_when_the_loss_falls_again() -> None:
     random = np.random.default_rng(5)
     batches = [labels(losses(random, 1.0, 1_000))] + [labels(losses(random, 0.3, 1_000)) for _ in range(50)]
-    assert {verdict.state for verdict in watch(batches)} == {"Confirmed"}
+    assert {verdict.state for verdict in verdicts_after(batches)} == {"Confirmed"}
 
 
 def test_dependent_labels_weigh_less() -> None:
     batch = [labels(losses(np.random.default_rng(6), 0.65, 1_500))]
-    assert watch(batch)[-1].state == "Confirmed"
-    assert watch(batch, reference=LOSS.model_copy(update={"design_effect": 30.0}))[-1].state == "None"
+    assert verdicts_after(batch)[-1].state == "Confirmed"
+    assert verdicts_after(batch, reference=LOSS.model_copy(update={"design_effect": 30.0}))[-1].state == "None"
 
 
 @pytest.mark.parametrize(
@@ -104,19 +106,19 @@ def test_dependent_labels_weigh_less() -> None:
         (500, 20_000, 1.0, "labels came back for 500 of 20,000 due rows and 5% are needed"),
     ],
 )
-def test_too_few_labels_tell_nothing(count: int, due: int, effect: float, words: str) -> None:
+def test_too_few_labels_give_no_verdict(count: int, due: int, effect: float, words: str) -> None:
     terrible = [labels(np.full(count, 5.0))]
-    verdict = watch(terrible, due=due, reference=LOSS.model_copy(update={"design_effect": effect}))[-1]
+    verdict = verdicts_after(terrible, due=due, reference=LOSS.model_copy(update={"design_effect": effect}))[-1]
     assert verdict.state == "Unknown"
     assert verdict.shortage == words
 
 
-def test_a_version_without_a_holdout_loss_is_judged_by_its_criteria_alone() -> None:
+def test_a_version_without_a_holdout_loss_is_evaluated_by_its_criteria_alone() -> None:
     random = np.random.default_rng(7)
     truth = random.random(2_000) < 0.5
     batch = [scored(truth, np.where(truth, 0.6, 0.4))]
-    assert watch(batch, reference=None)[-1].state == "Unknown"
-    assert watch(batch, reference=None, criteria=[Criterion(metric=Metric.ACCURACY, min=0.9)])[-1].state == "None"
+    assert verdicts_after(batch, reference=None)[-1].state == "Unknown"
+    assert verdicts_after(batch, reference=None, criteria=[Criterion(metric=Metric.ACCURACY, min=0.9)])[-1].state == "None"
 
 
 def binary(random: np.random.Generator, rows: int, signal: float) -> LabelCounts:
@@ -126,7 +128,7 @@ def binary(random: np.random.Generator, rows: int, signal: float) -> LabelCounts
 
 
 @pytest.mark.parametrize(
-    ("kept", "missed"),
+    ("met", "missed"),
     [
         (Criterion(metric=Metric.ROC_AUC, min=0.65), Criterion(metric=Metric.ROC_AUC, min=0.8)),
         (Criterion(metric=Metric.LOG_LOSS, max=0.65), Criterion(metric=Metric.LOG_LOSS, max=0.55)),
@@ -135,31 +137,31 @@ def binary(random: np.random.Generator, rows: int, signal: float) -> LabelCounts
     ],
     ids=lambda criterion: str(criterion),
 )
-def test_a_classification_criterion_is_broken_only_beyond_chance(kept: Criterion, missed: Criterion) -> None:
+def test_a_classification_criterion_is_broken_only_beyond_chance(met: Criterion, missed: Criterion) -> None:
     batch = binary(np.random.default_rng(8), 3_000, 1.0)
-    verdict = watch([batch], criteria=[kept, missed], reference=None)[-1]
+    verdict = verdicts_after([batch], criteria=[met, missed], reference=None)[-1]
     assert verdict.state == "Confirmed"
     assert verdict.broken == (str(missed),)
 
 
 @pytest.mark.parametrize(
-    ("kept", "missed"),
+    ("met", "missed"),
     [
         (Criterion(metric=Metric.RMSE, max=2.2), Criterion(metric=Metric.RMSE, max=1.8)),
         (Criterion(metric=Metric.MAE, max=1.7), Criterion(metric=Metric.MAE, max=1.4)),
     ],
     ids=lambda criterion: str(criterion),
 )
-def test_a_regression_criterion_is_broken_only_beyond_chance(kept: Criterion, missed: Criterion) -> None:
+def test_a_regression_criterion_is_broken_only_beyond_chance(met: Criterion, missed: Criterion) -> None:
     random = np.random.default_rng(9)
     truth = random.normal(10, 3, 2_000)
     batch = numbers(truth, truth + random.normal(0, 2, 2_000))
-    assert watch([batch], criteria=[kept, missed], reference=None)[-1].broken == (str(missed),)
+    assert verdicts_after([batch], criteria=[met, missed], reference=None)[-1].broken == (str(missed),)
 
 
 def test_a_few_right_answers_in_a_row_break_no_upper_bound_on_errors() -> None:
     right = LabelCounts(rows=100, correct=100)
-    assert watch([right], criteria=[Criterion(metric=Metric.ACCURACY, max=0.99)], reference=None)[-1].state == "None"
+    assert verdicts_after([right], criteria=[Criterion(metric=Metric.ACCURACY, max=0.99)], reference=None)[-1].state == "None"
 
 
 def test_a_broken_criterion_heals_when_its_live_value_meets_it_again() -> None:
@@ -167,7 +169,7 @@ def test_a_broken_criterion_heals_when_its_live_value_meets_it_again() -> None:
     detector, states = HarmDetector(None, [criterion], 0.005), []
     for correct, rows in [(700, 1_000), (790, 1_000), (1_590, 2_000), (1_620, 2_000), (1_590, 2_000)]:
         counted = LabelCounts(rows=rows, correct=correct)
-        states.append(detector.update(Labelled(counted, LossSums(), RowCounts(counted=rows, due=rows))).state)
+        states.append(detector.update(LabelledPredictions(counted, LossSums(), RowCounts(counted=rows, due=rows))).state)
     assert states == ["Confirmed", "Confirmed", "Confirmed", "None", "None"]
 
 
@@ -176,13 +178,13 @@ def test_scores_that_share_a_bin_do_not_break_an_area() -> None:
     probability = random.beta(1, 60, 20_000)  # nearly all below 0.1: a few bins
     truth = random.random(20_000) < probability
     exact = scored(truth, probability)
-    assert watch([exact], criteria=[Criterion(metric=Metric.ROC_AUC, min=0.7)], reference=None)[-1].broken == ()
+    assert verdicts_after([exact], criteria=[Criterion(metric=Metric.ROC_AUC, min=0.7)], reference=None)[-1].broken == ()
 
 
 def test_a_criterion_that_is_no_longer_declared_does_no_harm() -> None:
     batch = binary(np.random.default_rng(11), 3_000, 1.0)
     strict = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.9)], 0.005)
-    labelled = Labelled(batch, LossSums.of(batch), RowCounts(counted=3_000, due=3_000))
+    labelled = LabelledPredictions(batch, LossSums.from_labels(batch), RowCounts(counted=3_000, due=3_000))
     assert strict.update(labelled).state == "Confirmed"
-    eased = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.5)], 0.005, strict.memory)
-    assert eased.update(Labelled(batch, LossSums(), labelled.rows)).state == "None"
+    eased = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.5)], 0.005, strict.state)
+    assert eased.update(LabelledPredictions(batch, LossSums(), labelled.rows)).state == "None"

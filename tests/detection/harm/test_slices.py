@@ -17,7 +17,7 @@ MADE = features(RANDOM)
 LIVE = [feature.draw(RANDOM, 10_000) for feature in MADE]
 GROUP = ("origin", "JFK")
 OTHER = ("origin", "EWR")
-WATCHED = replace(
+SLICED = replace(
     SETTINGS,
     criteria=(Criterion(metric=Metric.ACCURACY, min=0.65),),
     slices={"origin": 200},
@@ -41,54 +41,54 @@ def whole(*parts: LabelCounts) -> LabelCounts:
     return LabelCounts(**sums, **bins)
 
 
-def look(bad: LabelCounts, good: LabelCounts) -> MonitoringVerdict:
+def evaluated(bad: LabelCounts, good: LabelCounts) -> MonitoringVerdict:
     one = report(MADE, LIVE, 1, whole(bad, good), {GROUP: bad, OTHER: good})
-    return evaluate(Evidence(), {"pod": one}, WATCHED, NOW)
+    return evaluate(Evidence(), {"pod": one}, SLICED, NOW)
 
 
 def test_a_group_that_misses_a_criterion_is_harm_though_the_whole_keeps_it() -> None:
-    said = look(labelled(RANDOM, 600, 0.5), labelled(RANDOM, 8_000, 0.8))
-    assert said.criteria[0].met is True
-    assert said.drift.harm == "Confirmed"
-    assert "labelled predictions miss accuracy >= 0.65 in origin=JFK" in said.drift.message
-    by_value = {group.value: group for group in said.slices}
+    verdict = evaluated(labelled(RANDOM, 600, 0.5), labelled(RANDOM, 8_000, 0.8))
+    assert verdict.criteria[0].met is True
+    assert verdict.drift.harm == "Confirmed"
+    assert "labelled predictions miss accuracy >= 0.65 in origin=JFK" in verdict.drift.message
+    by_value = {group.value: group for group in verdict.slices}
     assert (by_value["JFK"].labels, by_value["JFK"].criteria[0].met, by_value["JFK"].criteria[0].holdout) == (600, False, 0.8)
     assert (by_value["EWR"].criteria[0].met, by_value["EWR"].criteria[0].holdout) == (True, None)
 
 
 def test_a_group_that_is_worse_by_chance_is_not() -> None:
-    said = look(labelled(np.random.default_rng(5), 250, 0.64), labelled(RANDOM, 8_000, 0.8))
-    assert said.drift.harm == "None"
-    assert next(group for group in said.slices if group.value == "JFK").criteria[0].met is None
+    verdict = evaluated(labelled(np.random.default_rng(5), 250, 0.64), labelled(RANDOM, 8_000, 0.8))
+    assert verdict.drift.harm == "None"
+    assert next(group for group in verdict.slices if group.value == "JFK").criteria[0].met is None
 
 
 @pytest.mark.parametrize("rows", [0, 199])
-def test_a_group_with_too_few_labels_is_not_judged(rows: int) -> None:
-    said = look(labelled(RANDOM, rows, 0.0), labelled(RANDOM, 8_000, 0.8))
-    assert [group.value for group in said.slices] == ["EWR"]
-    assert said.drift.harm == "None"
+def test_a_group_with_too_few_labels_is_not_evaluated(rows: int) -> None:
+    verdict = evaluated(labelled(RANDOM, rows, 0.0), labelled(RANDOM, 8_000, 0.8))
+    assert [group.value for group in verdict.slices] == ["EWR"]
+    assert verdict.drift.harm == "None"
 
 
 def test_harm_in_a_group_that_is_no_longer_declared_is_forgotten() -> None:
     bad, good = labelled(RANDOM, 600, 0.4), labelled(RANDOM, 8_000, 0.8)
     reports = {"pod": report(MADE, LIVE, 1, whole(bad, good), {GROUP: bad, OTHER: good})}
-    known = evaluate(Evidence(), reports, WATCHED, NOW)
+    known = evaluate(Evidence(), reports, SLICED, NOW)
     assert known.drift.harm == "Confirmed"
-    assert evaluate(known.evidence, reports, replace(WATCHED, slices={}), NOW).drift.harm == "None"
+    assert evaluate(known.evidence, reports, replace(SLICED, slices={}), NOW).drift.harm == "None"
 
 
 def test_groups_are_added_over_pods_and_survive_a_restart_of_the_operator() -> None:
     parts = [labelled(RANDOM, 300, 0.7) for _ in range(3)]
     reports = {
-        f"pod-{place}": report(MADE, [feature.draw(RANDOM, 3_000) for feature in MADE], 1, part, {GROUP: part, OTHER: LabelCounts()})
-        for place, part in enumerate(parts)
+        f"pod-{index}": report(MADE, [feature.draw(RANDOM, 3_000) for feature in MADE], 1, part, {GROUP: part, OTHER: LabelCounts()})
+        for index, part in enumerate(parts)
     }
-    together = evaluate(Evidence(), reports, WATCHED, NOW)
+    together = evaluate(Evidence(), reports, SLICED, NOW)
     assert not together.refused
     evidence = Evidence()
     for pod, one in reports.items():
-        evidence = Evidence.unpack(evaluate(evidence, {pod: one}, WATCHED, NOW).evidence.pack())
-    one_by_one = evaluate(evidence, {}, WATCHED, NOW)
+        evidence = Evidence.unpack(evaluate(evidence, {pod: one}, SLICED, NOW).evidence.pack())
+    one_by_one = evaluate(evidence, {}, SLICED, NOW)
     assert together.slices == one_by_one.slices
     assert together.slices[0].labels == 900
 
@@ -96,11 +96,11 @@ def test_groups_are_added_over_pods_and_survive_a_restart_of_the_operator() -> N
 def test_reports_whose_groups_cannot_be_are_refused() -> None:
     part = labelled(RANDOM, 300, 0.7)
     good = report(MADE, LIVE, 1, part, {GROUP: part})
-    known = evaluate(Evidence(), {"pod": good}, WATCHED, NOW).evidence
+    known = evaluate(Evidence(), {"pod": good}, SLICED, NOW).evidence
     for groups in ({OTHER: part}, {}, {GROUP: part, OTHER: part}):
         other = report(MADE, LIVE, 1, part, groups)
-        assert evaluate(known, {"other": other}, WATCHED, NOW).refused == {"other": RefusalReason.INCONSISTENT}
+        assert evaluate(known, {"other": other}, SLICED, NOW).refused == {"other": RefusalReason.INCONSISTENT}
     twice = good.model_copy(update={"groups": [*good.groups, *good.groups]})
     fewer = report(MADE, LIVE, 2, part, {GROUP: labelled(RANDOM, 200, 0.7)})
-    assert evaluate(Evidence(), {"pod": twice}, WATCHED, NOW).refused == {"pod": RefusalReason.INCONSISTENT}
-    assert evaluate(known, {"pod": fewer}, WATCHED, NOW).refused == {"pod": RefusalReason.DECREASED}
+    assert evaluate(Evidence(), {"pod": twice}, SLICED, NOW).refused == {"pod": RefusalReason.INCONSISTENT}
+    assert evaluate(known, {"pod": fewer}, SLICED, NOW).refused == {"pod": RefusalReason.DECREASED}

@@ -112,16 +112,16 @@ HOSTILE: list[tuple[str, Callable[[], MonitorReportSpec], RefusalReason]] = [
 
 @pytest.mark.parametrize(("make", "refusal"), [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
 def test_a_report_that_cannot_be_true_changes_nothing(make: Callable[[], MonitorReportSpec], refusal: RefusalReason) -> None:
-    judgement = after(make())
-    assert judgement.refused == {"pod": refusal}
-    assert not judgement.changed
-    assert (judgement.drift, judgement.criteria) == (KNOWN.drift, KNOWN.criteria)
+    verdict = after(make())
+    assert verdict.refused == {"pod": refusal}
+    assert not verdict.changed
+    assert (verdict.drift, verdict.criteria) == (KNOWN.drift, KNOWN.criteria)
 
 
 def test_a_good_pod_counts_beside_a_hostile_one() -> None:
-    judgement = evaluate(KNOWN.evidence, {"bad": with_feature(live=moved(0, 5)), "new": GOOD}, SETTINGS, NOW)
-    assert judgement.refused == {"bad": RefusalReason.INCONSISTENT}
-    assert judgement.drift.rows == 4_000
+    verdict = evaluate(KNOWN.evidence, {"bad": with_feature(live=moved(0, 5)), "new": GOOD}, SETTINGS, NOW)
+    assert verdict.refused == {"bad": RefusalReason.INCONSISTENT}
+    assert verdict.drift.rows == 4_000
 
 
 def test_reports_in_any_order_end_in_the_same_counts() -> None:
@@ -133,10 +133,10 @@ def test_reports_in_any_order_end_in_the_same_counts() -> None:
 
 def test_pods_beyond_the_room_of_a_status_are_refused_and_the_rest_still_counts() -> None:
     many = {f"pod-{index:04}": GOOD for index in range(600)}
-    judgement = evaluate(Evidence(), many, SETTINGS, NOW)
-    assert set(judgement.refused.values()) == {RefusalReason.FULL}
-    assert judgement.drift.rows == 2_000 * (600 - len(judgement.refused))
-    assert len(judgement.evidence.pack()) < 1_000_000
+    verdict = evaluate(Evidence(), many, SETTINGS, NOW)
+    assert set(verdict.refused.values()) == {RefusalReason.FULL}
+    assert verdict.drift.rows == 2_000 * (600 - len(verdict.refused))
+    assert len(verdict.evidence.pack()) < 1_000_000
 
 
 JUNK = st.one_of(st.integers(-(2**70), -1), st.integers(2**60, 2**300), st.floats().filter(lambda value: not value.is_integer()))
@@ -144,23 +144,23 @@ JUNK = st.one_of(st.integers(-(2**70), -1), st.integers(2**60, 2**300), st.float
 
 @settings(max_examples=200)
 @given(
-    junk=st.lists(JUNK, min_size=1, max_size=4), place=st.integers(0, 200), field=st.sampled_from(["live", "reference", "labels", "rows"])
+    junk=st.lists(JUNK, min_size=1, max_size=4), start=st.integers(0, 200), field=st.sampled_from(["live", "reference", "labels", "rows"])
 )
-def test_junk_never_raises_and_never_alarms(junk: list[float], place: int, field: str) -> None:
-    judgement = after(_with_junk(field, place, junk), pod="other")
-    assert judgement.drift.state == "None"
-    assert judgement.drift.harm == "None"
+def test_junk_never_raises_and_never_alarms(junk: list[float], start: int, field: str) -> None:
+    verdict = after(_with_junk(field, start, junk), pod="other")
+    assert verdict.drift.state == "None"
+    assert verdict.drift.harm == "None"
 
 
-def _with_junk(field: str, place: int, junk: list[float]) -> MonitorReportSpec:
+def _with_junk(field: str, start: int, junk: list[float]) -> MonitorReportSpec:
     if field == "labels":
         names = list(LabelCounts.model_fields)[:9]
-        return with_labels(**{names[(place + index) % 9]: value for index, value in enumerate(junk)})
+        return with_labels(**{names[(start + index) % 9]: value for index, value in enumerate(junk)})
     if field == "rows":
         names = list(RowCounts.model_fields)
-        return with_rows(**{names[(place + index) % 5]: value for index, value in enumerate(junk)})
-    feature: FeatureCounts = GOOD.features[place % len(GOOD.features)]
+        return with_rows(**{names[(start + index) % 5]: value for index, value in enumerate(junk)})
+    feature: FeatureCounts = GOOD.features[start % len(GOOD.features)]
     slots = list(getattr(feature, field))
     for index, value in enumerate(junk):
-        slots[(place + index) % len(slots)] = value
-    return with_feature(place % len(GOOD.features), **{field: slots})
+        slots[(start + index) % len(slots)] = value
+    return with_feature(start % len(GOOD.features), **{field: slots})

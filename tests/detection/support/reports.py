@@ -1,4 +1,4 @@
-"""Reports, streams and settings that the monitoring tests share; all random numbers are seeded.
+"""Reports, streams and settings that the tests of detection share; all random numbers are seeded.
 
 Not here: any test.
 """
@@ -11,7 +11,18 @@ import numpy as np
 from mlmodel_contract import VERSION
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
-from mlmodel_contract.report import MICRO, FeatureCounts, FeatureKind, GroupCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import (
+    LARGEST_LOG_LOSS,
+    MICRO,
+    SCORE_BINS,
+    FeatureCounts,
+    FeatureKind,
+    GroupCounts,
+    LabelCounts,
+    LossReference,
+    MonitorReportSpec,
+    RowCounts,
+)
 from mlmodel_detection import Settings
 from numpy.typing import NDArray
 from scipy.stats import norm
@@ -66,14 +77,14 @@ def labels(losses: NDArray[np.float64]) -> LabelCounts:
 def scored(truth: NDArray[np.bool_], probability: NDArray[np.float64]) -> LabelCounts:
     """Label counts of a binary classification as a sidecar makes them."""
     likely = np.where(truth, probability, 1 - probability)
-    counts = labels(np.minimum(-np.log(np.maximum(likely, 1e-300)), 15))
-    bins = np.minimum((probability * 100).astype(int), 99)
+    counts = labels(np.minimum(-np.log(np.maximum(likely, 1e-300)), LARGEST_LOG_LOSS))
+    bins = np.minimum((probability * SCORE_BINS).astype(int), SCORE_BINS - 1)
     return counts.model_copy(
         update={
             "correct": int(((probability >= 0.5) == truth).sum()),
             "squared_error": millionths((probability - truth) ** 2),
-            "scores_of_negatives": np.bincount(bins[~truth], minlength=100).tolist(),
-            "scores_of_positives": np.bincount(bins[truth], minlength=100).tolist(),
+            "scores_of_negatives": np.bincount(bins[~truth], minlength=SCORE_BINS).tolist(),
+            "scores_of_positives": np.bincount(bins[truth], minlength=SCORE_BINS).tolist(),
         }
     )
 

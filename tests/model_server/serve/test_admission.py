@@ -20,7 +20,7 @@ async def chunks(number: int, size: int) -> AsyncIterator[bytes]:
         yield b"x" * size
 
 
-async def take(admission: Admission, body: AsyncIterator[bytes], declared: int | None) -> bytes:
+async def receive(admission: Admission, body: AsyncIterator[bytes], declared: int | None) -> bytes:
     async with admission.received(body, declared) as content:
         return content
 
@@ -33,16 +33,16 @@ async def stalling(started: asyncio.Event) -> AsyncIterator[bytes]:
 
 def test_a_body_of_the_limit_is_taken_and_a_longer_one_is_not() -> None:
     admission = Admission(ServerLimits(body_bytes=100))
-    assert len(asyncio.run(take(admission, chunks(10, 10), None))) == 100
+    assert len(asyncio.run(receive(admission, chunks(10, 10), None))) == 100
     with pytest.raises(TooLarge, match="100 bytes"):
-        asyncio.run(take(admission, chunks(11, 10), None))
+        asyncio.run(receive(admission, chunks(11, 10), None))
     with pytest.raises(TooLarge):
-        asyncio.run(take(admission, chunks(0, 0), 101))
+        asyncio.run(receive(admission, chunks(0, 0), 101))
 
 
 def test_a_body_that_stalls_is_given_up() -> None:
     with pytest.raises(TooSlow, match=r"0\.05 s"):
-        asyncio.run(take(Admission(ServerLimits(body_seconds=0.05)), stalling(asyncio.Event()), None))
+        asyncio.run(receive(Admission(ServerLimits(body_seconds=0.05)), stalling(asyncio.Event()), None))
 
 
 def test_all_bodies_together_are_bounded_and_what_is_given_up_makes_room() -> None:
@@ -50,13 +50,13 @@ def test_all_bodies_together_are_bounded_and_what_is_given_up_makes_room() -> No
 
     async def scenario() -> None:
         started = asyncio.Event()
-        stalled = asyncio.create_task(take(admission, stalling(started), None))
+        stalled = asyncio.create_task(receive(admission, stalling(started), None))
         await started.wait()
         with pytest.raises(Overloaded):
-            await take(admission, chunks(1, 10), None)
+            await receive(admission, chunks(1, 10), None)
         stalled.cancel()
         await asyncio.gather(stalled, return_exceptions=True)
-        assert len(await take(admission, chunks(1, 10), None)) == 10
+        assert len(await receive(admission, chunks(1, 10), None)) == 10
 
     asyncio.run(scenario())
 
@@ -67,8 +67,8 @@ def test_a_body_counts_until_its_request_is_done() -> None:
     async def scenario() -> None:
         async with admission.received(chunks(1, 10), None):
             with pytest.raises(Overloaded):
-                await take(admission, chunks(1, 10), None)
-        assert len(await take(admission, chunks(1, 15), None)) == 15
+                await receive(admission, chunks(1, 10), None)
+        assert len(await receive(admission, chunks(1, 15), None)) == 15
 
     asyncio.run(scenario())
 
@@ -82,4 +82,4 @@ def test_a_machine_of_many_processors_is_used_as_far_as_the_pod_may(
     (tmp_path / "cpu.max").write_text(limit)
     monkeypatch.setattr(cpu_limits, "_CGROUP", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
-    assert ServerLimits.of(ServerSettings()).threads == threads
+    assert ServerLimits.from_settings(ServerSettings()).threads == threads

@@ -1,4 +1,4 @@
-"""Clients that others wrote work unchanged; docs/serving.md lists each call that is tried here."""
+"""Clients that others wrote work unchanged; docs/serving-exactness.md lists each call that is tried here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.model_server.support.request_bodies import flights, outputs, tensor
 
 pytestmark = pytest.mark.slow
 
-DOCS = Path(__file__).parents[3] / "docs" / "serving.md"
+DOCS = Path(__file__).parents[3] / "docs" / "serving-exactness.md"
 CLIENTS = ["triton_http", "triton_grpc", "kserve_clients", "reflection"]
 TITLES = {
     "triton_http": "`tritonclient.http`",
@@ -43,7 +43,7 @@ def client(request: pytest.FixtureRequest, made: ServerPod) -> tuple[str, dict[s
 
 
 def predicted(made: ServerPod, distance: list[float | None]) -> dict[str, Any]:
-    """What the model gives for the clients' rows, by plain JSON."""
+    """What the model gives for the clients' rows, by JSON."""
     columns = {
         "distance": tensor("distance", "FP64", distance),
         "wind": tensor("wind", "INT32", [3, 4]),

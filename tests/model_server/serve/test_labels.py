@@ -1,4 +1,4 @@
-"""Labels come back by prediction id: verified by the server, kept by the sidecar, acknowledged when durable."""
+"""Labels come back by prediction id: verified by the server, stored by the sidecar, acknowledged when durable."""
 
 import signal
 import time
@@ -140,8 +140,8 @@ def number_pod() -> Iterator[ServerPod]:
 def test_without_the_sidecar_labels_are_refused_for_now_and_none_is_lost() -> None:
     with pod(late_flights()) as made:
         monitor, _ = made.start_both()
-        kept, later = predicted(made, 2)
-        assert made.feedback({"id": kept, "truth": True}).status_code == 200
+        sent, later = predicted(made, 2)
+        assert made.feedback({"id": sent, "truth": True}).status_code == 200
         monitor.send_signal(signal.SIGKILL)
         monitor.wait(10)
         refused = made.feedback({"id": later, "truth": True})
@@ -150,5 +150,5 @@ def test_without_the_sidecar_labels_are_refused_for_now_and_none_is_lost() -> No
         assert made.infer(flights(1)).status_code == 200
         made.monitor()
         poll(lambda: made.feedback({"id": later, "truth": True}).status_code == 200, "the label")
-        assert made.feedback({"id": kept, "truth": True}).json()["repeated"] == 1
+        assert made.feedback({"id": sent, "truth": True}).json()["repeated"] == 1
         assert made.monitored("labels_total", outcome="scored") == 2

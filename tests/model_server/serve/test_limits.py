@@ -1,4 +1,4 @@
-"""What the manifest sets of the server, as its pod's document tells it, is what the server does."""
+"""The server keeps to the limits of the manifest, which its pod's document has."""
 
 import time
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def test_a_full_batch_waits_for_nobody() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_past_a_limit_is_refused_and_told() -> None:
+def test_a_request_past_a_limit_is_refused_with_the_reason() -> None:
     with served(limits={"max_body_bytes": 2048, "max_rows": 3, "max_requests": 1}, batcher={"max_latency": "900ms"}) as made:
         assert made.infer(flights(3)).status_code == 200
         many, long = made.infer(flights(4)), made.infer(flights(1) | {"id": "x" * 3000})
@@ -69,7 +69,7 @@ def test_workers_share_what_is_the_pods() -> None:
     settings = ServerSettings(
         workers=3, limits=Declared(max_requests=10, max_body_bytes=50 * 2**20), batcher=BatcherSettings(max_batch_size=7)
     )
-    one, whole = ServerLimits.of(settings), ServerLimits.of(ServerSettings())
+    one, whole = ServerLimits.from_settings(settings), ServerLimits.from_settings(ServerSettings())
     assert (one.requests, one.batch_rows, one.body_bytes) == (4, 7, 50 * 2**20)
     assert one.buffered_bytes == one.body_bytes > whole.buffered_bytes / 3
     assert one.threads == max(1, whole.threads // 3)
@@ -77,4 +77,4 @@ def test_workers_share_what_is_the_pods() -> None:
 
 
 def test_a_manifest_that_sets_nothing_has_the_servers_own_defaults() -> None:
-    assert ServerLimits.of(ServerSettings()) == ServerLimits(threads=ServerLimits.of(ServerSettings()).threads)
+    assert ServerLimits.from_settings(ServerSettings()) == ServerLimits(threads=ServerLimits.from_settings(ServerSettings()).threads)

@@ -58,7 +58,7 @@ def test_ten_thousand_idle_connections_cost_little_and_fail_nobody() -> None:
         made.serve()
         one_by_one(made, 1_000)
         before = resident(made)
-        idle = [stack.enter_context(connected(made, LIVE if place % 2 else b"")) for place in range(IDLE)]
+        idle = [stack.enter_context(connected(made, LIVE if number % 2 else b"")) for number in range(IDLE)]
         assert {read_status(connection) for connection in idle[1::2]} == {200}
         each = (resident(made) - before) / IDLE
         assert each < LARGEST_CONNECTION, f"{each:.0f} bytes for each connection"

@@ -70,7 +70,7 @@ def test_the_same_rows_get_the_same_answer_in_every_form(served: DataPlane, rows
     for name, request in forms(served, rows).items():
         _, predicted = served.infer(request)
         found[name] = predicted.predictions
-        told = {**dict(zip(predicted.names, predicted.numbers.T, strict=True)), **predicted.others}
-        assert {column: len(values) for column, values in told.items()} == dict.fromkeys(rows[0], len(rows)), name
+        monitored = {**dict(zip(predicted.names, predicted.numbers.T, strict=True)), **predicted.others}
+        assert {column: len(values) for column, values in monitored.items()} == dict.fromkeys(rows[0], len(rows)), name
     for name, predictions in found.items():
         assert np.array_equal(predictions, found["flat"]), name

@@ -1,4 +1,4 @@
-"""The hand-over of predicted rows: whatever cannot be handed over is dropped and counted, and no caller notices."""
+"""Predicted rows that cannot be sent to the monitor are dropped and counted, and no caller notices."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from model_server.serve.row_sender import RowSender
         pytest.param({"a": ["x", "y"]}, np.zeros((2, 1)), id="no monitor"),
     ],
 )
-def test_rows_that_cannot_be_handed_over_are_dropped_and_counted(tmp_path: Path, columns: dict[str, Any], predictions: np.ndarray) -> None:
+def test_rows_that_cannot_be_sent_are_dropped_and_counted(tmp_path: Path, columns: dict[str, Any], predictions: np.ndarray) -> None:
     dropped: list[int] = []
-    handover = RowSender(tmp_path / "no-monitor", dropped.append)
-    handover.offer(PredictedBatch(1.0, ["one", "two"], ["x"], np.zeros((2, 1)), columns, predictions, {}))
+    sender = RowSender(tmp_path / "no-monitor", dropped.append)
+    sender.send(PredictedBatch(1.0, ["one", "two"], ["x"], np.zeros((2, 1)), columns, predictions, {}))
     assert sum(dropped) == 2

@@ -112,9 +112,9 @@ def test_a_pod_of_two_workers_drains_without_a_failed_request(load: ThreadPoolEx
         def client(keeps_connections: bool) -> list[int]:
             """Send until the pod is out of the Service."""
             statuses = []
-            with httpx.Client(timeout=30) as kept:
+            with httpx.Client(timeout=30) as persistent:
                 while not moved_away.is_set():
-                    answer = kept.post(f"{made.model_url}/infer", json=flights()) if keeps_connections else infer_anew(made)
+                    answer = persistent.post(f"{made.model_url}/infer", json=flights()) if keeps_connections else infer_anew(made)
                     statuses.append(answer.status_code)
             return statuses
 

@@ -1,4 +1,4 @@
-"""A trained bundle, by either engine, from the store to the pod and its labelled rows back to the trainer."""
+"""A trained bundle, with either engine: from the store to the pod, and its labelled rows back to the trainer."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[ServerPod, Run, str
 def asked(rows: int, seed: int) -> tuple[Json, list[bool]]:
     """New flights as a request, and whether they were late."""
     table = flights(rows, seed=seed, hours=10_000).to_pydict()
-    times = [moment.isoformat() for moment in table["at"]]
+    times = [time.isoformat() for time in table["at"]]
     tensors = [
         tensor("at", "BYTES", times),
         tensor("wind", "FP64", table["wind"]),
@@ -52,7 +52,7 @@ def asked(rows: int, seed: int) -> tuple[Json, list[bool]]:
     return {"inputs": tensors}, table["late"]
 
 
-def test_the_way_of_a_trained_model(served: tuple[ServerPod, Run, str]) -> None:
+def test_a_trained_model_from_bundle_to_captured_rows(served: tuple[ServerPod, Run, str]) -> None:
     made, run, engine = served
     assert made.http.get(made.model_url).json()["parameters"]["engine"] == engine
     request, late = asked(300, seed=5)

@@ -1,6 +1,6 @@
 """Models as users would declare them, trained and packaged by the real stages in this process, and what scikit-learn says of their rows.
 
-Not here: what the two must have in common (``test_serve_agreement.py``).
+Not here: what the two must have in common (``test_agreement.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ from mlmodel_contract.quality_metrics import Task
 from model_server.bundle.engine import Columns
 from model_server.bundle.read import Bundle, open_bundle
 from model_server.prediction_id.ids import Signer
-from model_server.serve.inference.data_plane import DataPlane, ServedModel
+from model_server.serve.inference.data_plane import DataPlane
+from model_server.serve.served_model import ServedModel
 from model_server.train.onnx.trees import thresholds
 from sklearn.utils import all_estimators
 
@@ -86,7 +87,7 @@ class Declared:
 
     @property
     def features(self) -> dict[str, str]:
-        return {f"{kind}_{place}": kind for place, kind in enumerate(self.kinds)}
+        return {f"{kind}_{index}": kind for index, kind in enumerate(self.kinds)}
 
     def rows(self, count: int, seed: int) -> dict[str, Any]:
         """Draw rows by column: as data frames hold them, None or NaN where missing; of few different values, so that there are ties."""
@@ -156,21 +157,21 @@ class Packaged:
         return [self.bundle.schema.classes[index] for index in predicted], self.pipeline.predict_proba(frame)
 
     def hostile(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """Rows that lie at and next to the model's own thresholds, or have categories that were never seen."""
+        """Rows that lie at and next to the model's own thresholds, or have unknown categories."""
         numbers = [column.name for column in self.bundle.schema.features if column.type is not ColumnType.CATEGORY]
-        placed: dict[str, Any] = {
-            name: np.where(np.arange(len(values)) % 3 == 0, "never seen", values) if name not in numbers else values.copy()
+        hostile: dict[str, Any] = {
+            name: np.where(np.arange(len(values)) % 3 == 0, "unknown category", values) if name not in numbers else values.copy()
             for name, values in columns.items()
         }
-        for place, known in thresholds(self.pipeline[-1]).items():
-            if place < len(numbers) and self.declared.features[numbers[place]].startswith("float"):
-                values = placed[numbers[place]]
+        for index, known in thresholds(self.pipeline[-1]).items():
+            if index < len(numbers) and self.declared.features[numbers[index]].startswith("float"):
+                values = hostile[numbers[index]]
                 near = np.resize(np.concatenate([known, *(np.nextafter(known, end) for end in (-np.inf, np.inf))]), len(values))
                 most = float(
                     np.finfo(np.float32).max
                 )  # a split of missing values has an infinite threshold; the server takes no larger number
-                placed[numbers[place]] = np.clip(near, -most, most).astype(values.dtype)
-        return placed
+                hostile[numbers[index]] = np.clip(near, -most, most).astype(values.dtype)
+        return hostile
 
 
 def packaged(folder: Path, model: Declared, rows: int = 150) -> Packaged | str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from model_server.bundle.read import open_bundle
 from model_server.prediction_id.ids import Signer
-from model_server.serve.inference.data_plane import DataPlane, ServedModel
+from model_server.serve.inference.data_plane import DataPlane
+from model_server.serve.served_model import ServedModel
 
 from devtools.bundles import LinearModel, write_bundle
 

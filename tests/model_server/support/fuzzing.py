@@ -1,4 +1,4 @@
-"""What the fuzzers of the decoders share: the doors by which a request comes in, and the rule that each of them keeps."""
+"""What the fuzzers of the decoders share: the entry points of requests, and the rule that holds for each of them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from model_server.serve.status_codes import TABLE
 from tests.model_server.support.grpc_calls import packed, typed
 from tests.model_server.support.request_bodies import HEADER, binary, flights, tensor
 
-Door = Callable[[bytes, int], bool]
+EntryPoint = Callable[[bytes, int], bool]
 
 
-def doors(plane: DataPlane) -> Mapping[str, Door]:
-    """The doors by name; each takes a body and the length of its JSON, and says whether the body was predicted.
+def entry_points(plane: DataPlane) -> Mapping[str, EntryPoint]:
+    """Entry points by name; each takes a body and the length of its JSON, and returns whether the body was predicted.
 
-    A door raises where the server would fail: only what is the client's fault may go wrong, and the answer must be written.
+    It raises where the server would fail: only errors that are the client's are allowed, and it must be possible to encode the answer.
     """
 
     def answered(decode: Callable[[], InferRequest], encode: Callable[[Any], Any]) -> bool:
@@ -53,7 +53,7 @@ def doors(plane: DataPlane) -> Mapping[str, Door]:
 
 
 def good(rows: int = 2) -> Mapping[str, tuple[bytes, int]]:
-    """A body that is predicted, for each door, with the length of its JSON."""
+    """A valid body for each entry point, with the length of its JSON."""
     request = flights(rows, carrier=tensor("carrier", "BYTES", ["AA", "Zürich"] * (rows // 2)))
     body, headers = binary({**request, "parameters": {"binary_data_output": True}})
     v1 = {"inputs": {item["name"]: item["data"] for item in request["inputs"]}}

@@ -1,6 +1,6 @@
-"""A fuzzer of the decoders that is led by the coverage of their code: ``python -m tests.model_server.guided_fuzz FOLDER [RUNS]``.
+"""A coverage-guided fuzzer of the decoders: ``python -m tests.model_server.support.guided_fuzz FOLDER [RUNS]``.
 
-It starts from good bodies, keeps what it found in FOLDER, and ends with a failure and the body at the first one that breaks the rule of
+It starts from valid bodies, writes what it found to FOLDER, and ends with a failure and the body at the first one that breaks the rule of
 ``fuzzing.py``. Run as a process of its own, since it ends the process. Not here: the rule.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["model_server.serve"]):
-    from tests.model_server.support.fuzzing import doors, good
+    from tests.model_server.support.fuzzing import entry_points, good
 
 from devtools.bundles import late_flights
 from tests.model_server.support.data_planes import plane
@@ -19,17 +19,17 @@ _RUNS = "20000"
 
 
 def main(folder: Path, runs: str) -> None:
-    """Fuzz all doors; the first byte of a body says which, the next two where its JSON ends."""
+    """Fuzz all entry points; a body's first byte is the index of one, the next two are the length of its JSON."""
     found = folder / "found"
     found.mkdir(parents=True)
-    ways = list(doors(plane(folder / "bundle", late_flights())).items())
+    targets = list(entry_points(plane(folder / "bundle", late_flights())).items())
     for name, (body, length) in good().items():
-        place = [way for way, _ in ways].index(name.partition(",")[0])
-        (found / name).write_bytes(bytes([place]) + length.to_bytes(2, "little") + body)
+        index = [target for target, _ in targets].index(name.partition(",")[0])
+        (found / name).write_bytes(bytes([index]) + length.to_bytes(2, "little") + body)
 
     def once(data: bytes) -> None:
         if len(data) >= 3:
-            ways[data[0] % len(ways)][1](data[3:], int.from_bytes(data[1:3], "little"))
+            targets[data[0] % len(targets)][1](data[3:], int.from_bytes(data[1:3], "little"))
 
     atheris.Setup(
         [sys.argv[0], str(found), f"-runs={runs}", f"-artifact_prefix={folder}/", "-max_len=4096", "-verbosity=0", "-seed=1"], once

@@ -1,4 +1,4 @@
-"""Collectors of spans: real receivers of OTLP over HTTP and gRPC, that decode what came."""
+"""Collectors of spans: real receivers of OTLP over HTTP and gRPC, which decode what they receive."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ _EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 
 @dataclass
-class Told:
-    """A span as it arrived, with ids as they are in ``traceparent``."""
+class ReceivedSpan:
+    """A span as it was received, with ids as in ``traceparent``."""
 
     name: str
     trace: str
@@ -37,21 +37,21 @@ class Told:
 
 @dataclass
 class Collector:
-    """What arrived at an address."""
+    """What was received at an address."""
 
     endpoint: str = ""
     paths: set[str] = field(default_factory=set)
-    spans: list[Told] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
 
-    def take(self, request: ExportTraceServiceRequest) -> None:
+    def receive(self, request: ExportTraceServiceRequest) -> None:
         for group in request.resource_spans:
             resource = _attributes(group.resource)
             self.spans += [_span(span, resource) for scope in group.scope_spans for span in scope.spans]
 
-    def named(self, name: str, number: int = 1, **attributes: Any) -> list[Told]:
+    def named(self, name: str, number: int = 1, **attributes: Any) -> list[ReceivedSpan]:
         """Wait for spans of a name and return them."""
 
-        def found() -> list[Told]:
+        def found() -> list[ReceivedSpan]:
             return [span for span in [*self.spans] if span.name == name and attributes.items() <= span.attributes.items()]
 
         poll(lambda: len(found()) >= number, f"{number} spans {name}; there are {[span.name for span in self.spans]}")
@@ -71,7 +71,7 @@ def _http(made: Collector) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             made.paths.add(self.path)
-            made.take(ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"]))))
+            made.receive(ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"]))))
             answer = ExportTraceServiceResponse().SerializeToString()
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
@@ -91,7 +91,7 @@ def _http(made: Collector) -> Iterator[str]:
 @contextmanager
 def _grpc(made: Collector) -> Iterator[str]:
     def export(request: ExportTraceServiceRequest, context: grpc.ServicerContext) -> ExportTraceServiceResponse:  # noqa: ARG001
-        made.take(request)
+        made.receive(request)
         return ExportTraceServiceResponse()
 
     read: Callable[[bytes], Any] = ExportTraceServiceRequest.FromString
@@ -105,8 +105,8 @@ def _grpc(made: Collector) -> Iterator[str]:
     server.stop(None).wait()
 
 
-def _span(span: Any, resource: dict[str, Any]) -> Told:
-    return Told(
+def _span(span: Any, resource: dict[str, Any]) -> ReceivedSpan:
+    return ReceivedSpan(
         name=span.name,
         trace=span.trace_id.hex(),
         id=span.span_id.hex(),
@@ -121,5 +121,5 @@ def _span(span: Any, resource: dict[str, Any]) -> Told:
     )
 
 
-def _attributes(of: Any) -> dict[str, Any]:
-    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in of.attributes}
+def _attributes(message: Any) -> dict[str, Any]:
+    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in message.attributes}

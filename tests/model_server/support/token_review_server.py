@@ -1,4 +1,4 @@
-"""A stand-in for the API server, as far as it reviews tokens."""
+"""A fake API server that reviews tokens."""
 
 import json
 import ssl
@@ -19,7 +19,7 @@ from tests.model_server.support.mounted_secrets import Pair, pair
 
 @dataclass
 class Api:
-    """What it says: ``users`` are those of the good tokens, ``allowed`` may call. Without ``rights`` or when ``down`` it says nothing."""
+    """The fake's state: ``users`` by valid token, of whom ``allowed`` may call. Without ``rights`` or when ``down``: errors."""
 
     users: dict[str, str] = field(default_factory=dict)
     audiences: list[str] = field(default_factory=lambda: ["mlmodel.dev"])

@@ -1,9 +1,10 @@
-"""Every classifier and regressor of scikit-learn is a candidate of the manifest, or there is a reason; docs/serving.md lists them all.
+"""Every classifier and regressor of scikit-learn is a candidate of the manifest, or docs/serving-exactness.md says why not.
 
-Write that list anew with ``UPDATE_DOCS=1 uv run pytest tests/model_server/test_estimators.py`` and read the difference.
+Write that list anew with ``UPDATE_DOCS=1 uv run pytest tests/model_server/train/test_estimators.py`` and read the difference.
 """
 
 import os
+import textwrap
 import warnings
 from functools import cache
 from pathlib import Path
@@ -21,16 +22,16 @@ from sklearn.utils import all_estimators
 
 pytestmark = pytest.mark.slow
 
-DOCS = Path(__file__).parents[3] / "docs/serving.md"
-BEGIN, END = "<!-- estimators: written by tests/model_server/test_estimators.py -->\n", "<!-- end of estimators -->"
+DOCS = Path(__file__).parents[3] / "docs/serving-exactness.md"
+BEGIN, END = "<!-- estimators: written by tests/model_server/train/test_estimators.py -->\n", "<!-- end of estimators -->"
 
 SERVED = "candidates of a manifest"
-NESTED = "no: made of other estimators, while a manifest's parameters are numbers, text and booleans"
-SEVERAL = "no: for several targets at once, while a manifest has one"
-SINGLE = "no: for one feature alone"
-UNSURE = "no: gives no probabilities, which criteria and monitoring need"
-FORBIDDEN = "no: its fitted form holds types that are not on the operator's list of what may be loaded"
-IMPORTED = "no candidates, but a bundle made elsewhere that holds one is served (`spec.model`)"
+NESTED = "not supported: made of other estimators, while a manifest's parameters are numbers, text and booleans"
+SEVERAL = "not supported: for several targets at once, while a manifest has one"
+SINGLE = "not supported: for one feature alone"
+UNSURE = "not supported: gives no probabilities, which criteria and monitoring need"
+FORBIDDEN = "not supported: its fitted form holds types that are not on the operator's list of what may be loaded"
+IMPORTED = "not candidates, but a bundle made elsewhere that holds one is served (`spec.model`)"
 
 
 @cache
@@ -75,21 +76,21 @@ def _fitted(name: str, estimator: Any, folder: Path) -> str:
     return IMPORTED
 
 
-def table(folder: Path) -> str:
+def listing(folder: Path) -> str:
     found: dict[str, list[str]] = {kind: [] for kind in (SERVED, IMPORTED, NESTED, SEVERAL, SINGLE, UNSURE, FORBIDDEN)}
     for name in classes():
         found[standing(name, folder)].append(f"`{name}`")
-    rows = [f"| {', '.join(names)} | {kind} |" for kind, names in found.items()]
-    return "\n".join(["| scikit-learn's classifiers and regressors | |", "|---|---|", *rows]) + "\n"
+    items = [f"- **{kind[0].upper()}{kind[1:]}**: {', '.join(names)}." for kind, names in found.items()]
+    return "\n".join(textwrap.fill(item, width=138, subsequent_indent="  ", break_on_hyphens=False) for item in items) + "\n"
 
 
 def test_the_documentation_lists_every_estimator_and_why_it_is_none_of_a_manifest(tmp_path: Path) -> None:
     before, _, rest = DOCS.read_text().partition(BEGIN)
     old, _, after = rest.partition(END)
     if os.environ.get("UPDATE_DOCS"):
-        DOCS.write_text(f"{before}{BEGIN}{table(tmp_path)}{END}{after}")
+        DOCS.write_text(f"{before}{BEGIN}{listing(tmp_path)}{END}{after}")
     else:
-        assert old == table(tmp_path)
+        assert old == listing(tmp_path)
 
 
 LOSSES = {

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from mlmodel_operator.cluster.cache import REPLICAS_OWNED_ELSEWHERE, Cache, Key, Ref
+from mlmodel_operator.cluster.cache import REPLICAS_OWNED_ELSEWHERE, Cache, Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, POD, Kind
+from mlmodel_operator.cluster.ownership import Key
 
 KEY = Key("team", "late")
 OTHER = Key("team", "other")
@@ -21,7 +22,7 @@ def owned_by(name: str) -> dict[str, Any]:
 
 
 def version_of(cache: Cache, kind: Kind, name: str, key: Key = KEY) -> str | None:
-    found = cache.of(key).get(Ref(kind, name))
+    found = cache.objects(key).get(Ref(kind, name))
     return found["metadata"]["resourceVersion"] if found else None
 
 
@@ -113,7 +114,7 @@ def test_copies_are_trimmed_and_know_who_scales() -> None:
 
     for manager, elsewhere in (("kube-controller-manager", True), ("mlmodel-operator", False)):
         cache.put(DEPLOYMENT, deployment(manager))
-        metadata = cache.of(KEY)[Ref(DEPLOYMENT, "late-v1")]["metadata"]
+        metadata = cache.objects(KEY)[Ref(DEPLOYMENT, "late-v1")]["metadata"]
         assert "managedFields" not in metadata
         assert metadata.get(REPLICAS_OWNED_ELSEWHERE, False) is elsewhere
-    assert cache.of(KEY)[Ref(DEPLOYMENT, "late-v1")]["kind"] == "Deployment"
+    assert cache.objects(KEY)[Ref(DEPLOYMENT, "late-v1")]["kind"] == "Deployment"

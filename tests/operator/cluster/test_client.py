@@ -9,7 +9,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from mlmodel_operator.cluster.client import Client
 from mlmodel_operator.errors import ClusterError, ConflictError, RefusedError
 
-from tests.operator.support.story import finished
+from tests.operator.support.model_lifecycle import finished
 
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "late", "namespace": "team"}}
 

@@ -9,7 +9,8 @@ from mlmodel_operator import crds
 from devtools.cluster.control_plane import ControlPlane
 from devtools.ports import free_ports
 from tests.operator.control_plane.support.api import Api
-from tests.operator.control_plane.support.players import Kubelet, Loop
+from tests.operator.control_plane.support.declared_model import DeclaredModel
+from tests.operator.control_plane.support.fake_kubelet import FakeKubelet
 from tests.operator.control_plane.support.process import OperatorProcess
 
 ROOT = Path(__file__).parents[3]
@@ -41,5 +42,5 @@ def operator(control_plane: ControlPlane, api: Api, tmp_path: Path) -> Iterator[
 
 
 @pytest.fixture
-def loop(api: Api) -> Loop:
-    return Loop(api, Kubelet(api))
+def model(api: Api) -> DeclaredModel:
+    return DeclaredModel(api, FakeKubelet(api))

@@ -6,9 +6,10 @@ from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import CHILDREN, ML_MODEL, MODEL_VERSION, MONITOR_REPORT, POD, SECRET
 
 from tests.operator.control_plane.support.api import Api
-from tests.operator.control_plane.support.players import Kubelet, Loop
+from tests.operator.control_plane.support.declared_model import DeclaredModel
+from tests.operator.control_plane.support.fake_kubelet import FakeKubelet
 from tests.operator.control_plane.support.process import OperatorProcess
-from tests.operator.support.players import Live
+from tests.operator.support.fake_controllers import LiveRows
 
 EVERY_KIND = (*CHILDREN, MODEL_VERSION, MONITOR_REPORT, POD, SECRET)
 
@@ -23,16 +24,16 @@ def owned(api: Api, model: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("operator")
-def test_everything_it_owned_goes_and_nothing_else(loop: Loop, api: Api) -> None:
-    neighbour = Loop(api, Kubelet(api, "early"), "early")
+def test_everything_it_owned_goes_and_nothing_else(model: DeclaredModel, api: Api) -> None:
+    neighbour = DeclaredModel(api, FakeKubelet(api, "early"), "early")
     neighbour.declare()
     neighbour.until(lambda: neighbour.live == "early-v1", "the neighbour is live")
-    loop.declare()
-    loop.until(lambda: loop.live == "late-v1", "the first version is live")
-    loop.kubelet.report("late-v1", Live(100))
-    loop.kubelet.outcomes[Stage.TRAIN] = lambda _run, _index: None
-    loop.annotate(retrain="now")
-    loop.until(lambda: loop.run == (2, "Train", "Running"), "the second run trains")
+    model.declare()
+    model.until(lambda: model.live == "late-v1", "the first version is live")
+    model.kubelet.report("late-v1", LiveRows(100))
+    model.kubelet.outcomes[Stage.TRAIN] = lambda _run, _index: None
+    model.annotate(retrain="now")
+    model.until(lambda: model.run == (2, "Train", "Running"), "the second run trains")
 
     before = owned(api, "early")
     assert len(owned(api, "late")) > 15
@@ -42,15 +43,15 @@ def test_everything_it_owned_goes_and_nothing_else(loop: Loop, api: Api) -> None
     assert neighbour.condition("Ready")["status"] == "True"
 
 
-def test_a_model_that_is_made_again_at_once_begins_anew(loop: Loop, api: Api, operator: OperatorProcess) -> None:
-    loop.declare()
-    loop.until(lambda: loop.live == "late-v1", "the first version is live")
+def test_a_model_that_is_made_again_at_once_begins_anew(model: DeclaredModel, api: Api, operator: OperatorProcess) -> None:
+    model.declare()
+    model.until(lambda: model.live == "late-v1", "the first version is live")
     first = owned(api, "late")
-    loop.kubelet.outcomes[Stage.VERIFY] = lambda _run, _index: None
+    model.kubelet.outcomes[Stage.VERIFY] = lambda _run, _index: None
     api.delete(ML_MODEL, "late")
-    loop.declare()
-    loop.until(lambda: loop.run == (1, "Verify", "Running"), "the new model's first run is at its last stage", 120)
-    del loop.kubelet.outcomes[Stage.VERIFY]
-    loop.until(lambda: loop.live == "late-v1", "the new model's first version is live", 120)
+    model.declare()
+    model.until(lambda: model.run == (1, "Verify", "Running"), "the new model's first run is at its last stage", 120)
+    del model.kubelet.outcomes[Stage.VERIFY]
+    model.until(lambda: model.live == "late-v1", "the new model's first version is live", 120)
     assert set(owned(api, "late").values()).isdisjoint(first.values())
     assert "unexpected error" not in operator.log

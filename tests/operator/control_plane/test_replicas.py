@@ -1,4 +1,4 @@
-"""Two replicas of the operator: one leads, and the other takes over when it dies or is told to end."""
+"""Two replicas of the operator: one leads, and the other takes over when it dies or is terminated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from devtools.cluster.control_plane import ControlPlane
 from devtools.ports import free_ports
 from devtools.waiting import wait_until
 from tests.operator.control_plane.support.api import Api
-from tests.operator.control_plane.support.players import Loop
+from tests.operator.control_plane.support.declared_model import DeclaredModel
 from tests.operator.control_plane.support.process import OperatorProcess
 
 LEASE_SECONDS = 15
@@ -27,16 +27,16 @@ def other(control_plane: ControlPlane, api: Api, operator: OperatorProcess, tmp_
 
 
 def test_when_the_leader_is_killed_the_other_goes_on_within_the_lease(
-    loop: Loop, operator: OperatorProcess, other: OperatorProcess
+    model: DeclaredModel, operator: OperatorProcess, other: OperatorProcess
 ) -> None:
-    loop.declare()
-    loop.until(lambda: loop.run == (1, "Package", "Running"), "the run is at its third stage")
+    model.declare()
+    model.until(lambda: model.run == (1, "Package", "Running"), "the run is at its third stage")
     assert not other.leads
     assert other.writes() == 0
     operator.kill()
     wait_until(lambda: other.leads, "the other leads", LEASE_SECONDS + 10)
-    loop.until(lambda: loop.live == "late-v1", "the first version is live")
-    assert all(len(uids) == 1 for uids in loop.kubelet.jobs.values())
+    model.until(lambda: model.live == "late-v1", "the first version is live")
+    assert all(len(uids) == 1 for uids in model.kubelet.jobs.values())
 
     operator.start(leading=False)
     assert not operator.leads

@@ -7,7 +7,7 @@ from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT
 
 from tests.operator.support.manifests import spec
-from tests.operator.support.story import Story
+from tests.operator.support.model_lifecycle import ModelLifecycle
 
 DATA = spec()["data"]
 COLUMNS = [*DATA["columns"], {"name": "hour", "type": "number"}]
@@ -26,11 +26,11 @@ COLUMNS = [*DATA["columns"], {"name": "hour", "type": "number"}]
     ],
 )
 def test_they_are_left_alone_by_edits_that_are_for_the_next_version(parts: dict[str, Any]) -> None:
-    story = Story()
-    story.go_live()
-    before = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]
-    story.edit(**parts)
-    assert story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"] == before
+    model = ModelLifecycle()
+    model.go_live()
+    before = model.api.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]
+    model.edit(**parts)
+    assert model.api.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"] == before
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_they_are_left_alone_by_edits_that_are_for_the_next_version(parts: dict[
     ],
 )
 def test_they_are_rolled_over_by_edits_that_concern_them(parts: dict[str, Any]) -> None:
-    story = Story()
-    story.go_live()
-    before = story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]
-    story.edit(**parts)
-    assert story.world.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"] != before
+    model = ModelLifecycle()
+    model.go_live()
+    before = model.api.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"]
+    model.edit(**parts)
+    assert model.api.objects[Ref(DEPLOYMENT, "late-v1")]["spec"]["template"] != before

@@ -19,9 +19,9 @@ from mlmodel_operator.cluster.kinds import (
 
 from tests.operator.support import manifests
 from tests.operator.support.manifests import NAME, Body
-from tests.operator.support.story import Story
+from tests.operator.support.model_lifecycle import ModelLifecycle
 
-KEPT = [
+APPLIED = [
     (DEPLOYMENT, "late-v1"),
     (SERVICE, "late"),
     (SERVICE, "late-v1"),
@@ -46,110 +46,110 @@ def of_another_model(body: Body) -> None:
     body["metadata"]["labels"]["mlmodel.dev/model"] = "other"
 
 
-@pytest.mark.parametrize(("kind", "name"), KEPT)
+@pytest.mark.parametrize(("kind", "name"), APPLIED)
 def test_a_deleted_child_comes_back(kind: Kind, name: str) -> None:
-    story = Story()
-    story.go_live()
-    before = story.world.objects[Ref(kind, name)]
-    story.world.remove(kind, name)
-    story.settle()
-    again = story.world.objects[Ref(kind, name)]
+    model = ModelLifecycle()
+    model.go_live()
+    before = model.api.objects[Ref(kind, name)]
+    model.api.remove(kind, name)
+    model.settle()
+    again = model.api.objects[Ref(kind, name)]
     assert {part: value for part, value in again.items() if part != "metadata"} == {
         part: value for part, value in before.items() if part not in ("metadata", "status")
     }
 
 
 @pytest.mark.parametrize("stomp", [without_labels, without_owner, of_another_model])
-@pytest.mark.parametrize(("kind", "name"), [*KEPT, (MODEL_VERSION, "late-v1")])
+@pytest.mark.parametrize(("kind", "name"), [*APPLIED, (MODEL_VERSION, "late-v1")])
 def test_labels_and_owner_are_put_right(kind: Kind, name: str, stomp: object) -> None:
-    story = Story()
-    story.go_live()
-    before = dict(story.world.objects[Ref(kind, name)]["metadata"])
+    model = ModelLifecycle()
+    model.go_live()
+    before = dict(model.api.objects[Ref(kind, name)]["metadata"])
     assert callable(stomp)
-    story.world.change(kind, name, stomp)
-    story.settle()
-    after = story.world.objects[Ref(kind, name)]["metadata"]
+    model.api.change(kind, name, stomp)
+    model.settle()
+    after = model.api.objects[Ref(kind, name)]["metadata"]
     assert (after["labels"], after["ownerReferences"]) == (before["labels"], before["ownerReferences"])
-    assert story.live == story.traffic == "late-v1"
+    assert model.live == model.traffic == "late-v1"
 
 
 @pytest.mark.parametrize("stomp", [without_labels, without_owner, of_another_model])
 def test_a_job_without_its_labels_is_found_again(stomp: object) -> None:
-    story = Story()
-    story.settle()
+    model = ModelLifecycle()
+    model.settle()
     assert callable(stomp)
-    story.world.change(JOB, "late-r1-prepare", stomp)
-    story.settle()
-    story.ends(Stage.PREPARE)
-    assert story.world.names(JOB) == ["late-r1-prepare", "late-r1-train"]
+    model.api.change(JOB, "late-r1-prepare", stomp)
+    model.settle()
+    model.ends(Stage.PREPARE)
+    assert model.api.names(JOB) == ["late-r1-prepare", "late-r1-train"]
 
 
 def test_a_changed_service_sends_to_the_live_version_again() -> None:
-    story = Story()
-    story.go_live()
-    story.world.change(SERVICE, "late", lambda body: body["spec"].update(selector={"app": "mine"}))
-    story.settle()
-    assert story.traffic == "late-v1"
+    model = ModelLifecycle()
+    model.go_live()
+    model.api.change(SERVICE, "late", lambda body: body["spec"].update(selector={"app": "mine"}))
+    model.settle()
+    assert model.traffic == "late-v1"
 
 
 def test_what_the_api_server_writes_in_its_own_way_is_in_place() -> None:
-    story = Story(manifests.spec(serving={"resources": {"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {}}}))
-    story.go_live()
+    model = ModelLifecycle(manifests.spec(serving={"resources": {"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {}}}))
+    model.go_live()
 
     def rewrite(body: Body) -> None:
         body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "500m", "memory": "1Gi"}}
 
-    story.world.change(DEPLOYMENT, "late-v1", rewrite)
-    writes = story.world.writes["apply Deployment late-v1"]
-    story.settle()
-    assert story.world.writes["apply Deployment late-v1"] == writes
+    model.api.change(DEPLOYMENT, "late-v1", rewrite)
+    writes = model.api.writes["apply Deployment late-v1"]
+    model.settle()
+    assert model.api.writes["apply Deployment late-v1"] == writes
 
 
 def test_a_deleted_version_does_not_stop_the_pods_that_serve_it() -> None:
-    story = Story()
-    story.go_live()
-    story.world.remove(MODEL_VERSION, "late-v1")
-    story.settle()
-    story.wait(days=1)
-    assert Ref(DEPLOYMENT, "late-v1") in story.world.objects
-    assert story.traffic == "late-v1"
+    model = ModelLifecycle()
+    model.go_live()
+    model.api.remove(MODEL_VERSION, "late-v1")
+    model.settle()
+    model.wait(days=1)
+    assert Ref(DEPLOYMENT, "late-v1") in model.api.objects
+    assert model.traffic == "late-v1"
 
 
 def test_the_claim_is_made_once_and_never_deleted() -> None:
-    story = Story()
-    story.go_live()
-    story.edit(suspend=True)
-    assert story.world.names(CLAIM) == ["late-store"]
-    assert story.world.writes["create PersistentVolumeClaim late-store"] == 1
+    model = ModelLifecycle()
+    model.go_live()
+    model.edit(suspend=True)
+    assert model.api.names(CLAIM) == ["late-store"]
+    assert model.api.writes["create PersistentVolumeClaim late-store"] == 1
 
 
 @pytest.mark.parametrize("overwritten", [{}, {"live": None}])
 def test_an_overwritten_status_takes_no_version_out_of_service(overwritten: Body) -> None:
-    story = Story()
-    story.go_live()
-    status = story.world.objects[Ref(ML_MODEL, NAME)]["status"]
-    kept = {} if not overwritten else {name: value for name, value in status.items() if name != "live"}
-    story.world.change(ML_MODEL, NAME, lambda body: body.update(status=kept))
-    story.settle()
-    assert story.live == story.traffic == "late-v1"
-    assert Ref(DEPLOYMENT, "late-v1") in story.world.objects
-    assert story.run_number == (2 if not overwritten else 1)
+    model = ModelLifecycle()
+    model.go_live()
+    status = model.api.objects[Ref(ML_MODEL, NAME)]["status"]
+    left = {} if not overwritten else {name: value for name, value in status.items() if name != "live"}
+    model.api.change(ML_MODEL, NAME, lambda body: body.update(status=left))
+    model.settle()
+    assert model.live == model.traffic == "late-v1"
+    assert Ref(DEPLOYMENT, "late-v1") in model.api.objects
+    assert model.run_number == (2 if not overwritten else 1)
 
 
 def test_a_model_that_was_deleted_and_made_again_takes_nothing_of_the_old_one() -> None:
-    story = Story()
-    story.go_live()
-    story.world.remove(ML_MODEL, NAME)
-    story.world.put(manifests.model(manifests.spec()))
-    story.observe()
-    snapshot = story.snapshot()
+    model = ModelLifecycle()
+    model.go_live()
+    model.api.remove(ML_MODEL, NAME)
+    model.api.put(manifests.model(manifests.spec()))
+    model.observe()
+    snapshot = model.snapshot()
     assert snapshot.versions == {}
-    assert snapshot.job("late-r1-prepare") is None
+    assert snapshot.jobs == {}
     assert snapshot.pods_of_run(1, Stage.PREPARE) == []
-    story.world.collect_garbage()
-    story.settle()
-    assert story.run_number == 1
-    assert story.live is None
-    story.run_through()
-    story.ready("late-v1")
-    assert story.live == "late-v1"
+    model.api.collect_garbage()
+    model.settle()
+    assert model.run_number == 1
+    assert model.live is None
+    model.run_through()
+    model.ready("late-v1")
+    assert model.live == "late-v1"

@@ -1,6 +1,6 @@
 """The children of a small model, whole, as they stand in golden/*.yaml: a change of any field is seen in review.
 
-Regenerate with ``UPDATE_GOLDEN=1 uv run pytest tests/operator/test_golden.py`` and read the difference.
+Regenerate with ``UPDATE_GOLDEN=1 uv run pytest tests/operator/resources/test_golden.py`` and read the difference.
 """
 
 import os
@@ -14,7 +14,7 @@ from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import CHILDREN, JOB, MODEL_VERSION, SECRET
 
 from tests.operator.support.manifests import Body, spec
-from tests.operator.support.story import Story
+from tests.operator.support.model_lifecycle import ModelLifecycle
 
 GOLDEN = Path(__file__).parent / "golden"
 AUTOSCALED = {"serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}}
@@ -23,18 +23,18 @@ AUTOSCALED = {"serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}}
 @cache
 def served() -> dict[str, Body]:
     """All children once the first version is live, by file name."""
-    story = Story(spec(**AUTOSCALED))
-    story.settle()
+    model = ModelLifecycle(spec(**AUTOSCALED))
+    model.settle()
     jobs = {}
     for stage in Stage:
         name = f"late-r1-{stage.lower()}"
-        jobs[name] = story.world.objects[Ref(JOB, name)]
-        story.ends(stage)
-    story.ready("late-v1")
-    kept = {
-        f"{ref.kind.name}-{ref.name}": body for ref, body in story.world.objects.items() if ref.kind in (*CHILDREN, MODEL_VERSION, SECRET)
+        jobs[name] = model.api.objects[Ref(JOB, name)]
+        model.ends(stage)
+    model.ready("late-v1")
+    children = {
+        f"{ref.kind.name}-{ref.name}": body for ref, body in model.api.objects.items() if ref.kind in (*CHILDREN, MODEL_VERSION, SECRET)
     }
-    return {name.lower(): cleaned(body) for name, body in (kept | {f"Job-{name}": job for name, job in jobs.items()}).items()}
+    return {name.lower(): cleaned(body) for name, body in (children | {f"Job-{name}": job for name, job in jobs.items()}).items()}
 
 
 def cleaned(body: Body) -> Body:

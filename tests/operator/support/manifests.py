@@ -1,6 +1,6 @@
 """A small model's manifest, and the results that its trainer pods leave, with figures that a test may set.
 
-Not here: where they are kept (``world.py``) and what is done with them (``story.py``).
+Not here: where they are stored (``in_memory_api.py``) and what is done with them (``model_lifecycle.py``).
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""The certificate of the server: read from a mounted Secret, and again when the Secret rotates; connections that are open keep theirs.
+"""The server's TLS certificate: read from a mounted Secret, and again when the Secret rotates. Open connections stay on the old one.
 
-Not here: who listens with it.
+Not here: the listeners that use it.
 """
 
 import os
@@ -18,8 +18,8 @@ _FILES = ("tls.crt", "tls.key")
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A certificate with its chain and its key, in PEM; ``expires`` is in seconds since 1970."""
+class KeyPair:
+    """A certificate chain and its private key, in PEM; ``expires`` is in seconds since 1970."""
 
     chain: bytes
     key: bytes
@@ -28,31 +28,36 @@ class Pair:
 
 
 class Certificate:
-    """The pair in a folder, of which ``secret`` is the name for people.
+    """The key pair of a mounted Secret.
+
+    Args:
+        folder: where the Secret is mounted.
+        secret: its name for messages.
+        on_reload: see ``ReloadedFile``.
 
     Raises:
-        Unusable: there is none that can be used.
+        InvalidFile: there is no usable key pair.
 
     """
 
-    def __init__(self, folder: Path, secret: str, told: Callable[[str], None]) -> None:
-        self._pair = ReloadedFile(lambda: _read(folder, secret), lambda content: _pair(*content, secret), told)
-        self.look = self._pair.look
+    def __init__(self, folder: Path, secret: str, on_reload: Callable[[str], None]) -> None:
+        self._pair = ReloadedFile(lambda: _read(folder, secret), lambda content: _key_pair(*content, secret), on_reload)
+        self.reload_if_changed = self._pair.reload_if_changed
 
     @property
     def expires(self) -> float:
-        """When the certificate ends, in seconds since 1970."""
+        """Return when the certificate expires, in seconds since 1970."""
         return self._pair.value.expires
 
     def context(self) -> ssl.SSLContext:
-        """Return a context for listening, whose new connections have the pair of their time."""
+        """Return a context for listening; each new connection gets the key pair that is valid then."""
         context = _context()
-        context.sni_callback = self._choose  # called for clients that name no server, too
+        context.sni_callback = self._use_current_pair  # called for clients that name no server, too
         _load(context, self._pair.value.chain, self._pair.value.key)
         return context
 
     def credentials(self) -> Any:
-        """Return the same for a server of gRPC, which asks for a new pair at each connection."""
+        """Return the same for a server of gRPC, which asks for a new key pair at each connection."""
         import grpc  # late: to import gRPC takes long
 
         last = [self._pair.value]
@@ -67,15 +72,15 @@ class Certificate:
         first = grpc.ssl_server_certificate_configuration([(last[0].key, last[0].chain)])
         return grpc.dynamic_ssl_server_credentials(first, changed)
 
-    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    def _use_current_pair(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._pair.value.context
 
 
 def _read(folder: Path, secret: str) -> tuple[bytes, bytes]:
-    """Read both files of one and the same state: kubelet puts all files of a Secret in place at once, by a link to their folder."""
-    state = (folder / _FILES[0]).resolve().parent
+    """Read both files of the same version of the Secret: kubelet swaps all of its files at once, by a link to their folder."""
+    version = (folder / _FILES[0]).resolve().parent
     try:
-        chain, key = [(state / name).read_bytes() for name in _FILES]
+        chain, key = [(version / name).read_bytes() for name in _FILES]
     except OSError as error:
         missing = Path(str(error.filename)).name
         raise InvalidFile(
@@ -84,7 +89,7 @@ def _read(folder: Path, secret: str) -> tuple[bytes, bytes]:
     return chain, key
 
 
-def _pair(chain: bytes, key: bytes, secret: str) -> Pair:
+def _key_pair(chain: bytes, key: bytes, secret: str) -> KeyPair:
     context = _context()
     try:
         _load(context, chain, key)
@@ -94,7 +99,7 @@ def _pair(chain: bytes, key: bytes, secret: str) -> Pair:
         raise InvalidFile(
             f"tls.crt and tls.key of the Secret '{secret}' of serving.tls are no certificate and its key in PEM ({reason}): put both right"
         ) from error
-    return Pair(chain, key, context, expires)
+    return KeyPair(chain, key, context, expires)
 
 
 def _context() -> ssl.SSLContext:
@@ -105,7 +110,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, chain: bytes, key: bytes) -> None:
-    """Load what is in memory: only files can be loaded, and these of the folder may be others by now."""
+    """Load the key pair from memory: ``ssl`` loads files alone, and those of the folder may have changed meanwhile."""
     with os.fdopen(os.memfd_create("pair"), "wb") as file:
         file.write(key + b"\n" + chain)
         file.flush()

@@ -1,4 +1,4 @@
-"""What is made of mounted files, made again when they change; what cannot be used never takes the place of what is.
+"""A value loaded from mounted files, and loaded again when they change; invalid files never replace a valid value.
 
 Not here: what the files hold.
 """
@@ -9,42 +9,47 @@ from typing import Generic, TypeVar
 
 _log = logging.getLogger(__name__)
 Content = TypeVar("Content")
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 class InvalidFile(Exception):
     """The files cannot be used; the message says which and why."""
 
 
-class ReloadedFile(Generic[Content, Made]):
-    """``value`` is what was made last. ``told`` is called with ``taken`` or ``refused`` after a change.
+class ReloadedFile(Generic[Content, Value]):
+    """``value`` is what was loaded last.
+
+    Args:
+        read: returns the files' content; may raise ``InvalidFile``.
+        load: returns the value of a content; may raise ``InvalidFile``.
+        on_reload: called after a change with ``taken`` or ``refused``.
 
     Raises:
-        Unusable: nothing can be made of the files as they are first.
+        InvalidFile: the files are invalid from the start.
 
     """
 
-    def __init__(self, read: Callable[[], Content], make: Callable[[Content], Made], told: Callable[[str], None]) -> None:
-        self._read, self._make, self._told = read, make, told
-        self._seen = read()
+    def __init__(self, read: Callable[[], Content], load: Callable[[Content], Value], on_reload: Callable[[str], None]) -> None:
+        self._read, self._load, self._on_reload = read, load, on_reload
+        self._content = read()
         self._problem = ""
-        self.value = make(self._seen)
+        self.value = load(self._content)
 
-    def look(self) -> None:
-        """Make it again if the files have changed; to be called every second. A problem is logged and counted once."""
+    def reload_if_changed(self) -> None:
+        """Load the value again if the files have changed; to be called every second. A problem is logged and counted once."""
         try:
             content = self._read()
-            if content == self._seen:
+            if content == self._content:
                 self._problem = ""
                 return
-            self._seen = content
-            self.value = self._make(content)
+            self._content = content
+            self.value = self._load(content)
         except InvalidFile as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 _log.error("what was there before stays: %s", error)
-                self._told("refused")
+                self._on_reload("refused")
             return
         self._problem = ""
         _log.info("mounted files have changed, and were taken")
-        self._told("taken")
+        self._on_reload("taken")

@@ -82,8 +82,8 @@ def _raw_tensors(request: oip.ModelInferRequest) -> tuple[Tensor, ...]:
             f"raw_input_contents has {len(request.raw_input_contents)} entries for {len(request.inputs)} inputs: send one for each"
         )
     tensors = []
-    for place, (item, raw) in enumerate(zip(request.inputs, request.raw_input_contents, strict=True)):
-        name, datatype, shape = _head(place, item)
+    for index, (item, raw) in enumerate(zip(request.inputs, request.raw_input_contents, strict=True)):
+        name, datatype, shape = _head(index, item)
         if item.HasField("contents"):
             raise InvalidRequest(f"tensor '{name}' has both contents and raw_input_contents: send one of them")
         tensors.append(Tensor(name, datatype, shape, read_raw(name, datatype, shape, raw)))
@@ -91,11 +91,11 @@ def _raw_tensors(request: oip.ModelInferRequest) -> tuple[Tensor, ...]:
 
 
 def _typed_tensors(request: oip.ModelInferRequest) -> tuple[Tensor, ...]:
-    return tuple([_typed_tensor(place, item) for place, item in enumerate(request.inputs)])
+    return tuple([_typed_tensor(index, item) for index, item in enumerate(request.inputs)])
 
 
-def _typed_tensor(place: int, item: oip.ModelInferRequest.InferInputTensor) -> Tensor:
-    name, datatype, shape = _head(place, item)
+def _typed_tensor(index: int, item: oip.ModelInferRequest.InferInputTensor) -> Tensor:
+    name, datatype, shape = _head(index, item)
     field = _FIELDS.get(datatype)
     if field is None:
         raise InvalidRequest(f"tensor '{name}' is {datatype}, for which contents have no field: send raw_input_contents")
@@ -107,9 +107,9 @@ def _typed_tensor(place: int, item: oip.ModelInferRequest.InferInputTensor) -> T
     return Tensor(name, datatype, shape, values)
 
 
-def _head(place: int, item: oip.ModelInferRequest.InferInputTensor) -> tuple[str, str, tuple[int, ...]]:
+def _head(index: int, item: oip.ModelInferRequest.InferInputTensor) -> tuple[str, str, tuple[int, ...]]:
     _check_parameters(f"tensor '{item.name[:100]}'", item)
-    return check_head(place, item.name, item.datatype, list(item.shape))
+    return check_head(index, item.name, item.datatype, list(item.shape))
 
 
 def _check_parameters(whose: str, item: oip.ModelInferRequest | oip.ModelInferRequest.InferInputTensor) -> None:

@@ -1,18 +1,18 @@
-"""The gate in front of REST: requests of callers that may not call are answered here, their bodies unread.
+"""Authentication in front of the application: requests of callers that may not call are answered here, their bodies unread.
 
-Health needs no credentials: kubelet has none. Not here: who may call (``callers.py``).
+Health needs no credentials, for kubelet has none. Not here: who may call (``access/``).
 """
 
 import time
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..access.api_keys import OPEN, Authenticator, Credentials, credentials_of
+from ..access.authenticator import Authenticator, Credentials
 from ..errors import ServeError, Unauthenticated
-from ..graceful_shutdown import InFlightRequests
-from ..status_codes import TABLE
-from ..telemetry.metrics import ServerMetrics
-from .endpoints import refusal
+from ..services import ServerServices
+from ..status_codes import HTTP_STATUSES
+from .json_response import serve_error_response
+from .routes import OPEN_PATHS
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mlmodel"'}
 
@@ -20,31 +20,32 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mlmodel"'}
 class AuthMiddleware:
     """An ASGI application in front of another."""
 
-    def __init__(self, app: InFlightRequests, callers: Authenticator, metrics: ServerMetrics) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, services: ServerServices) -> None:
         self._app = app
-        self._callers = callers
-        self._metrics = metrics
+        self._authenticator = authenticator
+        self._in_flight = services.in_flight
+        self._metrics = services.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        error = None if scope["path"] in OPEN else await self._error(credentials_of(dict(scope["headers"])))
+        error = None if scope["path"] in OPEN_PATHS else await self._error(Credentials.from_headers(dict(scope["headers"])))
         if error is None:
             await self._app(scope, receive, send)
             return
         headers = CHALLENGE if isinstance(error, Unauthenticated) else {}
-        closing = {"Connection": "close"} if self._app.draining else {}
-        await refusal(error, {**headers, **closing})(scope, receive, send)
+        closing = {"Connection": "close"} if self._in_flight.draining else {}
+        await serve_error_response(error, {**headers, **closing})(scope, receive, send)
 
     async def _error(self, credentials: Credentials) -> ServeError | None:
-        if self._callers.known(credentials):
+        if self._authenticator.is_cached(credentials):
             return None
         started = time.perf_counter()
-        self._app.begin()
+        self._in_flight.begin()
         try:
-            await self._callers.admit(credentials)
+            await self._authenticator.authenticate(credentials)
         except ServeError as error:
-            self._metrics.answered("authentication", TABLE[type(error)].http, time.perf_counter() - started)
+            self._metrics.answered("authentication", HTTP_STATUSES[type(error)], time.perf_counter() - started)
             return error
         finally:
-            self._app.end(1)
+            self._in_flight.end()
         return None

@@ -1,7 +1,7 @@
 """The binary tensor data extension of REST: tensors as raw bytes after the JSON, in requests and in responses.
 
 The header ``Inference-Header-Content-Length`` tells where the JSON ends. Source: Triton's protocol extensions, "Binary tensor data
-extension". Not here: the JSON of what is not binary (``wire.py``).
+extension". Not here: the JSON of what is not binary (``oip_json.py``).
 """
 
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ def json_length(header: str | bytes | None) -> int | None:
 
 
 class RawData:
-    """What follows the JSON of a body; its tensors take from it in their order."""
+    """What follows the JSON of a body; its tensors are read from it in their order."""
 
     def __init__(self, body: bytes, start: int) -> None:
         if start > len(body):
@@ -45,7 +45,7 @@ class RawData:
         self.json = body[:start]
         self._rest = memoryview(body)[start:]
 
-    def take(self, name: str, size: Any) -> Raw:
+    def read(self, name: str, size: Any) -> Raw:
         """Return the next tensor's bytes.
 
         Raises:

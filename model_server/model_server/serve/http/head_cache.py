@@ -1,29 +1,29 @@
-"""Heads of requests that the parser has seen: a client sends the same one again and again, and the same bytes mean the same.
+"""Heads of requests that were parsed before: a client sends the same one again and again, and the same bytes mean the same.
 
-Only heads are remembered that came with their whole body, and nothing else, as one piece of data, of requests that were taken the shorter
-way and leave the connection open. A piece of data that begins with such a head, byte for byte, and then has as many bytes as its body had,
-is such a request again. Not here: parsing, which stays the parser's.
+Only heads are cached that came with their whole body, and nothing else, as one piece of data, of requests that took the fast path and leave
+the connection open. A piece of data that begins with such a head, byte for byte, and then has as many bytes as its body had, is such a
+request again. Not here: parsing, which stays the parser's.
 """
 
 from typing import NamedTuple, Protocol
 
-from ..access.api_keys import Credentials
+from ..access.authenticator import Credentials
 from ..telemetry.trace_context import Trace
 
 _END = b"\r\n\r\n"
-_MOST = 1_024
-_LONGEST = 2_048
+_MAX_ENTRIES = 1_024
+_MAX_HEAD_BYTES = 2_048
 
 
 class RequestHead(NamedTuple):
-    """What a head says: the header that tells the length of its JSON where bytes follow it, and who calls."""
+    """What the fast path needs of a head: the header with the length of its JSON where bytes follow it, and the credentials."""
 
     json_length: bytes | None
     credentials: Credentials
 
 
-class Whole(Protocol):
-    """A request, as it was parsed."""
+class ParsedRequest(Protocol):
+    """A request that was parsed."""
 
     head: RequestHead
     keep_alive: bool
@@ -34,25 +34,25 @@ class Whole(Protocol):
 
 
 class RequestHeadCache:
-    """The heads that are remembered, each with the length of the body that follows it; all are forgotten when they are too many."""
+    """Heads by their bytes, each with the length of the body that follows it; the cache is cleared when it is full."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[RequestHead, int]] = {}
+        self._entries: dict[bytes, tuple[RequestHead, int]] = {}
 
     def find(self, data: bytes) -> tuple[RequestHead | None, bytes]:
-        """Return the head and the body of a request that is all of the data, where the head is known."""
+        """Return the head and the body of a request that is all of the data, where the head is cached."""
         end = data.find(_END) + len(_END)
-        head, length = self._known.get(data[:end], (None, -1))
+        head, length = self._entries.get(data[:end], (None, -1))
         return (head, data[end:]) if head and len(data) - end == length else (None, b"")
 
-    def learn(self, data: bytes, request: Whole) -> None:
-        """Remember the head of a request that was parsed from the data, and from nothing else."""
+    def add(self, data: bytes, request: ParsedRequest) -> None:
+        """Cache the head of a request that was parsed from the data, and from nothing else."""
         body = request.body()
         head = data[: len(data) - len(body)]
-        if not (request.keep_alive and request.trace is None and body and len(head) <= _LONGEST):
+        if not (request.keep_alive and request.trace is None and body and len(head) <= _MAX_HEAD_BYTES):
             return
         if not data.endswith(body) or head.find(_END) != len(head) - len(_END):
             return
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known[head] = request.head, len(body)
+        if len(self._entries) >= _MAX_ENTRIES:
+            self._entries.clear()
+        self._entries[head] = request.head, len(body)

@@ -47,10 +47,10 @@ class KServeV1Decoder:
             raise InvalidRequest(f"'{given}' must be a list of rows, with at least one")
         if isinstance(rows[0], dict):
             return _of_objects(given, rows)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             if not isinstance(row, list) or len(row) != len(self._features):
-                raise InvalidRequest(f"{given}[{place}] must be a list of {len(self._features)} values: {', '.join(self._features[:20])}")
-        return {name: [row[place] for row in rows] for place, name in enumerate(self._features)}
+                raise InvalidRequest(f"{given}[{index}] must be a list of {len(self._features)} values: {', '.join(self._features[:20])}")
+        return {name: [row[index] for row in rows] for index, name in enumerate(self._features)}
 
 
 def encode(response: InferResponse) -> bytes:
@@ -63,12 +63,12 @@ def encode(response: InferResponse) -> bytes:
 def _of_objects(given: str, rows: list[Any]) -> dict[str, list[Any]]:
     """Put rows by column; an object may also be a piece of a data frame, with a list of values, or an object by index, for each column."""
     columns: dict[str, list[Any]] = {name: [] for name in rows[0]}
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != columns.keys():
             raise InvalidRequest(
-                f"{given}[{place}] must be an object with the columns of the first row, and null where a value is not known"
+                f"{given}[{index}] must be an object with the columns of the first row, and null where a value is not known"
             )
-        for name, values in _columns(f"{given}[{place}]", row).items():
+        for name, values in _columns(f"{given}[{index}]", row).items():
             columns[name] += values
     return columns
 

@@ -51,7 +51,7 @@ def decode_infer(body: bytes, json_length: int | None = None) -> InferRequest:
     identity = document.get("id")
     if identity is not None and not isinstance(identity, str):
         raise InvalidRequest("'id' must be a string")
-    tensors = tuple([_tensor(item, place, raw) for place, item in enumerate(inputs)])
+    tensors = tuple([_tensor(item, index, raw) for index, item in enumerate(inputs)])
     if raw is not None:
         raw.end()
     outputs = document.get("outputs")
@@ -115,10 +115,10 @@ def _constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _tensor(item: Any, place: int, raw: RawData | None) -> Tensor:
+def _tensor(item: Any, index: int, raw: RawData | None) -> Tensor:
     if not isinstance(item, dict):
-        raise InvalidRequest(f"inputs[{place}] must be a tensor: an object with name, shape, datatype and data")
-    name, datatype, shape = check_head(place, item.get("name"), item.get("datatype"), item.get("shape"))
+        raise InvalidRequest(f"inputs[{index}] must be a tensor: an object with name, shape, datatype and data")
+    name, datatype, shape = check_head(index, item.get("name"), item.get("datatype"), item.get("shape"))
     return Tensor(name, datatype, shape, _data(item, name, datatype, shape, raw))
 
 
@@ -131,7 +131,7 @@ def _data(item: dict[str, Any], name: str, datatype: str, shape: tuple[int, ...]
                 raise InvalidRequest(f"tensor '{name}' has both data and {SIZE}: send one of them")
             if raw is None:
                 raise InvalidRequest(f"tensor '{name}' has a {SIZE}: tell the length of the JSON by the header {HEADER}")
-            return read_raw(name, datatype, shape, raw.take(name, parameters[SIZE]))
+            return read_raw(name, datatype, shape, raw.read(name, parameters[SIZE]))
     if not isinstance(data, list):
         raise InvalidRequest(f"tensor '{name}' needs data: a list of values")
     return data

@@ -22,7 +22,7 @@ async def listen_locally(path: Path, config: uvicorn.Config, server: uvicorn.Ser
 
 
 def _listener(path: Path) -> socket.socket:
-    """Listen at a place of its own, which then takes the path: several workers may do so at once, and the last one has it."""
+    """Listen at a path of its own, then rename it to ``path``: several workers may do so at once, and the last one has it."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with TemporaryDirectory(dir=path.parent) as folder:
         own = Path(folder) / path.name

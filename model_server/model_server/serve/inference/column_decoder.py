@@ -1,13 +1,12 @@
-"""Tensors of a request as the columns of the bundle's schema: where a request is accepted, or refused with the name of the column.
+"""General decoder of a request's tensors by the bundle's schema: it returns the rows, or an error that names the column.
 
-Missing values are ``null`` or ``NaN`` and are no fault; neither are values outside of a column's declared range. Every check is of one
-request alone. Not here: JSON, what is done with the rows, and numbers that are too large for an engine (``rows.py``).
+Missing values (``null`` or ``NaN``) are valid, and so are values outside of a column's declared range. Every check is of one request alone.
+Not here: JSON, what is done with the rows, and numbers that are too large for an engine (``request_rows.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import MAXYEAR, MINYEAR, datetime
 from itertools import chain
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,19 @@ from mlmodel_contract.manifest import ColumnType
 
 from ..errors import InvalidRequest, TooLarge
 from .request_rows import Floats, RequestRows
-from .tensors import FLOATS, INTEGERS, Tensor
+from .tensors import (
+    BOOLEAN_TYPES,
+    COLUMN_DATATYPES,
+    FLOATS,
+    INTEGER_TYPES,
+    INTEGERS,
+    MAX_TEXT_LENGTH,
+    NUMBER_TYPES,
+    TEXT_TYPES,
+    Tensor,
+)
 
-LONGEST_TEXT = 1_000
-REALS: frozenset[type] = frozenset({int, float, NoneType})
-_WHOLE: frozenset[type] = frozenset({int, NoneType})
-BOOLEANS: frozenset[type] = frozenset({bool, NoneType})
-TEXTS: frozenset[type] = frozenset({str, NoneType})
-_TAKEN = {
+_EXPECTED = {
     ColumnType.NUMBER: "a number: send FP64, or an INT or UINT datatype",
     ColumnType.BOOLEAN: "a boolean: send BOOL",
     ColumnType.CATEGORY: "a category: send BYTES (text)",
@@ -32,7 +36,7 @@ _TAKEN = {
 
 
 class ColumnDecoder:
-    """Reads the tensors of requests by one schema."""
+    """Decodes the tensors of requests by one schema."""
 
     def __init__(self, schema: BundleSchema, max_rows: int) -> None:
         self._features = schema.features
@@ -46,7 +50,7 @@ class ColumnDecoder:
 
         Raises:
             InvalidRequest: a column is missing, unknown, there twice, or of a wrong type, shape or length.
-            TooLarge: more rows than the server takes at once.
+            TooLarge: more rows than one request may have.
 
         """
         count = self._count(inputs)
@@ -76,7 +80,7 @@ class ColumnDecoder:
         return count
 
     def _is_matrix(self, tensor: Tensor) -> bool:
-        """Tell whether a tensor that comes alone has all features: it has two dimensions and is named as no column."""
+        """Return whether a request's only tensor has all features: it has two dimensions, and its name is no column's."""
         if len(tensor.shape) != 2 or tensor.name in self._by_name or tensor.name == self._time:
             return False
         if not self._all_numbers:
@@ -87,7 +91,7 @@ class ColumnDecoder:
         if tensor.shape[1] != len(self._features):
             raise InvalidRequest(
                 f"the matrix '{tensor.name}' has {tensor.shape[1]} columns, the model's features are {len(self._features)}: "
-                f"{_some(self._by_name)}"
+                f"{_listed(self._by_name)}"
             )
         return True
 
@@ -95,14 +99,16 @@ class ColumnDecoder:
         """Return the numbers and booleans as one matrix, and the categories."""
         for name in tensors:
             if name not in self._by_name:
-                raise InvalidRequest(f"column '{name}' is unknown: the model's columns are {_some(self._by_name)}")
+                raise InvalidRequest(f"column '{name}' is unknown: the model's columns are {_listed(self._by_name)}")
         numbers: list[list[Any]] = []
         texts: dict[str, list[str | None]] = {}
         for column in self._features:
             tensor = tensors.get(column.name)
             if tensor is None:
                 raise InvalidRequest(f"column '{column.name}' is missing: send a tensor of that name, with null where a value is not known")
-            values = _READERS[column.type](column, tensor)
+            if tensor.datatype not in COLUMN_DATATYPES[column.type]:
+                raise InvalidRequest(f"column '{column.name}' has the datatype {tensor.datatype}, but is {_EXPECTED[column.type]}")
+            values = _COLUMN_VALUES[column.type](column, tensor)
             if column.type is ColumnType.CATEGORY:
                 texts[column.name] = values
             else:
@@ -110,9 +116,7 @@ class ColumnDecoder:
         return np.array(numbers, dtype=np.float64).reshape(len(numbers), count).T, texts  # None becomes NaN
 
 
-def _number_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
-    if tensor.datatype not in FLOATS and tensor.datatype not in INTEGERS:
-        raise _wrong_datatype(column, tensor)
+def _number_column(_column: SchemaColumn, tensor: Tensor) -> list[Any]:
     values = _column_values(tensor)
     _check_numbers(tensor.name, tensor.datatype, values)
     if tensor.datatype in INTEGERS:
@@ -120,25 +124,21 @@ def _number_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
     return values
 
 
-def _boolean_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
-    if tensor.datatype != "BOOL":
-        raise _wrong_datatype(column, tensor)
+def _boolean_column(_column: SchemaColumn, tensor: Tensor) -> list[Any]:
     values = _column_values(tensor)
-    _check_types(tensor.name, values, BOOLEANS, "true, false or null")
+    _check_types(tensor.name, values, BOOLEAN_TYPES, "true, false or null")
     return values
 
 
 def _category_column(column: SchemaColumn, tensor: Tensor) -> list[Any]:
-    if tensor.datatype != "BYTES":
-        raise _wrong_datatype(column, tensor)
     values = _column_values(tensor)
-    _check_types(tensor.name, values, TEXTS, "text or null")
-    if any(value and len(value) > LONGEST_TEXT for value in values):
-        raise InvalidRequest(f"column '{column.name}' has a text of more than {LONGEST_TEXT} characters: a category is shorter")
+    _check_types(tensor.name, values, TEXT_TYPES, "text or null")
+    if any(value and len(value) > MAX_TEXT_LENGTH for value in values):
+        raise InvalidRequest(f"column '{column.name}' has a text of more than {MAX_TEXT_LENGTH} characters: a category is shorter")
     return values
 
 
-_READERS: Mapping[ColumnType, Callable[[SchemaColumn, Tensor], list[Any]]] = {
+_COLUMN_VALUES: Mapping[ColumnType, Callable[[SchemaColumn, Tensor], list[Any]]] = {
     ColumnType.NUMBER: _number_column,
     ColumnType.BOOLEAN: _boolean_column,
     ColumnType.CATEGORY: _category_column,
@@ -186,48 +186,43 @@ def _check_numbers(name: str, datatype: str, values: list[Any]) -> None:
     if isinstance(values, np.ndarray):  # of the datatype, as ``Tensor`` says
         return
     if datatype in FLOATS:
-        _check_types(name, values, REALS, "a number or null")
+        _check_types(name, values, NUMBER_TYPES, "a number or null")
     elif datatype in INTEGERS:
-        _check_types(name, values, _WHOLE, f"a whole number or null, as {datatype} says")
+        _check_types(name, values, INTEGER_TYPES, f"a whole number or null, as {datatype} says")
     else:
         raise InvalidRequest(f"tensor '{name}' has the datatype {datatype}, but holds numbers: send FP64, or an INT or UINT datatype")
 
 
-def _check_types(name: str, values: list[Any], taken: frozenset[type], wanted: str) -> None:
-    """``taken`` has the type of null too."""
-    if not taken.issuperset(map(type, values)):
-        row, value = next((row, value) for row, value in enumerate(values) if type(value) not in taken)
-        raise InvalidRequest(f"column '{name}' has {_described(value)} at place {row}: each value must be {wanted}")
+def _check_types(name: str, values: list[Any], allowed: frozenset[type], expected: str) -> None:
+    if not allowed.issuperset(map(type, values)):
+        row, value = next((row, value) for row, value in enumerate(values) if type(value) not in allowed)
+        raise InvalidRequest(f"column '{name}' has {_described(value)} at place {row}: each value must be {expected}")
 
 
 def _check_range(name: str, datatype: str, numbers: Floats) -> None:
     low, high = INTEGERS[datatype]
     wrong = (numbers < low) | (numbers > high)
     if wrong.any():
-        place = int(np.argmax(wrong))
-        raise InvalidRequest(f"column '{name}' has {numbers[place]:g} at place {place}, which is too large for {datatype}: check the value")
+        row = int(np.argmax(wrong))
+        raise InvalidRequest(f"column '{name}' has {numbers[row]:g} at place {row}, which is too large for {datatype}: check the value")
 
 
 def _times(name: str, values: list[Any]) -> list[str | None]:
-    _check_types(name, values, TEXTS, "a time as ISO 8601 text or null")
-    for place, value in enumerate(values):
+    _check_types(name, values, TEXT_TYPES, "a time as ISO 8601 text or null")
+    for row, value in enumerate(values):
         if value and not _is_time(value):
             raise InvalidRequest(
-                f"column '{name}' has {_described(value)} at place {place}: write the time as ISO 8601, such as 2013-07-01T08:15:00Z"
+                f"column '{name}' has {_described(value)} at place {row}: write the time as ISO 8601, such as 2013-07-01T08:15:00Z"
             )
     return [value or None for value in values]
 
 
 def _is_time(text: str) -> bool:
-    """The first and the last year are left out: in another zone they may lie beyond what a calendar holds."""
+    """Return whether a text is a time. The first and the last year are not: in another zone they may lie beyond the calendar's end."""
     try:
         return MINYEAR < datetime.fromisoformat(text).year < MAXYEAR
     except ValueError:
         return False
-
-
-def _wrong_datatype(column: SchemaColumn, tensor: Tensor) -> InvalidRequest:
-    return InvalidRequest(f"column '{column.name}' has the datatype {tensor.datatype}, but is {_TAKEN[column.type]}")
 
 
 def _described(value: Any) -> str:
@@ -235,6 +230,6 @@ def _described(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
-def _some(names: Mapping[str, Any]) -> str:
+def _listed(names: Mapping[str, Any]) -> str:
     listed = ", ".join(list(names)[:20])
     return listed if len(names) <= 20 else f"{listed} and {len(names) - 20} more"

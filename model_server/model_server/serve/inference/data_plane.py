@@ -1,22 +1,21 @@
-"""The data plane: validate a request, compute its predictions, make the response and what the monitor is told.
+"""The data plane: validates requests, computes predictions, and makes the responses and the batch for the monitor.
 
-It knows no transport. It may be called by several threads at once. Not here: JSON, HTTP, sockets, what is computed together with what
-(``batching.py``), and loading the model.
+It knows no transport. Several threads may call it at once. Not here: JSON, HTTP, sockets, which requests are computed together
+(``batcher.py``), and loading the model.
 """
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from mlmodel_contract.bundle import BundleSchema, GoldenRows
+from mlmodel_contract.bundle import GoldenRows
 
-from ...bundle.engine import Predictor
 from ...bundle.golden_row_comparison import compare
 from ...prediction_id.ids import Signer
 from ..errors import InvalidRequest, StartRefused, UnknownModel
+from ..served_model import ServedModel
 from ..telemetry.trace_context import Trace
 from .column_decoder import ColumnDecoder
 from .matrix_decoder import MatrixDecoder
@@ -29,27 +28,12 @@ from .tensors import DATATYPES_OF, InferRequest, ModelMetadata, Tensor, TensorMe
 _TRIALS = 3
 
 
-@dataclass(frozen=True)
-class ServedModel:
-    """The version that is served.
-
-    ``tolerance`` is the largest difference from scikit-learn's own prediction that the engine was proven to keep: of a probability, or in
-    the target's unit. ``estimator`` is for people.
-    """
-
-    name: str
-    version: str
-    schema: BundleSchema
-    predictor: Predictor
-    estimator: str
-    tolerance: float
-
-
 class PredictedBatch(NamedTuple):
-    """Rows that were predicted, as the monitor is told of them.
+    """Predicted rows, as the monitor receives them.
 
-    ``numbers`` is rows x columns, named by ``names``; ``others`` are the other columns; ``predictions`` rows x classes, or rows x 1;
-    ``outside`` counts values beyond a column's range; ``traces`` are ids, where any of the requests had one.
+    ``seconds`` is their time since 1970; ``numbers`` is rows x columns, named by ``names``; ``others`` are the other columns by name;
+    ``predictions`` is rows x classes, or rows x 1; ``outside`` counts values beyond a column's range, by column; ``traces`` has each
+    row's trace id, and is None where no request had a trace.
     """
 
     seconds: float
@@ -63,7 +47,7 @@ class PredictedBatch(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A request that was checked."""
+    """A valid request: its id, the names of the wanted outputs, its rows and its trace."""
 
     id: str | None
     wanted: tuple[str, ...]
@@ -81,7 +65,7 @@ class DataPlane:
         self.model = model
         self._signer = signer
         self._clock = clock
-        self._reader = ColumnDecoder(model.schema, max_rows)
+        self._general = ColumnDecoder(model.schema, max_rows)
         self._matrices = MatrixDecoder(model.schema, max_rows)
         self._named = NamedDecoder(model.schema, max_rows)
         self._layout = ColumnLayout(model.schema)
@@ -89,10 +73,10 @@ class DataPlane:
         self._groups = SliceGroups(model.schema)
 
     def find(self, name: str, version: str | None) -> None:
-        """Check that this server has the model.
+        """Check that this server serves the model.
 
         Raises:
-            UnknownModel: it has not.
+            UnknownModel: it does not.
 
         """
         if name != self.model.name:
@@ -101,7 +85,7 @@ class DataPlane:
             raise UnknownModel(f"there is no version '{version[:100]}' of '{name}' here: this server has '{self.model.version}'")
 
     def metadata(self) -> ModelMetadata:
-        """Describe the model's tensors."""
+        """Return the model's metadata."""
         schema = self.model.schema
         inputs = [TensorMetadata(column.name, DATATYPES_OF[column.type], (-1,)) for column in schema.features]
         if schema.time:
@@ -116,47 +100,47 @@ class DataPlane:
         return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
 
     def infer(self, request: InferRequest) -> tuple[InferResponse, PredictedBatch]:
-        """Answer one request alone; the errors are those of ``read`` and ``answer``."""
-        (response,), predicted = self._together([self.read(request)])
+        """Answer one request alone; raises what ``read`` and the predictor do."""
+        (response,), predicted = self._predict_together([self.read(request)])
         return response, predicted
 
     def read(self, request: InferRequest, trace: Trace | None = None) -> Query:
-        """Check a request.
+        """Validate a request.
 
         Raises:
             InvalidRequest: the request does not fit the schema.
             TooLarge: the request has too many rows.
 
         """
-        return Query(request.id, self._writer.check(request.outputs), self._reader.read(request.inputs), trace)
+        return Query(request.id, self._writer.check(request.outputs), self._general.read(request.inputs), trace)
 
     def read_usual(self, body: bytes, trace: Trace | None = None) -> Query | None:
-        """Check a request in JSON of one of the usual forms; None where ``read`` is to check it. To be called by one thread."""
+        """Validate a JSON request of one of the usual forms; None where ``read`` has to. To be called by one thread."""
         found = self._matrices.read(body) or self._named.read(body)
         return found and Query(found[0], self._writer.all, found[1], trace)
 
     def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[PredictedBatch]]:
-        """Answer requests that are computed together; for each, in their order, its response or why there is none.
+        """Answer requests that are computed together; return the response or the error of each, in their order, and the predicted batches.
 
-        Where anything fails (InvalidRequest: no prediction can be computed for a row), each is computed alone: none fails another.
+        If anything fails (InvalidRequest: no prediction can be computed for a row), each is computed alone: none fails another.
         """
         try:
-            responses, predicted = self._together(queries)
-        except Exception as error:  # whatever an engine raises concerns the request whose rows it was given
+            responses, predicted = self._predict_together(queries)
+        except Exception as error:  # an engine may raise anything
             if len(queries) == 1:
                 return [error], []
-            alone = [self.answer([query]) for query in queries]
-            return [outcome for outcomes, _ in alone for outcome in outcomes], [part for _, parts in alone for part in parts]
+            answers = [self.answer([query]) for query in queries]
+            return [outcome for outcomes, _ in answers for outcome in outcomes], [batch for _, batches in answers for batch in batches]
         return [*responses], [predicted]
 
     def cost(self, rows: int) -> float:
-        """Return the seconds that ``rows`` take to be predicted, by the golden rows: the least of a few trials."""
+        """Return how many seconds a prediction of ``rows`` rows takes: the least of a few trials on the golden rows."""
         parts = [self._golden] * -(-rows // self._golden.size)
         columns = self._layout.columns(self._layout.join(parts))
         return min(_timed(lambda: self.model.predictor.predict(columns.features, columns.size)) for _ in range(_TRIALS))
 
     def warm_up(self, golden: GoldenRows) -> None:
-        """Predict the golden rows as a request's rows are, and compare.
+        """Predict the golden rows as those of a request, and compare with the bundle's own predictions.
 
         Raises:
             StartRefused: a prediction differs from the bundle's own.
@@ -167,7 +151,9 @@ class DataPlane:
             for column in self.model.schema.features
         )
         try:
-            self._golden = ColumnDecoder(self.model.schema, len(golden.rows)).read(tuple(tensors))  # more rows than of a request, perhaps
+            self._golden = ColumnDecoder(self.model.schema, len(golden.rows)).read(
+                tuple(tensors)
+            )  # there may be more rows than a request may have
             predictions = self._predict(self._layout.columns(self._layout.join([self._golden])))
         except InvalidRequest as error:
             raise StartRefused(f"the bundle's golden rows do not fit its own schema ({error}): package the model again") from error
@@ -184,21 +170,20 @@ class DataPlane:
             "serve with the library versions that the bundle was made with, or package the model again"
         )
 
-    def _together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], PredictedBatch]:
+    def _predict_together(self, queries: Sequence[Query]) -> tuple[list[InferResponse], PredictedBatch]:
         columns = self._layout.columns(self._layout.join([query.rows for query in queries]))
         predictions = self._predict(columns)
         seconds = self._clock()
-        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.of(columns.others))
+        ids = self._signer.sign(int(seconds * 1000), predictions, self._groups.indices(columns.others))
         outputs = self._writer.outputs(predictions, ids)
         responses, start = [], 0
         for query in queries:
             end = start + query.rows.size
             responses.append(InferResponse(self._writer, query.wanted, outputs, start, end, query.id))
             start = end
-        told = PredictedBatch(
-            seconds, ids, self._layout.told, columns.numbers, columns.others, predictions, columns.outside, _traces(queries)
-        )
-        return responses, told
+        names, numbers = self._layout.monitored_columns, columns.monitored_numbers
+        batch = PredictedBatch(seconds, ids, names, numbers, columns.others, predictions, columns.outside, _traces(queries))
+        return responses, batch
 
     def _predict(self, columns: Columns) -> np.ndarray:
         predictions = self.model.predictor.predict(columns.features, columns.size)
@@ -210,7 +195,7 @@ class DataPlane:
 
 
 def _traces(queries: Sequence[Query]) -> list[str | None] | None:
-    """Return a trace's id for each row, or nothing where there is none at all, as mostly."""
+    """Return the trace id of each row; None where no request has a trace, as is usual."""
     if not any([query.trace for query in queries]):  # noqa: C419 (the list is faster)
         return None
     return [query.trace.id if query.trace else None for query in queries for _ in range(query.rows.size)]

@@ -1,11 +1,11 @@
-"""The request that clients of a model of numbers mostly send: one matrix of numbers, and nothing that asks for more.
+"""Fast decoder of the usual request to a model of numbers: one matrix of floats, without parameters or outputs.
 
-It is read by parsers that check while they parse, a small one into a list and a large one into an array, in half and in a quarter of the
-time of the general way. Whatever is another request, or none, is left to that way (``wire.py``, ``columns.py``), which says what is wrong.
-Not here: what is done with the rows.
+Its parsers check while they parse, a small body into a list and a large one into an array, in half and in a quarter of the general
+decoder's time. Every other body, valid or not, is left to the general decoder (``oip_json.py``, ``column_decoder.py``), which says what is
+wrong. Not here: what is done with the rows.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,17 +14,16 @@ from mlmodel_contract.bundle import BundleSchema
 from mlmodel_contract.manifest import ColumnType
 
 from .request_rows import Floats, RequestRows
-from .tensors import FLOATS
+from .tensors import FLOATS, MAX_NAME_LENGTH, FloatDatatype
 
 _LARGE_BYTES = 4_096
-_LONGEST_NAME = 200
-_BRACKETS = 3  # those of inputs, shape and data; data that are nested have more, and the parser would flatten them
+_BRACKETS = 3  # of inputs, shape and data; nested data have more, and the parser would flatten them
 
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     shape: tuple[int, int]
-    datatype: Literal["FP16", "FP32", "FP64"]
+    datatype: FloatDatatype
     data: list[float]
 
 
@@ -34,7 +33,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MatrixDecoder:
-    """Reads such requests by one schema; to be used by one thread."""
+    """Decodes such requests by one schema; to be used by one thread."""
 
     def __init__(self, schema: BundleSchema, max_rows: int) -> None:
         numbers = all(column.type is ColumnType.NUMBER for column in schema.features)
@@ -45,7 +44,7 @@ class MatrixDecoder:
         self._parser = simdjson.Parser()
 
     def read(self, body: bytes) -> tuple[str | None, RequestRows] | None:
-        """Return the request's id and rows, or None where the general way is to read it."""
+        """Return the request's id and rows; None where the body is left to the general decoder."""
         if not self._width:
             return None
         try:
@@ -53,7 +52,7 @@ class MatrixDecoder:
         except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
             return None
         fits = width == self._width and 0 < rows <= self._max_rows and len(values) == rows * width
-        if not fits or name in self._columns or not 0 < len(name) <= _LONGEST_NAME:
+        if not fits or name in self._columns or not 0 < len(name) <= MAX_NAME_LENGTH:
             return None
         return identity, RequestRows(rows, values, {}, None)
 
@@ -63,10 +62,10 @@ class MatrixDecoder:
         return tensor.name, tensor.shape, tensor.data, request.id
 
     def _large(self, body: bytes) -> tuple[str, tuple[int, int], Floats, None]:
-        """Read without an object for each number. No part of the document may be left when the parser is used again.
+        """Decode without an object for each number. No part of the document may be referred to when the parser is used again.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError, RuntimeError: it is another request, or none.
+            ValueError, KeyError, TypeError, AttributeError, RuntimeError: it is another request, or no valid one.
 
         """
         document: Any = self._parser.parse(body)

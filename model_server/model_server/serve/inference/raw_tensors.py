@@ -1,6 +1,6 @@
-"""Tensors as raw bytes: little-endian and row-major, and before each element of BYTES its length in four bytes.
+"""Tensors as raw bytes: little-endian and row-major, with its length in four bytes before each element of BYTES.
 
-Binary tensor data of REST and raw contents of gRPC are the same. Not here: where in a message the bytes are.
+REST's binary tensor data and gRPC's raw contents are the same. Not here: where in a message the bytes are.
 """
 
 import struct
@@ -9,17 +9,16 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from mlmodel_contract.manifest import ColumnType
 
 from ..errors import InvalidRequest
-from .tensors import OutputTensor
+from .tensors import COLUMN_DATATYPES, OutputTensor
 
 Raw = bytes | memoryview
 _LENGTH = struct.Struct("<I")
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "BOOL": np.dtype("u1"),
-    **{f"INT{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
-    **{f"UINT{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
-    **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+    **{name: np.dtype(name.lower().replace("fp", "float")).newbyteorder("<") for name in COLUMN_DATATYPES[ColumnType.NUMBER]},
 }
 
 
@@ -50,7 +49,7 @@ def write_raw(tensor: OutputTensor) -> bytes:
     return np.asarray(tensor.data, dtype=_DTYPES[tensor.datatype]).tobytes()
 
 
-def read_text(name: str, place: int, element: bytes) -> str:
+def read_text(name: str, index: int, element: bytes) -> str:
     """Return an element of BYTES as text.
 
     Raises:
@@ -60,13 +59,13 @@ def read_text(name: str, place: int, element: bytes) -> str:
     try:
         return element.decode()
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"column '{name}' has bytes at place {place} that are no UTF-8 text: send text") from error
+        raise InvalidRequest(f"column '{name}' has bytes at place {index} that are no UTF-8 text: send text") from error
 
 
 def _booleans(name: str, values: np.ndarray) -> list[bool]:
     if values.size and values.max() > 1:
-        place = int(np.argmax(values > 1))
-        raise InvalidRequest(f"column '{name}' has the byte {values[place]} at place {place}: a BOOL is 0 or 1")
+        index = int(np.argmax(values > 1))
+        raise InvalidRequest(f"column '{name}' has the byte {values[index]} at place {index}: a BOOL is 0 or 1")
     booleans: list[bool] = values.astype(bool).tolist()
     return booleans
 

@@ -1,6 +1,6 @@
-"""Checked rows, of one request or of several together, and the columns that they are for the engine and for the monitor.
+"""Valid rows, of one request or of several together, and their columns for the engine and for the monitor.
 
-Not here: checking.
+Not here: validation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ _LARGEST = float(np.finfo(np.float32).max)  # engines compute with float32: a la
 
 
 class RequestRows(NamedTuple):
-    """Checked rows (a tuple, since one is made for each request).
+    """Valid rows (a named tuple, which is fast to make).
 
-    ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; or the same as a flat list, row
-    after row, which becomes an array together with those of other requests. ``texts`` are the categories by name; ``times`` the time
-    column where it was sent.
+    ``numbers`` is rows x features that are numbers or booleans, in the schema's order, NaN where missing; or the same as a flat row-major
+    list, which becomes an array together with those of other requests. ``texts`` are the categories by name; ``times`` is the time column
+    if it was sent.
     """
 
     size: int
@@ -35,36 +35,36 @@ class RequestRows(NamedTuple):
 class Columns(NamedTuple):
     """Rows by column.
 
-    ``features`` is what an engine takes: float64 arrays and object arrays of text or None. What the monitor is told is ``numbers``,
-    rows x columns, and by name ``others``: categories, booleans as they were sent, and the time column where there was one. ``outside``
-    counts values beyond a column's range.
+    ``features`` is for the engine: float64 arrays and object arrays of text or None, by name. The monitor gets ``monitored_numbers``,
+    rows x ``ColumnLayout.monitored_columns``, and ``others`` by name: categories, booleans as they were sent, and the time column if there
+    was one. ``outside`` counts values beyond a column's range.
     """
 
     size: int
     features: Mapping[str, NDArray[Any]]
-    numbers: Floats
+    monitored_numbers: Floats
     others: Mapping[str, Sequence[Any]]
     outside: Mapping[str, int]
 
 
 class ColumnLayout:
-    """Joins rows and turns them into columns, by one schema; ``told`` names the columns of numbers that the monitor is told of."""
+    """Joins rows and turns them into columns, by one schema; ``monitored_columns`` names the columns of numbers, without booleans."""
 
     def __init__(self, schema: BundleSchema) -> None:
         self._time = schema.time
         numeric = [column for column in schema.features if column.type is not ColumnType.CATEGORY]
         self._numeric = [column.name for column in numeric]
         self._booleans = [column.name for column in numeric if column.type is ColumnType.BOOLEAN]
-        self.told = [name for name in self._numeric if name not in self._booleans]
-        self._places = {name: place for place, name in enumerate(self._numeric)}
-        self._told = [self._places[name] for name in self.told]
+        self.monitored_columns = [name for name in self._numeric if name not in self._booleans]
+        self._indices = {name: index for index, name in enumerate(self._numeric)}
+        self._monitored_indices = [self._indices[name] for name in self.monitored_columns]
         self._texts = [column.name for column in schema.features if column.type is ColumnType.CATEGORY]
         self._low = np.array([-np.inf if column.min is None else column.min for column in numeric])
         self._high = np.array([np.inf if column.max is None else column.max for column in numeric])
         self._bounded = any(column.min is not None or column.max is not None for column in numeric)
 
     def join(self, parts: Sequence[RequestRows]) -> RequestRows:
-        """Put rows one after the other; their numbers are an array then.
+        """Concatenate rows; their numbers become an array.
 
         Raises:
             InvalidRequest: a number is too large for the engines.
@@ -85,15 +85,15 @@ class ColumnLayout:
         numbers = np.asarray(rows.numbers)
         others: dict[str, Sequence[Any]] = dict(rows.texts)
         for name in self._booleans:
-            others[name] = [_TRUTH.get(value) for value in numbers[:, self._places[name]].tolist()]
+            others[name] = [_TRUTH.get(value) for value in numbers[:, self._indices[name]].tolist()]
         if rows.times is not None and self._time is not None:
             others[self._time] = rows.times
         texts = {name: np.array(values, dtype=object) for name, values in rows.texts.items()}
-        told = numbers[:, self._told] if self._booleans else numbers
-        return Columns(rows.size, MatrixColumns(self._places, numbers, texts), told, others, self._outside(numbers))
+        monitored = numbers[:, self._monitored_indices] if self._booleans else numbers
+        return Columns(rows.size, MatrixColumns(self._indices, numbers, texts), monitored, others, self._outside(numbers))
 
     def _matrix(self, parts: Sequence[RequestRows]) -> Floats:
-        """Return rows x features; lists are cheapest to convert together."""
+        """Return rows x features; it is cheapest to convert lists together."""
         width = len(self._numeric)
         if all([isinstance(part.numbers, list) for part in parts]):  # noqa: C419 (the list is faster)
             flat: list[float] = []
@@ -103,7 +103,7 @@ class ColumnLayout:
         return np.concatenate([np.reshape(part.numbers, (part.size, width)) for part in parts])
 
     def _check(self, numbers: Floats) -> None:
-        """Tell by one cheap operation of nearly all rows: a small sum of squares has no large number in it, and no missing one."""
+        """Check the range of numbers. Nearly all pass by one cheap operation: a small sum of squares has no large number or NaN in it."""
         flat = numbers.ravel()
         with np.errstate(over="ignore"):
             if flat.dot(flat) < _LARGEST:

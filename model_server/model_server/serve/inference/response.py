@@ -1,7 +1,7 @@
 """Predictions as the output tensors that a task has: ``predict``, ``predict_proba`` of a classification, and ``prediction_id``.
 
-A response is made into tensors, or into JSON without them, only when a transport asks for it: most want nothing but the latter. Not here:
-how predictions are computed, or ids signed.
+A response becomes tensors, or JSON without them, only when a transport asks for it: most ask for JSON alone. Not here: how predictions are
+computed, or ids signed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ PREDICT, PROBABILITIES, PREDICTION_ID = "predict", "predict_proba", "prediction_
 _DATATYPES: dict[type, str] = {str: "BYTES", bool: "BOOL", int: "INT64"}
 
 Outputs = Mapping[str, list[Any]]
-"""What a batch gives, by the name of the output: flat lists, row after row."""
+"""The outputs of a batch by name: flat row-major lists."""
 
 
 class _Kind(NamedTuple):
-    """An output: its datatype, the values of a row, what follows the rows in its shape, and its JSON with places for rows and data."""
+    """An output: its datatype, values per row, its shape without the rows, and its JSON with placeholders for rows and data."""
 
     datatype: str
     width: int
@@ -56,7 +56,7 @@ class InferResponse:
 
     @property
     def outputs(self) -> tuple[OutputTensor, ...]:
-        """The wanted tensors, in the order in which they were wanted."""
+        """The wanted tensors, in the order of the request."""
         return self._writer.tensors(self._wanted, self._batch, self._start, self._end)
 
     def json(self) -> bytes:
@@ -94,7 +94,7 @@ class OutputWriter:
         return tuple(wanted) if wanted else self.all
 
     def outputs(self, predictions: np.ndarray, ids: list[str]) -> Outputs:
-        """Return what a batch gives; ``predictions`` are rows x classes probabilities, or rows x 1 numbers."""
+        """Return the outputs of a batch; ``predictions`` is rows x classes (probabilities), or rows x 1."""
         flat = predictions.ravel().tolist()
         if not self._classes:
             return {PREDICT: flat, PREDICTION_ID: ids}
@@ -109,7 +109,7 @@ class OutputWriter:
         )
 
     def json(self, names: tuple[str, ...], outputs: Outputs, start: int, end: int, identity: str | None) -> bytes:
-        """Return a response as JSON: values put into what is the same for each response, which takes a third of the time of all of it."""
+        """Return a response as JSON: a template with its values filled in, which takes a third of the time of dumping all of it."""
         template = self._templates.get(names) or self._template(names)
         values: list[Any] = [b"" if identity is None else b',"id":%b' % orjson.dumps(identity)]
         for name in names:
@@ -118,10 +118,10 @@ class OutputWriter:
         return template % tuple(values)
 
     def _template(self, names: tuple[str, ...]) -> bytes:
-        """Make the template of these outputs; there are few, for a name comes once at most."""
-        made = b'%b%%b,"outputs":[%b]}' % (self._head, b",".join([self._kinds[name].template for name in names]))
-        self._templates[names] = made
-        return made
+        """Make and cache the template of these outputs; there are few, for a name comes once at most."""
+        template = b'%b%%b,"outputs":[%b]}' % (self._head, b",".join([self._kinds[name].template for name in names]))
+        self._templates[names] = template
+        return template
 
     def metadata(self) -> tuple[TensorMetadata, ...]:
         """Describe the outputs."""

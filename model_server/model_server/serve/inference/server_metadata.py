@@ -1,12 +1,12 @@
-"""What the server says of itself and of what it serves, the same by every protocol.
+"""Metadata of the server and its index of models, the same for every protocol.
 
-Not here: the form in which it is said.
+Not here: how a protocol encodes them.
 """
 
 from importlib.metadata import version
 from typing import NamedTuple
 
-from .data_plane import ServedModel
+from ..served_model import ServedModel
 
 SERVER = "mlmodel-server"
 EXTENSIONS = ("binary_tensor_data", "model_repository", "prediction_id", "feedback")
@@ -29,7 +29,7 @@ def server_version() -> str:
 
 
 def index(model: ServedModel, ready: bool, only_ready: bool) -> list[Entry]:
-    """Return the one model, unless it is not ready and only such are wanted."""
+    """Return the index: the one model, unless it is not ready and only ready ones are wanted."""
     if ready:
         return [Entry(model.name, model.version, "READY", "")]
     return [] if only_ready else [Entry(model.name, model.version, "UNAVAILABLE", "the server ends")]

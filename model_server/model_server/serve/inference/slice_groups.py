@@ -1,4 +1,4 @@
-"""Which groups of the objective's slices a row belongs to, for its prediction id.
+"""The groups of the objective's slices that a row belongs to, for its prediction id.
 
 Not here: what is counted for a group.
 """
@@ -18,13 +18,13 @@ class SliceGroups:
 
     def __init__(self, schema: BundleSchema) -> None:
         self._columns: dict[str, dict[str | bool, int]] = {}
-        for place, group in enumerate(schema.slices):
-            self._columns.setdefault(group.column, {})[group.value] = place
+        for index, group in enumerate(schema.slices):
+            self._columns.setdefault(group.column, {})[group.value] = index
 
-    def of(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.uint8] | None:
-        """Return rows x sliced columns: the row's group, by its place in the schema, or ``NO_GROUP``; nothing where none is sliced.
+    def indices(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.uint8] | None:
+        """Return rows x sliced columns: the index of the row's group in the schema, or ``NO_GROUP``; None where no column is sliced.
 
-        ``columns`` are those of categories and booleans, by name.
+        ``columns`` are the values of categories and booleans, by name.
         """
         found = [[groups.get(value, NO_GROUP) for value in columns[name]] for name, groups in self._columns.items()]
         return np.array(found, np.uint8).T if found else None

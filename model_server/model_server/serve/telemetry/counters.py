@@ -1,7 +1,7 @@
 """Counters and histograms that one thread updates with a few operations, since it does so for each request.
 
-Those of ``prometheus_client`` take a lock for each number, several for an observation. What another thread collects meanwhile may lack the
-last request's part. Not here: which metrics there are.
+Those of ``prometheus_client`` take a lock for each number, several for an observation. Another thread that collects meanwhile may miss
+a part of the last request. Not here: which metrics there are.
 """
 
 import time
@@ -29,17 +29,17 @@ class CounterCollector(Collector):
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self._family = name, text
         self._labels = labels
-        self._found: dict[tuple[str, ...], LocalCounter] = {}
+        self._counters: dict[tuple[str, ...], LocalCounter] = {}
 
     def labels(self, *values: str) -> LocalCounter:
         """Return the counter of these labels."""
-        return self._found.setdefault(values, LocalCounter())
+        return self._counters.setdefault(values, LocalCounter())
 
     def collect(self) -> Iterator[Metric]:
         """Return the family."""
         family = CounterMetricFamily(*self._family, labels=self._labels)
-        for values, count in list(self._found.items()):
-            family.add_metric(values, count.value)
+        for values, counter in list(self._counters.items()):
+            family.add_metric(values, counter.value)
         yield family
 
 
@@ -66,8 +66,8 @@ class LocalHistogram:
         """Add it to a family."""
         names = [*map(str, map(float, self._bounds)), "+Inf"]
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        for place, (name, total) in enumerate(zip(names, accumulate(self._counts), strict=True)):
-            exemplar = self._exemplars.get(place)
+        for index, (name, total) in enumerate(zip(names, accumulate(self._counts), strict=True)):
+            exemplar = self._exemplars.get(index)
             buckets.append((name, total, exemplar) if exemplar else (name, total))
         family.add_metric(labels, buckets, self._sum)
 
@@ -79,15 +79,15 @@ class HistogramCollector(Collector):
         self._family = name, text
         self._bounds = bounds
         self._labels = labels
-        self._found: dict[tuple[str, ...], LocalHistogram] = {}
+        self._histograms: dict[tuple[str, ...], LocalHistogram] = {}
 
     def labels(self, *values: str) -> LocalHistogram:
         """Return the histogram of these labels."""
-        return self._found.setdefault(values, LocalHistogram(self._bounds))
+        return self._histograms.setdefault(values, LocalHistogram(self._bounds))
 
     def collect(self) -> Iterator[Metric]:
         """Return the family."""
         family = HistogramMetricFamily(*self._family, labels=self._labels)
-        for values, tally in list(self._found.items()):
-            tally.add_to(family, values)
+        for values, histogram in list(self._histograms.items()):
+            histogram.add_to(family, values)
         yield family

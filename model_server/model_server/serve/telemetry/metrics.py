@@ -24,8 +24,8 @@ class ServerMetrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._model = (namespace, name, version)
-        self._requests = self._counts("requests", "Requests that were answered.", "endpoint", "code", "protocol")
-        self._durations = self._tallies(
+        self._requests = self._local_counter("requests", "Requests that were answered.", "endpoint", "code", "protocol")
+        self._durations = self._local_histogram(
             "request_duration_seconds", "Time from a request's head to its answer.", _SECONDS, "endpoint", "protocol", "outcome"
         )
         self._answers: dict[tuple[str, int, str], tuple[LocalCounter, LocalHistogram]] = {}
@@ -33,17 +33,19 @@ class ServerMetrics:
         self._spans = self._counter("spans", "Spans that were given to the exporter.", "outcome")
         self._outside = self._counter("values_outside_range", "Values beyond their column's min or max.", "column")
         self._reloads = self._counter("reloads", "Changes of mounted Secrets.", "what", "outcome")
-        self._rows = self._counts("rows", "Rows that were predicted.").labels(*self._model)
+        self._rows = self._local_counter("rows", "Rows that were predicted.").labels(*self._model)
         self._dropped = self._counter("handover_dropped_rows", "Rows that the monitor was not told of.").labels(*self._model)
         self._shed = self._counter("shed_requests", "Requests that were refused, or given up, for too much to do.").labels(*self._model)
-        self._batch = self._tallies("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
-        self._queue = self._tallies("queue_seconds", "Time that the oldest request of a batch waited.", _SECONDS).labels(*self._model)
+        self._batch = self._local_histogram("batch_rows", "Rows that were computed together.", _ROWS).labels(*self._model)
+        self._queue = self._local_histogram("queue_seconds", "Time that the oldest request of a batch waited.", _SECONDS).labels(
+            *self._model
+        )
         in_flight = Gauge("mlmodel_server_requests_in_flight", "Requests under way.", _LABELS, registry=self.registry)
         self._in_flight = in_flight.labels(*self._model)
 
     def answered(self, endpoint: str, code: int, seconds: float, protocol: str = "rest", trace: Trace | None = None) -> None:
         """Count an answer; ``code`` is an HTTP status, also of other protocols. A sampled trace becomes the exemplar of its bucket."""
-        count, duration = self._answers.get((endpoint, code, protocol)) or self._answer(endpoint, code, protocol)
+        count, duration = self._answers.get((endpoint, code, protocol)) or self._answer_metrics(endpoint, code, protocol)
         count.value += 1
         duration.observe(seconds, trace.exemplar if trace else None)
         if code in _SHED:
@@ -61,28 +63,28 @@ class ServerMetrics:
             self._outside.labels(*self._model, column).inc(values)
 
     def labelled(self, accepted: int, repeated: int, rejected: int) -> None:
-        """Count labels by what became of them."""
+        """Count labels by outcome."""
         for outcome, number in (("accepted", accepted), ("repeated", repeated), ("rejected", rejected)):
             self._labels.labels(*self._model, outcome).inc(number)
 
     def dropped(self, rows: int) -> None:
-        """Count rows that the monitor will miss."""
+        """Count rows that were not sent to the monitor."""
         self._dropped.inc(rows)
 
     def spans(self, outcome: str, number: int) -> None:
-        """Count spans that left for the collector, by what became of them."""
+        """Count spans that were exported, by outcome: ``sent`` or ``lost``."""
         self._spans.labels(*self._model, outcome).inc(number)
 
     def watch(self, in_flight: Callable[[], int]) -> None:
-        """Publish the number of requests under way."""
+        """Publish the number of requests in flight."""
         self._in_flight.set_function(in_flight)
 
     def reloaded(self, what: str, outcome: str) -> None:
-        """Count a change of mounted files that was taken or refused."""
+        """Count a change of mounted files; ``outcome`` is ``taken`` or ``refused``."""
         self._reloads.labels(*self._model, what, outcome).inc()
 
     def certificate(self, expires: Callable[[], float]) -> None:
-        """Publish when the certificate ends."""
+        """Publish when the certificate expires, in seconds since 1970."""
         gauge = Gauge("mlmodel_server_certificate_expiry_timestamp_seconds", "When the certificate ends.", _LABELS, registry=self.registry)
         gauge.labels(*self._model).set_function(expires)
 
@@ -91,25 +93,25 @@ class ServerMetrics:
         info = Gauge("mlmodel_server_model_info", "The served version.", (*_LABELS, "engine", "estimator"), registry=self.registry)
         info.labels(*self._model, engine, estimator).set(1)
 
-    def _answer(self, endpoint: str, code: int, protocol: str) -> tuple[LocalCounter, LocalHistogram]:
-        """Find the metrics of such answers, once."""
+    def _answer_metrics(self, endpoint: str, code: int, protocol: str) -> tuple[LocalCounter, LocalHistogram]:
+        """Look up the metrics of such answers, once."""
         count = self._requests.labels(*self._model, endpoint, str(code), protocol)
-        found = count, self._durations.labels(*self._model, endpoint, protocol, _outcome(code))
-        self._answers[endpoint, code, protocol] = found
-        return found
+        metrics = count, self._durations.labels(*self._model, endpoint, protocol, _outcome(code))
+        self._answers[endpoint, code, protocol] = metrics
+        return metrics
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"mlmodel_server_{name}", text, (*_LABELS, *labels), registry=self.registry)
 
-    def _counts(self, name: str, text: str, *labels: str) -> CounterCollector:
-        made = CounterCollector(f"mlmodel_server_{name}", text, (*_LABELS, *labels))
-        self.registry.register(made)
-        return made
+    def _local_counter(self, name: str, text: str, *labels: str) -> CounterCollector:
+        collector = CounterCollector(f"mlmodel_server_{name}", text, (*_LABELS, *labels))
+        self.registry.register(collector)
+        return collector
 
-    def _tallies(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> HistogramCollector:
-        made = HistogramCollector(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
-        self.registry.register(made)
-        return made
+    def _local_histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> HistogramCollector:
+        collector = HistogramCollector(f"mlmodel_server_{name}", text, bounds, (*_LABELS, *labels))
+        self.registry.register(collector)
+        return collector
 
 
 def _outcome(code: int) -> str:

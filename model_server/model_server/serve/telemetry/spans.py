@@ -1,7 +1,7 @@
-"""Spans of requests by OpenTelemetry, sent to a collector by OTLP. Imported only where the MLModel asks for spans.
+"""Spans of requests by OpenTelemetry, exported by OTLP. Imported only where the MLModel asks for spans.
 
-A thread of its own sends them, by the batch. Where the collector is away, or too slow, spans are lost and nothing else: what waits is
-bounded, and no request waits for it. Not here: which requests have spans, and what is measured.
+A thread of its own exports them in batches. Where the collector is down or too slow, spans are lost and nothing else: the queue is bounded,
+and no request waits for it. Not here: which requests have spans, and what is measured.
 """
 
 import logging
@@ -21,48 +21,48 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
-from ..inference.data_plane import ServedModel
+from ..served_model import ServedModel
 from .trace_context import Attributes, Trace
 
 _GRPC_PORT = 4317
 _HTTP_PATH = "/v1/traces"
-_SEND_SECONDS = 10
-_END_SECONDS = 2.0
-_WAITING_SPANS = 4096
+_EXPORT_TIMEOUT_SECONDS = 10
+_SHUTDOWN_SECONDS = 2.0
+_MAX_QUEUED_SPANS = 4096
 _BATCH_SPANS = 512
-_PAUSE_MILLISECONDS = 1000
+_EXPORT_INTERVAL_MILLISECONDS = 1000
 _LIMITS = SpanLimits(max_span_attribute_length=256)
 
 
 class SpanRecorder:
-    """Decides which requests have spans, and begins them; calls ``sent`` with the outcome and number of those that left."""
+    """Decides which requests have spans, and starts them; calls ``on_export`` with the outcome and number of those that were exported."""
 
-    def __init__(self, tracing: Tracing, namespace: str, model: ServedModel, sent: Callable[[str, int], None]) -> None:
-        logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)  # it tells of each tracestate that a client got wrong
+    def __init__(self, tracing: Tracing, namespace: str, model: ServedModel, on_export: Callable[[str, int], None]) -> None:
+        logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)  # it logs each invalid tracestate
         self._ratio = tracing.sample_ratio
         self._provider = TracerProvider(ALWAYS_ON, _resource(namespace, model), shutdown_on_exit=False, span_limits=_LIMITS)
-        exporter = _Counted(_exporter(tracing.endpoint), sent)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter, _WAITING_SPANS, _PAUSE_MILLISECONDS, _BATCH_SPANS))
+        exporter = _CountingExporter(_exporter(tracing.endpoint), on_export)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter, _MAX_QUEUED_SPANS, _EXPORT_INTERVAL_MILLISECONDS, _BATCH_SPANS))
         self._tracer = self._provider.get_tracer("mlmodel-server")
 
     def begin(self, caller: Trace | None, name: str, attributes: Attributes) -> Trace | None:
-        """Return the trace of a request. The caller has decided whether its trace is kept; without one, chance does."""
+        """Return the trace of a request. The caller's trace is sampled as the caller decided; without one, at random by the ratio."""
         if not (caller.sampled if caller else random.random() < self._ratio):  # noqa: S311 (a sample is no secret)
             return caller
         context = otel.set_span_in_context(NonRecordingSpan(_context(caller))) if caller else Context()
         span = self._tracer.start_span(name, context, SpanKind.SERVER, attributes)
-        mine = span.get_span_context()
-        return Trace(f"{mine.trace_id:032x}", f"{mine.span_id:016x}", mine.trace_flags, span=_RequestSpan(self._tracer, span))
+        own = span.get_span_context()
+        return Trace(f"{own.trace_id:032x}", f"{own.span_id:016x}", own.trace_flags, span=_RequestSpan(self._tracer, span))
 
     def end(self) -> None:
-        """Send what waits, for a moment at most."""
-        ending = Thread(target=self._provider.shutdown, daemon=True)
-        ending.start()
-        ending.join(_END_SECONDS)
+        """Export the spans that wait, for at most two seconds."""
+        shutdown = Thread(target=self._provider.shutdown, daemon=True)
+        shutdown.start()
+        shutdown.join(_SHUTDOWN_SECONDS)
 
 
 class _RequestSpan:
-    """A request's span, whose parts are its children."""
+    """A request's span; its parts are child spans."""
 
     def __init__(self, tracer: otel.Tracer, span: otel.Span) -> None:
         self._tracer = tracer
@@ -80,19 +80,19 @@ class _RequestSpan:
         self._span.end()
 
 
-class _Counted(SpanExporter):
-    """An exporter whose outcomes are told."""
+class _CountingExporter(SpanExporter):
+    """An exporter that reports its outcomes to ``on_export``."""
 
-    def __init__(self, exporter: SpanExporter, sent: Callable[[str, int], None]) -> None:
+    def __init__(self, exporter: SpanExporter, on_export: Callable[[str, int], None]) -> None:
         self._exporter = exporter
-        self._sent = sent
+        self._on_export = on_export
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = SpanExportResult.FAILURE
         try:
             result = self._exporter.export(spans)
         finally:
-            self._sent("sent" if result is SpanExportResult.SUCCESS else "lost", len(spans))
+            self._on_export("sent" if result is SpanExportResult.SUCCESS else "lost", len(spans))
         return result
 
     def shutdown(self) -> None:
@@ -100,16 +100,16 @@ class _Counted(SpanExporter):
 
 
 def _exporter(endpoint: str) -> SpanExporter:
-    """Return one that speaks gRPC to the port that OTLP has for it, HTTP to any other; each library is imported where it is needed."""
+    """Return an exporter by gRPC for the port that OTLP has for it, by HTTP for any other; each library is imported where it is needed."""
     address = urlsplit(endpoint)
     if address.port == _GRPC_PORT:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
-        return GrpcExporter(endpoint, timeout=_SEND_SECONDS)
+        return GrpcExporter(endpoint, timeout=_EXPORT_TIMEOUT_SECONDS)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 
     path = address.path if address.path.strip("/") else _HTTP_PATH
-    return HttpExporter(address._replace(path=path).geturl(), timeout=_SEND_SECONDS)
+    return HttpExporter(address._replace(path=path).geturl(), timeout=_EXPORT_TIMEOUT_SECONDS)
 
 
 def _resource(namespace: str, model: ServedModel) -> Resource:

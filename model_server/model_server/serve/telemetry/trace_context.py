@@ -1,7 +1,7 @@
-"""Whose trace a request belongs to: W3C's ``traceparent`` is read, carried with the request, and sent back with its answer.
+"""W3C Trace Context: ``traceparent`` is read from a request, carried with it, and sent back with its answer.
 
-A header that is not as the standard has it is passed over, as if it had not come: no caller gets an error by it. Not here: spans, which
-``spans.py`` records where the MLModel asks for them; what is there without them costs a request that has no such header next to nothing.
+An invalid header is ignored, as the standard has it: no caller gets an error for it. Without spans, a request that has no such header
+pays next to nothing. Not here: spans, which ``spans.py`` records where the MLModel asks for them.
 """
 
 import re
@@ -15,7 +15,7 @@ STATE_HEADER = "tracestate"
 NAME = HEADER.encode()
 _STATE_NAME = STATE_HEADER.encode()
 _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_LONGEST_STATE = 512  # what the standard asks everybody to pass on
+_MAX_STATE_LENGTH = 512  # which the standard asks everybody to propagate
 _SAMPLED = 1
 _KNOWN_FLAGS = 3  # sampled, and that the trace's id is random
 
@@ -27,13 +27,13 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Span(Protocol):
-    """What is recorded of one request."""
+    """The span of one request."""
 
     def part(self, name: str, start: int, end: int, attributes: Attributes) -> None:
-        """Record a part of it; times in nanoseconds since the epoch."""
+        """Record a child span; times in nanoseconds since 1970."""
 
     def end(self, attributes: Attributes, error: str | None) -> None:
-        """End it; ``error`` says what of the server's failed."""
+        """End the span; ``error`` is the type of the server's failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +48,40 @@ class Trace:
 
     @property
     def sampled(self) -> bool:
-        """Whether somebody keeps this trace."""
+        """Return whether this trace is recorded."""
         return bool(self.flags & _SAMPLED)
 
     @property
     def header(self) -> str:
-        """Return the ``traceparent`` of the answer."""
+        """Return the ``traceparent`` for the answer."""
         return f"00-{self.id}-{self.parent}-{self.flags:02x}"
 
     @property
     def exemplar(self) -> dict[str, str] | None:
-        """What a histogram's exemplar says: where to find a request that took so long."""
+        """Return the labels of a histogram's exemplar; None where the trace is not sampled."""
         return {"trace_id": self.id, "span_id": self.parent} if self.sampled else None
 
 
 current: ContextVar[Trace | None] = ContextVar("trace", default=None)
-"""The trace of the request that a task is about."""
+"""The trace of the request that the current task answers."""
 
 
 class Recorder(Protocol):
-    """Begins spans."""
+    """Starts spans."""
 
     def begin(self, caller: Trace | None, name: str, attributes: Attributes) -> Trace | None:
-        """Return the trace of a request, with a span where one is recorded."""
+        """Return the trace of a request, with a span if one is recorded."""
 
 
 class Traces:
-    """Tells the trace of each request; with a ``recorder``, spans are begun, named and described by OpenTelemetry's conventions."""
+    """Returns the trace of each request; a ``recorder`` starts spans, named and described by OpenTelemetry's semantic conventions."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
         self.recorder = recorder
 
     def http(self, headers: Headers, method: str, path: str, route: str | None, scheme: str) -> Trace | None:
         """Return the trace of a request; it has no span without a ``route``."""
-        caller = of_headers(headers)
+        caller = parse_headers(headers)
         if self.recorder is None or route is None:
             return caller
         attributes = {"http.request.method": method, "http.route": route, "url.path": path, "url.scheme": scheme}
@@ -89,48 +89,48 @@ class Traces:
 
     def rpc(self, metadata: Sequence[tuple[str, str | bytes]], method: str, *, spans: bool) -> Trace | None:
         """Return the trace of a call of gRPC; ``method`` is its name with that of the service."""
-        caller = parse(_texts(metadata, HEADER), _texts(metadata, STATE_HEADER))
+        caller = parse_traceparent(_texts(metadata, HEADER), _texts(metadata, STATE_HEADER))
         if self.recorder is None or not spans:
             return caller
         return self.recorder.begin(caller, method, {"rpc.system.name": "grpc", "rpc.method": method})
 
 
-def ended_http(trace: Trace | None, status: int | None) -> None:
+def end_http_span(trace: Trace | None, status: int | None) -> None:
     """End a request's span; no status: the client went away."""
     if trace and trace.span:
         attributes = {} if status is None else {"http.response.status_code": status}
         trace.span.end(attributes, str(status) if status and status >= 500 else None)
 
 
-def ended_rpc(trace: Trace | None, code: str) -> None:
+def end_rpc_span(trace: Trace | None, code: str) -> None:
     """End a call's span."""
     if trace and trace.span:
         trace.span.end({"rpc.response.status_code": code}, code if code in _FAILURES else None)
 
 
-def parse(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
-    """Read the headers of a request; several of the first are none.
+def parse_traceparent(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
+    """Return the trace of a ``traceparent`` with its ``tracestate``; None if it is invalid or was sent more than once.
 
-    >>> parse(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]).id
+    >>> parse_traceparent(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]).id
     '4bf92f3577b34da6a3ce929d0e0e4736'
-    >>> parse(["00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"])
+    >>> parse_traceparent(["00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"])
 
     """
     found = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     if found is None or (found[1] == "00" and found[5] is not None):
         return None
     state = ",".join(states)
-    return Trace(found[2], found[3], int(found[4], 16) & _KNOWN_FLAGS, state if len(state) <= _LONGEST_STATE else "")
+    return Trace(found[2], found[3], int(found[4], 16) & _KNOWN_FLAGS, state if len(state) <= _MAX_STATE_LENGTH else "")
 
 
-def of_headers(headers: Headers) -> Trace | None:
-    """Read the headers of HTTP, with names in small letters."""
+def parse_headers(headers: Headers) -> Trace | None:
+    """Return the trace of a request by its HTTP headers, whose names are in lower case."""
     parents = [value.decode("latin-1") for name, value in headers if name == NAME]
-    return parse(parents, [value.decode("latin-1") for name, value in headers if name == _STATE_NAME]) if parents else None
+    return parse_traceparent(parents, [value.decode("latin-1") for name, value in headers if name == _STATE_NAME]) if parents else None
 
 
-def told(trace: Trace | None) -> str:
-    """Return what a line of the log says of it."""
+def trace_suffix(trace: Trace | None) -> str:
+    """Return the end of a log line about a request: its trace's id, or nothing."""
     return f" (trace {trace.id})" if trace else ""
 
 

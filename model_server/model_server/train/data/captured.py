@@ -5,13 +5,13 @@ Not here: storing them, which is the sidecar's; the layout, which is the contrac
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.capture import COLUMN_ARRIVED, COLUMN_ID, COLUMN_TARGET, COLUMN_TIME, LABEL_COLUMNS
 from mlmodel_contract.manifest import Column, ColumnType, Data
 from mlmodel_contract.run import Problem, Quarantine
@@ -88,9 +88,9 @@ def _without_quarantined(table: Any, quarantine: Sequence[Quarantine]) -> Any:
     if COLUMN_ARRIVED not in table.column_names:
         return table
     for time in quarantine:
-        outside = pc.less(table[COLUMN_ARRIVED], pa.scalar(datetime.fromisoformat(time.start), TIME))
+        outside = pc.less(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.start), TIME))
         if time.end is not None:
-            outside = pc.or_(outside, pc.greater_equal(table[COLUMN_ARRIVED], pa.scalar(datetime.fromisoformat(time.end), TIME)))
+            outside = pc.or_(outside, pc.greater_equal(table[COLUMN_ARRIVED], pa.scalar(parse_time(time.end), TIME)))
         table = table.filter(pc.fill_null(outside, True))
     return table
 

@@ -1,6 +1,6 @@
 """How the numbers of the training rows are correlated, as the operator needs it to notice that live ones are not.
 
-Pure. Not here: the slots and their scores (``profile.py``, the contract's ``scores``).
+Pure. Not here: the slots and their scores (``profile.py``, the contract's ``slot_scores``).
 """
 
 import math
@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 from mlmodel_contract.report import MICRO, MOST_SCORED, CorrelationCounts
-from mlmodel_contract.scores import SCORE_UNIT, alternatives
+from mlmodel_contract.slot_scores import SCORE_UNIT, correlation_alternatives
 from numpy.typing import NDArray
 
 from .dependence import block_sums, design_effects, effects_of_blocks, rounded_up
@@ -61,7 +61,7 @@ def _pair(columns: Floats, own: Floats, first: int, second: int) -> _Pair:
     """Return the sum of products, and for the alternatives to the correlation the cumulants and the largest design effect."""
     x, y = columns[:, first], columns[:, second]
     parts = np.column_stack([x * x + y * y, x * y])
-    changes = alternatives(float(parts[:, 1].mean()))
+    changes = correlation_alternatives(float(parts[:, 1].mean()))
     weights = np.array([[change.own, change.cross] for change in changes]).T
     sample = parts[:: -(-len(parts) // _MOST_ROWS)]
     blocks = block_sums(parts) @ weights

@@ -70,7 +70,7 @@ def loss_reference(dataset: EvaluationDataset) -> LossReference:
     )
     if dataset.task is not Task.REGRESSION:
         return reference
-    return reference.model_copy(update={"unit": _unit(reference.mean), "center": float(dataset.target.mean())})
+    return reference.replace(unit=_unit(reference.mean), center=float(dataset.target.mean()))
 
 
 def _unit(squared_error: float) -> float:

@@ -5,12 +5,10 @@ Pure. The loss is the one that live predictions are scored by: log loss in nats,
 
 import numpy as np
 from mlmodel_contract.quality_metrics import Metric, Task
+from mlmodel_contract.report import LARGEST_LOG_LOSS
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-LARGEST_LOG_LOSS = 15.0
-"""Nats; the clip that ``LabelCounts`` states."""
 
 
 def loss(task: Task, predictions: Floats, target: Floats) -> Floats:

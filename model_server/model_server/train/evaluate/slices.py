@@ -5,6 +5,7 @@ Pure. Not here: whether a missed one rejects the version.
 
 import numpy as np
 from mlmodel_contract.manifest import ColumnType, Objective, Slice
+from mlmodel_contract.report import LONGEST_GROUP
 from mlmodel_contract.version import SliceMetrics
 
 from ..data.training_rows import RunRows
@@ -29,7 +30,7 @@ def _groups(piece: Slice, objective: Objective, rows: RunRows, dataset: Evaluati
         if int(members.sum()) >= piece.min_rows:
             found = metric_values(EvaluationDataset(dataset.task, dataset.predictions[members], dataset.target[members]))
             bounded = {c.metric: found[c.metric] for c in objective.criteria if np.isfinite(found.get(c.metric, np.nan))}
-            text = str(name).lower() if isinstance(name, bool) else str(name)[:100]
+            text = str(name).lower() if isinstance(name, bool) else str(name)[:LONGEST_GROUP]
             groups.append(SliceMetrics(column=column.name, value=text, rows=int(members.sum()), metrics=bounded))
     return groups
 

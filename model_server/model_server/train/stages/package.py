@@ -66,12 +66,8 @@ def package(context: RunContext) -> PackageResult:
     contents = _contents(context, won, rows, _Evaluation(dataset, found, golden, onnx))
     digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), contents)
     _log.info("packaged %s (%s, %s): %s", contents.version, won.candidate.name, contents.engine, found.wire())
-    return _result(won, contents, comparison).model_copy(
-        update={
-            "artifact": Artifact(uri=context.document.bundle_folder, digest=digest),
-            "slices": slice_metrics(context.objective, rows, dataset),
-        }
-    )
+    artifact = Artifact(uri=context.document.bundle_folder, digest=digest)
+    return _result(won, contents, comparison).replace(artifact=artifact, slices=slice_metrics(context.objective, rows, dataset))
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def test_both_protocols_speak_tls_alone_and_from_version_1_2() -> None:
         assert made.served("certificate_expiry_timestamp_seconds") == first.expires
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(made.url.replace("https", "http"))
-        with grpc.insecure_channel(made.grpc_address) as plain:
-            live: Any = plain.unary_unary(f"/{SERVICE}/ServerLive")
+        with grpc.insecure_channel(made.grpc_address) as insecure:
+            live: Any = insecure.unary_unary(f"/{SERVICE}/ServerLive")
             with pytest.raises(grpc.RpcError):
                 live(b"", timeout=5)
         assert httpx.get(made.url, verify=_of_version(first, "TLSv1_2")).status_code == 200
@@ -81,14 +81,14 @@ def _of_version(trusted: Pair, version: str) -> ssl.SSLContext:
 
 def test_a_pair_that_rotates_is_for_new_connections_and_ends_no_open_one() -> None:
     first, second = pair(), pair(days=20)
-    with served(first) as made, httpx.Client(verify=first.trusted()) as kept, _half_sent(made, first) as (connection, rest):
-        assert kept.post(f"{made.model_url}/infer", json=flights(1)).status_code == 200
+    with served(first) as made, httpx.Client(verify=first.trusted()) as keep_alive, _half_sent(made, first) as (connection, rest):
+        assert keep_alive.post(f"{made.model_url}/infer", json=flights(1)).status_code == 200
         mount(made.path(PATH_TLS), second.files)
         poll(lambda: presented(made) == second.chain.decode(), "the second certificate")
         assert rpc(made, second).model_version == "x-v1"
         connection.sendall(rest)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
-        assert kept.post(f"{made.model_url}/infer", json=flights(1)).status_code == 200
+        assert keep_alive.post(f"{made.model_url}/infer", json=flights(1)).status_code == 200
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.get(made.url, verify=first.trusted())
         with pytest.raises(grpc.RpcError):
@@ -103,14 +103,14 @@ def _half_sent(made: ServerPod, trusted: Pair) -> Iterator[tuple[ssl.SSLSocket, 
     body = httpx.Request("POST", made.url, json=flights(1)).content
     head = f"POST /v2/models/x/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with (
-        socket.create_connection(("127.0.0.1", httpx.URL(made.url).port or 0), timeout=20) as plain,
-        trusted.trusted().wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        socket.create_connection(("127.0.0.1", httpx.URL(made.url).port or 0), timeout=20) as tcp,
+        trusted.trusted().wrap_socket(tcp, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(head + body[:20])
         yield connection, body[20:]
 
 
-def test_a_broken_pair_changes_nothing_and_is_told_once() -> None:
+def test_a_broken_pair_changes_nothing_and_is_logged_once() -> None:
     first, second, third = pair(), pair(), pair()
     with served(first) as made:
         broken = {"tls.crt": second.chain, "tls.key": third.key}
@@ -138,10 +138,10 @@ def test_a_server_without_a_good_pair_does_not_start_and_says_why(files: dict[st
     with pod(late_flights(), tls=MOUNTED) as made:
         mount(made.path(PATH_TLS), files)
         assert made.start("serve").wait(60) == 1
-        said = made.path(PATH_TERMINATION).read_text()
-        assert "the Secret 'x-tls' of serving.tls" in said
-        assert part in said
-        assert "\n" not in said
+        message = made.path(PATH_TERMINATION).read_text()
+        assert "the Secret 'x-tls' of serving.tls" in message
+        assert part in message
+        assert "\n" not in message
 
 
 def test_an_error_with_a_closing_answer_reaches_the_client() -> None:

@@ -138,8 +138,8 @@ def test_every_datatype_of_numbers(number_call: Caller, pack: Any, datatype: str
     assert found == (expected if pack is typed else raw("FP64", expected))
 
 
-def changed(message: oip.ModelInferRequest, place: int, **fields: Any) -> oip.ModelInferRequest:
-    item = message.inputs[place]
+def changed(message: oip.ModelInferRequest, index: int, **fields: Any) -> oip.ModelInferRequest:
+    item = message.inputs[index]
     for name, value in fields.items():
         if name == "shape":
             del item.shape[:]

@@ -93,12 +93,12 @@ def test_a_data_frame_is_a_tensor_for_each_column_with_content_types(flight_pod:
     assert len(unmixed(flight_pod.infer(request))["predict"]) == 2
 
 
-def spoilt(place: int, part: bytes, **described: Any) -> tuple[bytes, dict[str, str]]:
+def spoilt(index: int, part: bytes, **described: Any) -> tuple[bytes, dict[str, str]]:
     """Two good rows, but for the bytes of one tensor, or what is said of it."""
     request = whole(2)
     parts: list[bytes | None] = [raw(item["datatype"], item["data"]) for item in request["inputs"]]
-    parts[place] = part
-    request["inputs"][place] |= described
+    parts[index] = part
+    request["inputs"][index] |= described
     return mixed(request, parts)
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 ROWS: list[list[Any]] = [[100.0, 3, "AA", True], [None, 2.5, None, None]]
 NAMES = ("distance", "wind", "carrier", "holiday")
 BY_NAME = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
-COLUMNS = {name: [row[place] for row in ROWS] for place, name in enumerate(NAMES)}
+COLUMNS = {name: [row[index] for row in ROWS] for index, name in enumerate(NAMES)}
 
 
 @pytest.fixture(scope="module")

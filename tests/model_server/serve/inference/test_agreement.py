@@ -57,13 +57,13 @@ def by_grpc(made: Packaged, message: oip.ModelInferRequest) -> Json:
 def answers(made: Packaged, columns: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Json]]:
     """Ask for the rows in every form; each comes with the rows that it could tell."""
     yield "REST, JSON", columns, by_json(made, json.dumps(as_json(request(made, columns))).encode())
-    told = present(columns)
-    body, headers = binary(request(made, told))
-    yield "REST, bytes", told, by_json(made, body, int(headers[HEADER]))
-    yield "gRPC, typed", told, by_grpc(made, typed(request(made, told)))
-    message = packed(request(made, told))
+    sendable = present(columns)
+    body, headers = binary(request(made, sendable))
+    yield "REST, bytes", sendable, by_json(made, body, int(headers[HEADER]))
+    yield "gRPC, typed", sendable, by_grpc(made, typed(request(made, sendable)))
+    message = packed(request(made, sendable))
     message.outputs.add(name=numbers_of(made))
-    yield "gRPC, raw", told, by_grpc(made, message)
+    yield "gRPC, raw", sendable, by_grpc(made, message)
 
 
 def numbers_of(made: Packaged) -> str:
@@ -73,8 +73,8 @@ def numbers_of(made: Packaged) -> str:
 def agrees(made: Packaged, columns: Mapping[str, Any]) -> None:
     """Hold every form's answer against scikit-learn's: each number within the declared tolerance, and every label."""
     tolerance = made.plane.metadata().parameters["tolerance"]
-    for form, told, found in answers(made, columns):
-        labels, expected = made.expected(told)
+    for form, sent, found in answers(made, columns):
+        labels, expected = made.expected(sent)
         difference = np.abs(np.reshape(found[numbers_of(made)], expected.shape) - expected).max()
         assert difference <= tolerance, f"{form}: differs by {difference:g}, more than {tolerance:g}"
         if made.declared.task is Task.CLASSIFICATION and "predict" in found:
@@ -88,12 +88,12 @@ def agrees(made: Packaged, columns: Mapping[str, Any]) -> None:
 
 
 def exact(made: Packaged) -> bool:
-    """Tell whether not even two classes that are as likely as each other to the last digits may change places."""
+    """Return whether not even two classes with the same probability, but for the last digits, may be swapped."""
     return is_tree(made.declared.estimator) or made.plane.model.predictor.engine == "scikit-learn"
 
 
 def test_what_is_served_is_what_scikit_learn_says() -> None:
-    seen: Counter[str] = Counter()
+    engines: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(model=declared())
@@ -101,14 +101,14 @@ def test_what_is_served_is_what_scikit_learn_says() -> None:
         with TemporaryDirectory() as folder, threadpool_limits(1):  # more threads would wait for each other over so few rows
             made = packaged(Path(folder), model)
             if isinstance(made, str):
-                seen[f"refused: {made}"] += 1
+                engines[f"refused: {made}"] += 1
                 return
-            seen[made.plane.model.predictor.engine] += 1
+            engines[made.plane.model.predictor.engine] += 1
             rows = model.rows(60, 1)
             agrees(made, rows)
             agrees(made, made.hostile(rows))
             agrees(made, {name: values[:1] for name, values in rows.items()})
 
     agreed()
-    assert seen["onnxruntime"] > EXAMPLES // 4, seen
-    assert seen["scikit-learn"] > 0, seen
+    assert engines["onnxruntime"] > EXAMPLES // 4, engines
+    assert engines["scikit-learn"] > 0, engines

@@ -1,4 +1,4 @@
-"""The quick readers take nothing that the general way would refuse or understand otherwise."""
+"""The fast decoders accept nothing that the general decoder would refuse or understand otherwise."""
 
 import json
 from pathlib import Path
@@ -35,10 +35,10 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> DataPlane:
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """A matrix, mostly a good one, small or large, written in one of the ways of JSON."""
+    """A matrix, mostly a good one, small or large, written in one of the forms of JSON."""
     rows = draw(st.sampled_from([1, 2, 3, WIDE]))
     some = draw(st.lists(NUMBERS, min_size=1, max_size=6))
-    data: list[Any] = [some[place % len(some)] for place in range(2 * rows)]
+    data: list[Any] = [some[index % len(some)] for index in range(2 * rows)]
     tensor: dict[str, Any] = {"name": "x", "shape": [rows, 2], "datatype": "FP64", "data": data}
     request: dict[str, Any] = {"inputs": [tensor]}
     match draw(st.sampled_from(["good"] * 6 + ["value", "nested", "count", "shape", "head", "more", "twice", "id", "text"])):
@@ -118,24 +118,24 @@ def named_bodies(draw: st.DrawFn) -> bytes:
 @pytest.mark.exhaustive
 @settings(max_examples=length(1000, 50_000), deadline=None, database=None)
 @given(body=bodies())
-def test_a_matrix_is_read_as_the_general_way_reads_it(served: DataPlane, body: bytes) -> None:
+def test_a_matrix_is_decoded_as_by_the_general_decoder(served: DataPlane, body: bytes) -> None:
     _agree(served, body)
 
 
 @pytest.mark.exhaustive
 @settings(max_examples=length(1000, 50_000), deadline=None, database=None)
 @given(body=named_bodies())
-def test_named_columns_are_read_as_the_general_way_reads_them(flying: DataPlane, body: bytes) -> None:
+def test_named_columns_are_decoded_as_by_the_general_decoder(flying: DataPlane, body: bytes) -> None:
     _agree(flying, body)
 
 
 def _agree(served: DataPlane, body: bytes) -> None:
-    quick = served.read_usual(body)
-    if quick is not None:
-        slow = served.read(decode_infer(body))
-        assert (quick.id, quick.wanted, quick.rows.size) == (slow.id, slow.wanted, slow.rows.size)
-        assert (quick.rows.texts, quick.rows.times) == (slow.rows.texts, slow.rows.times)
-        assert np.array_equal(_matrix(quick), _matrix(slow), equal_nan=True)
+    fast = served.read_usual(body)
+    if fast is not None:
+        general = served.read(decode_infer(body))
+        assert (fast.id, fast.wanted, fast.rows.size) == (general.id, general.wanted, general.rows.size)
+        assert (fast.rows.texts, fast.rows.times) == (general.rows.texts, general.rows.times)
+        assert np.array_equal(_matrix(fast), _matrix(general), equal_nan=True)
 
 
 def _matrix(query: Query) -> Any:
@@ -145,7 +145,7 @@ def _matrix(query: Query) -> Any:
 @pytest.mark.parametrize("rows", [1, WIDE])
 @pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64"])
 def test_it_reads_the_usual_requests(served: DataPlane, rows: int, datatype: str) -> None:
-    """Else the general way would, and nobody would notice but by its time."""
+    """Else the general decoder would, and only the time would show it."""
     tensor = {"name": "x", "shape": [rows, 2], "datatype": datatype, "data": [0.5, 2] * rows}
     assert served.read_usual(json.dumps({"inputs": [tensor]}).encode()) is not None
 

@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from devtools.bundles import late_flights
 from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.grpc_calls import SERVICE, typed
-from tests.model_server.support.otlp_collectors import Collector, Told, collector
+from tests.model_server.support.otlp_collectors import Collector, ReceivedSpan, collector
 from tests.model_server.support.request_bodies import flights, ids, tensor
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ RPC = f"{SERVICE}/ModelInfer"
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[ServerPod]:
+def untraced() -> Iterator[ServerPod]:
     """A server whose MLModel asks for no spans."""
     with pod(late_flights()) as made:
         made.start_both()
@@ -86,23 +86,23 @@ def exemplars(made: ServerPod, **labels: str) -> list[dict[str, str]]:
     return [dict(exemplar.labels) for exemplar in found if exemplar]
 
 
-WAYS = {
-    "the shorter way": ("/v2/models/x/infer", flights(), 200),
+REQUESTS = {
+    "the fast path": ("/v2/models/x/infer", flights(), 200),
     "a version": ("/v2/models/x/versions/x-v1/infer", flights(), 200),
-    "the longer way": ("/v2/models/x/infer", {**flights(), "parameters": {"padding": " " * 140_000}}, 200),
+    "past the fast path": ("/v2/models/x/infer", {**flights(), "parameters": {"padding": " " * 140_000}}, 200),
     "V1": ("/v1/models/x:predict", {"instances": [{"distance": 1, "wind": 1, "carrier": "AA", "holiday": True}]}, 200),
     "an error": ("/v2/models/x/infer", {"inputs": []}, 400),
-    "an error by the longer way": ("/v2/models/y/infer", flights(), 404),
+    "an error past the fast path": ("/v2/models/y/infer", flights(), 404),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_each_answer_carries_the_trace_of_its_request(plain: ServerPod, way: str) -> None:
-    path, request, status = WAYS[way]
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_each_answer_carries_the_trace_of_its_request(untraced: ServerPod, kind: str) -> None:
+    path, request, status = REQUESTS[kind]
     for value in (SAMPLED, UNSAMPLED):
-        response = post(plain, path, request, value)
+        response = post(untraced, path, request, value)
         assert (response.status_code, response.headers.get("traceparent")) == (status, value)
-    assert "traceparent" not in post(plain, path, request).headers
+    assert "traceparent" not in post(untraced, path, request).headers
 
 
 HOSTILE = {
@@ -127,47 +127,50 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_a_header_that_is_not_as_it_must_be_is_passed_over(plain: ServerPod, value: str) -> None:
+def test_a_header_that_is_not_as_it_must_be_is_passed_over(untraced: ServerPod, value: str) -> None:
     raw = httpx.Headers([(b"traceparent", value.encode("latin-1"))])
-    for path, request in (("/v2/models/x/infer", flights()), ("/v2/models/x/infer", WAYS["the longer way"][1])):
-        response = plain.http.post(f"{plain.url}{path}", json=request, headers=raw)
+    for path, request in (("/v2/models/x/infer", flights()), ("/v2/models/x/infer", REQUESTS["past the fast path"][1])):
+        response = untraced.http.post(f"{untraced.url}{path}", json=request, headers=raw)
         assert (response.status_code, "traceparent" in response.headers) == (200, False)
     if value.isascii() and len(value) < 8000:
-        assert rpc(plain, [("traceparent", value)]) == (grpc.StatusCode.OK, "")
+        assert rpc(untraced, [("traceparent", value)]) == (grpc.StatusCode.OK, "")
 
 
-def test_two_headers_are_none(plain: ServerPod) -> None:
-    assert "traceparent" not in infer(plain, SAMPLED, SAMPLED).headers
-    assert rpc(plain, [("traceparent", UNSAMPLED), ("traceparent", SAMPLED)]) == (grpc.StatusCode.OK, SAMPLED)  # gRPC's core keeps the last
+def test_two_headers_are_none(untraced: ServerPod) -> None:
+    assert "traceparent" not in infer(untraced, SAMPLED, SAMPLED).headers
+    assert rpc(untraced, [("traceparent", UNSAMPLED), ("traceparent", SAMPLED)]) == (
+        grpc.StatusCode.OK,
+        SAMPLED,
+    )  # gRPC's core keeps the last
 
 
-def test_a_newer_version_is_read_as_the_known_one(plain: ServerPod) -> None:
+def test_a_newer_version_is_read_as_the_known_one(untraced: ServerPod) -> None:
     for value in (f"cc-{TRACE}-{PARENT}-ff", f"cc-{TRACE}-{PARENT}-ff-and-what-is-new"):
-        assert infer(plain, value).headers["traceparent"] == f"00-{TRACE}-{PARENT}-03"
+        assert infer(untraced, value).headers["traceparent"] == f"00-{TRACE}-{PARENT}-03"
 
 
 @pytest.mark.parametrize("state", ["a=1", "=", "a=1,a=1", "x" * 30_000, ",,,"], ids=len)
-def test_no_tracestate_harms_a_request(plain: ServerPod, traced: ServerPod, state: str) -> None:
-    for made in (plain, traced):
+def test_no_tracestate_harms_a_request(untraced: ServerPod, traced: ServerPod, state: str) -> None:
+    for made in (untraced, traced):
         response = infer(made, SAMPLED, tracestate=state)
         assert (response.status_code, response.headers["traceparent"].split("-")[1]) == (200, TRACE)
 
 
-def test_pipelined_requests_keep_their_own_traces(plain: ServerPod) -> None:
-    def answered(place: int) -> bool:
-        value = f"00-{place + 1:032x}-{PARENT}-01"
-        return infer(plain, value).headers["traceparent"] == value
+def test_pipelined_requests_keep_their_own_traces(untraced: ServerPod) -> None:
+    def answered(number: int) -> bool:
+        value = f"00-{number + 1:032x}-{PARENT}-01"
+        return infer(untraced, value).headers["traceparent"] == value
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(answered, range(200)))
 
 
-def test_grpc_carries_the_trace_in_the_trailing_metadata(plain: ServerPod) -> None:
-    assert rpc(plain, [("traceparent", SAMPLED)]) == (grpc.StatusCode.OK, SAMPLED)
-    assert rpc(plain, []) == (grpc.StatusCode.OK, "")
+def test_grpc_carries_the_trace_in_the_trailing_metadata(untraced: ServerPod) -> None:
+    assert rpc(untraced, [("traceparent", SAMPLED)]) == (grpc.StatusCode.OK, SAMPLED)
+    assert rpc(untraced, []) == (grpc.StatusCode.OK, "")
     wrong = oip.ModelInferRequest(model_name="y")
-    assert rpc(plain, [("traceparent", UNSAMPLED)], wrong) == (grpc.StatusCode.NOT_FOUND, UNSAMPLED)
-    assert rpc(plain, [("traceparent", SAMPLED)], oip.ServerLiveRequest(), "ServerLive") == (grpc.StatusCode.OK, SAMPLED)
+    assert rpc(untraced, [("traceparent", UNSAMPLED)], wrong) == (grpc.StatusCode.NOT_FOUND, UNSAMPLED)
+    assert rpc(untraced, [("traceparent", SAMPLED)], oip.ServerLiveRequest(), "ServerLive") == (grpc.StatusCode.OK, SAMPLED)
 
 
 def test_exemplars_name_sampled_traces_by_protocol_and_outcome() -> None:
@@ -189,16 +192,16 @@ def test_exemplars_name_sampled_traces_by_protocol_and_outcome() -> None:
         assert TRACE not in text.text
 
 
-def test_captured_rows_name_the_trace_of_their_request(plain: ServerPod) -> None:
-    with_trace, without = ids(post(plain, "/v2/models/x/infer", flights(2), SAMPLED)), ids(infer(plain))
+def test_captured_rows_name_the_trace_of_their_request(untraced: ServerPod) -> None:
+    with_trace, without = ids(post(untraced, "/v2/models/x/infer", flights(2), SAMPLED)), ids(infer(untraced))
 
-    def kept() -> dict[str, str | None]:
-        files = [*(Path(plain.path(PATH_STORE)) / "x-store/models/x/captured/rows").glob("**/*.parquet")]
+    def captured() -> dict[str, str | None]:
+        files = [*(Path(untraced.path(PATH_STORE)) / "x-store/models/x/captured/rows").glob("**/*.parquet")]
         rows = [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
         return {row["_prediction_id"]: row.get("_trace_id") for row in rows}
 
-    poll(lambda: {*with_trace, *without} <= {*kept()}, "the rows")
-    assert [kept()[identity] for identity in (*with_trace, *without)] == [TRACE, TRACE, None]
+    poll(lambda: {*with_trace, *without} <= {*captured()}, "the rows")
+    assert [captured()[identity] for identity in (*with_trace, *without)] == [TRACE, TRACE, None]
 
 
 def test_opentelemetry_is_not_imported_where_no_spans_are_asked_for() -> None:
@@ -211,7 +214,7 @@ def test_opentelemetry_is_not_imported_where_no_spans_are_asked_for() -> None:
         assert "opentelemetry" not in made.log("serve")
 
 
-def of(spans: Sequence[Told], trace: str) -> Told:
+def only(spans: Sequence[ReceivedSpan], trace: str) -> ReceivedSpan:
     (found,) = [span for span in spans if span.trace == trace]
     return found
 
@@ -221,14 +224,14 @@ def a_trace(number: int) -> tuple[str, str]:
     return f"{number:032x}", f"00-{number:032x}-{PARENT}-01"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_request_is_a_span_below_that_of_its_caller(traced: ServerPod, receiver: Collector, way: str) -> None:
-    path, request, status = WAYS[way]
-    trace, header = a_trace(100 + [*WAYS].index(way))
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_request_is_a_span_below_that_of_its_caller(traced: ServerPod, receiver: Collector, kind: str) -> None:
+    path, request, status = REQUESTS[kind]
+    trace, header = a_trace(100 + [*REQUESTS].index(kind))
     response = post(traced, path, request, header, tracestate="vendor=a:b, other=c")
     route = path.replace("/x-v1", "/{version}").replace("/x", "/{model}").replace("/y", "/{model}")
     poll(lambda: [span for span in receiver.spans if span.trace == trace and span.kind == Span.SPAN_KIND_SERVER], "the span")
-    span = of([span for span in receiver.spans if span.kind == Span.SPAN_KIND_SERVER], trace)
+    span = only([span for span in receiver.spans if span.kind == Span.SPAN_KIND_SERVER], trace)
     assert (span.name, span.parent, span.state) == (f"POST {route}", PARENT, "vendor=a:b,other=c")
     assert span.attributes == {
         "http.request.method": "POST",
@@ -246,14 +249,14 @@ def test_a_request_is_a_span_below_that_of_its_caller(traced: ServerPod, receive
     }
 
 
-@pytest.mark.parametrize("way", ["the shorter way", "the longer way", "V1"])
-def test_its_parts_are_the_wait_and_the_computing(traced: ServerPod, receiver: Collector, way: str) -> None:
-    path, request, _ = WAYS[way]
-    trace, header = a_trace(200 + [*WAYS].index(way))
+@pytest.mark.parametrize("kind", ["the fast path", "past the fast path", "V1"])
+def test_its_parts_are_the_wait_and_the_computing(traced: ServerPod, receiver: Collector, kind: str) -> None:
+    path, request, _ = REQUESTS[kind]
+    trace, header = a_trace(200 + [*REQUESTS].index(kind))
     mine = post(traced, path, request, header).headers["traceparent"].split("-")[2]
     poll(lambda: len([span for span in receiver.spans if span.trace == trace]) == 3, "the spans")
-    queue, compute = (of(receiver.named(name), trace) for name in ("queue", "compute"))
-    whole = of([span for span in receiver.spans if span.id == mine], trace)
+    queue, compute = (only(receiver.named(name), trace) for name in ("queue", "compute"))
+    whole = only([span for span in receiver.spans if span.id == mine], trace)
     assert {queue.parent, compute.parent} == {mine}
     assert whole.start <= queue.start <= queue.end <= compute.start < compute.end <= whole.end
     assert compute.attributes == {"mlmodel.batch.requests": 1, "mlmodel.batch.rows": 1, "mlmodel.rows": 1}
@@ -263,34 +266,34 @@ def test_a_call_of_grpc_is_a_span_too(traced: ServerPod, receiver: Collector) ->
     trace, header = a_trace(300)
     code, answered = rpc(traced, [("traceparent", header), ("tracestate", "a=1")])
     poll(lambda: len([span for span in receiver.spans if span.trace == trace]) == 3, "the spans")
-    span = of(receiver.named(RPC), trace)
+    span = only(receiver.named(RPC), trace)
     assert (code, span.parent, span.state, span.kind) == (grpc.StatusCode.OK, PARENT, "a=1", Span.SPAN_KIND_SERVER)
     assert span.attributes == {"rpc.system.name": "grpc", "rpc.method": RPC, "rpc.response.status_code": "OK"}
     assert answered == f"00-{trace}-{span.id}-01"
     wrong, header = a_trace(301)
     rpc(traced, [("traceparent", header)], oip.ModelInferRequest(model_name="y"))
     poll(lambda: wrong in {span.trace for span in receiver.spans}, "the span")
-    assert of(receiver.named(RPC), wrong).attributes["rpc.response.status_code"] == "NOT_FOUND"
+    assert only(receiver.named(RPC), wrong).attributes["rpc.response.status_code"] == "NOT_FOUND"
 
 
 def test_feedback_is_a_span_and_a_fault_of_the_client_is_no_error(traced: ServerPod, receiver: Collector) -> None:
     trace, header = a_trace(400)
     assert post(traced, "/v2/models/x/feedback", {"id": "x", "truth": True}, header).status_code == 400
     poll(lambda: trace in {span.trace for span in receiver.spans}, "the span")
-    assert of(receiver.named("POST /v2/models/{model}/feedback"), trace).status == Status.STATUS_CODE_UNSET
+    assert only(receiver.named("POST /v2/models/{model}/feedback"), trace).status == Status.STATUS_CODE_UNSET
 
 
 def test_without_a_caller_the_ratio_decides_and_with_one_the_caller(traced: ServerPod, receiver: Collector) -> None:
     _, trace, span, flags = infer(traced).headers["traceparent"].split("-")
-    poll(lambda: trace in {told.trace for told in receiver.spans}, "the span")
-    root = of(receiver.named(INFER), trace)
+    poll(lambda: trace in {span.trace for span in receiver.spans}, "the span")
+    root = only(receiver.named(INFER), trace)
     assert (root.id, root.parent, int(flags, 16) & 1) == (span, "", 1)
     unsampled = f"00-{'a' * 32}-{PARENT}-00"
     assert infer(traced, unsampled).headers["traceparent"] == unsampled
     after, header = a_trace(500)
     infer(traced, header)
-    poll(lambda: after in {told.trace for told in receiver.spans}, "a later span")
-    assert "a" * 32 not in {told.trace for told in receiver.spans}
+    poll(lambda: after in {span.trace for span in receiver.spans}, "a later span")
+    assert "a" * 32 not in {span.trace for span in receiver.spans}
 
 
 def test_a_ratio_of_none_leaves_spans_to_callers() -> None:

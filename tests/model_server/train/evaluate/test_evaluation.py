@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from mlmodel_contract.manifest import Candidate, Estimator, Search
 from mlmodel_contract.quality_metrics import Metric, Task
+from mlmodel_contract.report import LARGEST_LOG_LOSS
 from model_server.binning.slots import FeatureBinner
 from model_server.train.data.splits import expanding
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.dependence import likely_design_effect
 from model_server.train.evaluate.evaluation import EvaluationDataset, difference, loss_reference, metric_values, metrics, score
-from model_server.train.evaluate.losses import LARGEST_LOG_LOSS, Floats, loss
+from model_server.train.evaluate.losses import Floats, loss
 from model_server.train.parameter_search import sample_candidate, sample_value
 from model_server.train.profile import profile
 from sklearn import metrics as reference

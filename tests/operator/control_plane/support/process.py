@@ -39,7 +39,7 @@ class OperatorProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self, *, leading: bool = True) -> "OperatorProcess":
-        """Start it and wait until it answers, and until it leads unless told otherwise."""
+        """Start it and wait until it answers, and until it leads unless `leading` is False."""
         self.starts += 1
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
