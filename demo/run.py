@@ -67,7 +67,7 @@ def run(scenario: Scenario, console: Console) -> Outcome:
 
     """
     timed = Timed(Steps(console))
-    context = DemoContext(scenario, console, timed, pick())
+    context = DemoContext(scenario, console, timed, pick(metrics=False))
     images = _install(context, _start_and_build(context))
     keys = Keys.new()
     with timed.step("the airline's namespace and its S3 server"):

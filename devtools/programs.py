@@ -57,7 +57,7 @@ PROGRAMS = {
         ),
         Program("coredns", "cluster", "./coredns"),
         Program("pause", "cluster", "./pause"),
-        Program("metrics-server", "cluster", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+        Program("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program(  # without the clients of every cloud, which take longer to compile than the rest

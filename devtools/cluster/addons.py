@@ -18,6 +18,7 @@ from devtools.waiting import wait_until
 
 _NAMESPACE = "kube-system"
 _READY_SECONDS = 120
+_METRICS_API = "v1beta1.metrics.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -134,7 +135,7 @@ def metrics_objects(node: Node) -> list[dict[str, Any]]:
     registration = {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",
-        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "metadata": {"name": _METRICS_API},
         "spec": {
             "group": "metrics.k8s.io",
             "version": "v1beta1",
@@ -169,8 +170,13 @@ def start_dns(node: Node, program: Path) -> None:
     wait_until(ready, f"cluster DNS is ready (log: {log})", _READY_SECONDS)
 
 
+def metrics_are_registered(kubectl: Kubectl) -> bool:
+    """Whether the API server passes requests for metrics on. Without a metrics-server no namespace could be deleted then."""
+    return kubectl.find("apiservice", _METRICS_API) is not None
+
+
 def _is_available(kubectl: Kubectl) -> bool:
-    found = kubectl.find("apiservice", "v1beta1.metrics.k8s.io")
+    found = kubectl.find("apiservice", _METRICS_API)
     conditions = found.get("status", {}).get("conditions", ()) if found else ()
     return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
 

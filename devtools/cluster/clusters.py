@@ -41,18 +41,21 @@ class Cluster(Protocol):
         """Make the images of these archives usable by pods, and return the names that pods use; what is there already is skipped."""
 
 
-def pick() -> Cluster:
-    """The cluster that `CLUSTER` names; by default kind when it can work here, else local, never the current one."""
+def pick(*, metrics: bool = True) -> Cluster:
+    """The cluster that `CLUSTER` names; by default kind when it can work here, else local, never the current one.
+
+    Only the local cluster can leave the metrics-server out, which takes minutes to build.
+    """
     chosen = os.environ.get("CLUSTER", "")
     match chosen:
         case "local":
-            return LocalCluster()
+            return LocalCluster(metrics=metrics)
         case "kind":
             return KindCluster()
         case "current":
             return CurrentCluster()
         case "":
-            return KindCluster() if KindCluster.can_work() else LocalCluster()
+            return KindCluster() if KindCluster.can_work() else LocalCluster(metrics=metrics)
         case _:
             raise DevtoolsError(f"CLUSTER={chosen} is not known: use local, kind or current, or leave it out")
 

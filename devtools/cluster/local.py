@@ -23,15 +23,19 @@ from devtools.files import locked
 from devtools.progress import Steps
 from devtools.waiting import wait_until
 
-_PROGRAMS = ("kubernetes", "coredns", "metrics-server", "pause")
+_PROGRAMS = ("kubernetes", "coredns", "pause")
 _STOPPED_BEFORE_PODS = ("kubelet", "kube-proxy", "metrics-server", "coredns", "kube-scheduler", "kube-controller-manager")
 
 
 @dataclass(frozen=True)
 class LocalCluster:
-    """A Kubernetes of this machine's own processes, with all of its state in one folder."""
+    """A Kubernetes of this machine's own processes, with all of its state in one folder.
+
+    Without `metrics` no metrics-server is built and started, unless the cluster has one registered already.
+    """
 
     layout: Layout = field(default_factory=local_layout)
+    metrics: bool = True
 
     @property
     def name(self) -> str:
@@ -71,7 +75,7 @@ class LocalCluster:
             debian.ensure(debian.NODE, step.note)
 
     def _build_programs(self, steps: Steps) -> None:
-        for name in _PROGRAMS:
+        for name in (*_PROGRAMS, "metrics-server") if self.metrics else _PROGRAMS:
             with steps.step(f"program {name}") as step:
                 programs.ensure(name, step.note)
 
@@ -89,13 +93,16 @@ class LocalCluster:
             containerd.start(self.layout, local.environment, programs.executable("pause"))
         with steps.step("etcd, API server, controller manager, scheduler"):
             control_plane.start(plane)
+        metrics = self.metrics or addons.metrics_are_registered(plane.kubectl())
         with steps.step("kubelet and kube-proxy, until the node is Ready"):
-            addons.start_metrics(local, programs.executable("metrics-server"))
+            if metrics:
+                addons.start_metrics(local, programs.executable("metrics-server"))
             node.start(local)
-        with steps.step("cluster DNS, storage, metrics"):
+        with steps.step("cluster DNS, storage, metrics" if metrics else "cluster DNS, storage"):
             addons.start_dns(local, programs.executable("coredns"))
             storage.top_up(plane.kubectl(), self.layout.volumes)
-            addons.wait_for_metrics(local)
+            if metrics:
+                addons.wait_for_metrics(local)
 
     def _clean_after_reboot(self) -> None:
         """The processes and mounts are gone then, but containerd and CNI would go by what they noted of them."""
