@@ -120,7 +120,7 @@ def test_every_panel_asks_what_prometheus_understands(promtool: Path, tmp_path: 
     run([promtool, "check", "rules", tmp_path / "queries.yaml"])
 
 
-def test_panels_are_told_apart_and_do_not_overlap() -> None:
+def test_panels_are_distinct_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels()}) == len(panels())
     cells: set[tuple[int, int]] = set()
     for panel in panels():

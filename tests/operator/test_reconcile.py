@@ -44,7 +44,7 @@ def test_a_turn_does_everything_and_says_when_to_requeue_after() -> None:
 
 
 @pytest.mark.parametrize("kind", [ML_MODEL, MODEL_VERSION])
-def test_what_cannot_be_read_is_told_once_and_nothing_else_is_touched(kind: object, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_read_is_reported_once_and_nothing_else_is_touched(kind: object, caplog: pytest.LogCaptureFixture) -> None:
     model = ModelLifecycle()
     model.go_live()
     name = NAME if kind is ML_MODEL else "late-v1"
@@ -179,7 +179,7 @@ def test_only_the_live_version_has_series() -> None:
     assert [labels for labels in series() if "version" in labels] == []
 
 
-def test_runs_that_came_to_nothing_are_told() -> None:
+def test_runs_that_came_to_nothing_are_reported() -> None:
     model = ModelLifecycle()
     model.settle()
     memory = model.status.retraining.replace(rejected_in_a_row=3)

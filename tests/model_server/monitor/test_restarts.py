@@ -65,7 +65,7 @@ def test_a_killed_sidecar_loses_no_row_without_saying_so() -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_a_new_server_process_is_told_from_its_former_self(end: signal.Signals) -> None:
+def test_a_new_server_process_is_distinguished_from_its_former_self(end: signal.Signals) -> None:
     with pod(late_flights()) as made:
         _, server = made.start_both()
         assert made.infer(flights(20)).status_code == 200

@@ -99,7 +99,7 @@ def merged(*workers: str) -> CollectorRegistry:
     return registry
 
 
-def test_metrics_of_workers_are_told_as_those_of_one() -> None:
+def test_metrics_of_workers_are_published_as_those_of_one() -> None:
     registry = merged(worker(3, 1, 0.05, 200.0), worker(4, 2, 0.5, 100.0), "")
     assert registry.get_sample_value("mlmodel_server_rows_total", {"name": "x"}) == 7
     assert registry.get_sample_value("mlmodel_server_requests_in_flight") == 3

@@ -73,7 +73,7 @@ def test_every_call_gives_what_plain_json_gives(made: ServerPod, client: tuple[s
     assert checked >= len(calls) - 6, name
 
 
-def test_what_is_refused_is_told_with_the_reason(client: tuple[str, dict[str, Any]]) -> None:
+def test_what_is_refused_is_reported_with_the_reason(client: tuple[str, dict[str, Any]]) -> None:
     name, calls = client
     for call, parts in {**REFUSALS, **dict.fromkeys(("load_model", "unload_model"), NOT_TAKEN.get(name, []))}.items():
         for part in parts if call in calls else ():

@@ -152,7 +152,7 @@ def test_workers_whose_parent_is_killed_end() -> None:
         poll(lambda: not any(runs(pid) for pid in workers), "the end of the workers")
 
 
-def test_a_refused_bundle_is_told_as_by_one() -> None:
+def test_a_refused_bundle_is_reported_as_by_one() -> None:
     with pod(late_flights(), **TWO) as made:
         (made.path(PATH_BUNDLE) / "model.onnx").write_bytes(b"something else")
         assert made.start("serve").wait(60) == 1

@@ -42,6 +42,6 @@ def test_when_the_leader_is_killed_the_other_goes_on_within_the_lease(
     assert not operator.leads
 
 
-def test_a_leader_that_is_told_to_end_gives_the_lease_back(operator: OperatorProcess, other: OperatorProcess) -> None:
+def test_a_leader_that_is_asked_to_end_gives_the_lease_back(operator: OperatorProcess, other: OperatorProcess) -> None:
     assert operator.stop() == 0
     wait_until(lambda: other.leads, "the other leads", LEASE_SECONDS - 5)

@@ -17,7 +17,7 @@ GOOD = goes_well(Stage.PREPARE, "late")
 
 
 @pytest.mark.usefixtures("operator")
-def test_bad_data_is_not_learnt_from_and_told_and_tried_again(model: DeclaredModel, api: Api, kubectl: Kubectl) -> None:
+def test_bad_data_is_not_learnt_from_and_reported_and_tried_again(model: DeclaredModel, api: Api, kubectl: Kubectl) -> None:
     bad = ContainerEnd(prepared("MissingColumn").model_dump_json(by_alias=True))
     model.kubelet.outcomes[Stage.PREPARE] = lambda run, index: bad if run == 1 else GOOD(run, index)
     model.declare()
@@ -62,7 +62,7 @@ def test_a_trainer_that_takes_too_long_is_ended(model: DeclaredModel) -> None:
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_schedule_that_cannot_be_read_is_told(model: DeclaredModel) -> None:
+def test_a_schedule_that_cannot_be_read_is_reported(model: DeclaredModel) -> None:
     model.declare(spec(retraining={"triggers": ["Schedule"], "schedule": "every night"}))
     model.until(lambda: model.condition("RetrainingPaused").get("reason") == "ScheduleUnreadable", "it is reported")
     assert "'every night'" in model.condition("RetrainingPaused")["message"]

@@ -25,7 +25,7 @@ def test_reports_of_all_pods_are_added_and_each_row_is_counted_once() -> None:
     assert rows(model) == 450
 
 
-def test_a_report_that_goes_backwards_changes_nothing_and_is_told() -> None:
+def test_a_report_that_goes_backwards_changes_nothing_and_is_reported() -> None:
     model = ModelLifecycle()
     model.go_live()
     model.reports("late-v1", LiveRows(100), sequence=5)

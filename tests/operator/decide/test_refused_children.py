@@ -81,7 +81,7 @@ def test_a_claim_of_somebody_else_is_not_owned() -> None:
     assert model.api.names(JOB) == ["late-r1-prepare"]
 
 
-def test_a_refused_child_stops_no_other_and_is_told_until_it_is_taken() -> None:
+def test_a_refused_child_stops_no_other_and_is_reported_until_it_is_taken() -> None:
     model = ModelLifecycle(AUTOSCALED)
     refuse(model, "apply HorizontalPodAutoscaler late", "maxReplicas: forbidden")
     model.settle()

@@ -300,7 +300,7 @@ def test_a_change_of_the_live_deployment_does_not_make_the_model_unready() -> No
     assert model.status.replicas == 1
 
 
-def test_a_first_version_that_never_gets_ready_is_told_and_counts_as_a_failure() -> None:
+def test_a_first_version_that_never_gets_ready_is_reported_and_counts_as_a_failure() -> None:
     model = ModelLifecycle(spec(serving={"progressDeadline": "1m"}, retraining={"cooldown": "1h", "giveUpAfter": 2}))
     model.settle()
     for number in (1, 2):

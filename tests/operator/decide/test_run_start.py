@@ -107,7 +107,7 @@ def test_monitoring_starts_a_run_by_the_declared_triggers(rows: LiveRows, trigge
         assert model.status.run.champion == "late-v1"
 
 
-def test_drift_without_harm_is_told() -> None:
+def test_drift_without_harm_is_reported() -> None:
     model = ModelLifecycle()
     model.go_live()
     model.reports("late-v1", LiveRows(rows=2000, shifted=True, labels=1500, loss=0.5))
@@ -195,7 +195,7 @@ def test_an_empty_annotation_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["nonsense", "0 0 31 2 *"])
-def test_a_schedule_that_cannot_be_is_told(schedule: str) -> None:
+def test_a_schedule_that_cannot_be_is_reported(schedule: str) -> None:
     model = ModelLifecycle(spec(retraining={"cooldown": "1h", "triggers": ["Schedule"], "schedule": schedule}))
     model.go_live()
     model.wait(days=400)

@@ -187,7 +187,7 @@ def test_resources_of_the_live_version_are_rolled_out_in_place() -> None:
     assert model.run_number == 1
 
 
-def test_the_pods_of_the_live_version_are_told_where_spans_go_and_no_longer() -> None:
+def test_the_pods_of_the_live_version_know_where_spans_go_and_no_longer() -> None:
     model = ModelLifecycle()
     model.go_live()
     model.edit(serving={"tracing": {"endpoint": "http://collector:4317"}})

@@ -144,7 +144,7 @@ STARTING = {"name": "trainer", "state": {"waiting": {"reason": "ContainerCreatin
         ({}, ""),
     ],
 )
-def test_what_keeps_a_pod_from_starting_is_told_also_after_the_deadline(status: Body, expected: str) -> None:
+def test_what_keeps_a_pod_from_starting_is_reported_also_after_the_deadline(status: Body, expected: str) -> None:
     model = ModelLifecycle()
     model.settle()
     job = fake_controllers.job_of(model.api, 1, Stage.PREPARE)

@@ -77,7 +77,7 @@ def test_with_kubernetes_the_server_has_the_pods_token_and_may_ask_until_nobody_
 
 
 @pytest.mark.parametrize("serving", [{}, {"replicas": 1}])
-def test_without_them_the_pod_is_told_nothing_that_an_older_server_would_not_know(serving: Body) -> None:
+def test_without_them_the_pod_is_reported_nothing_that_an_older_server_would_not_know(serving: Body) -> None:
     model = served(**serving)
     given = json.loads(next(item["value"] for item in server(model)["env"] if item["name"] == ENV_POD))
     assert given.keys().isdisjoint({"tls", "authentication"})

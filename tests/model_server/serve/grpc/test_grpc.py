@@ -99,7 +99,7 @@ def test_the_health_service_of_grpc(call: Caller) -> None:
         status("another")
 
 
-def test_the_services_are_told_by_reflection(flight_pod: ServerPod) -> None:
+def test_the_services_are_reported_by_reflection(flight_pod: ServerPod) -> None:
     with grpc.insecure_channel(flight_pod.grpc_address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         assert {SERVICE, "grpc.health.v1.Health"} <= set(database.get_services())
@@ -121,7 +121,7 @@ def test_raw_values_get_a_raw_answer(flight_pod: ServerPod, call: Caller) -> Non
     assert found == {"predict": bytes(outputs(flight_pod.infer(whole(3)))["predict"]["data"])}
 
 
-def test_a_prediction_by_grpc_can_be_labelled_and_is_told_to_the_monitor(flight_pod: ServerPod, call: Caller) -> None:
+def test_a_prediction_by_grpc_can_be_labelled_and_is_sent_to_the_monitor(flight_pod: ServerPod, call: Caller) -> None:
     before = flight_pod.monitored("rows_total")
     ids = values(call("ModelInfer", typed(whole(2))))["prediction_id"]
     flight_pod.label(labels(list(ids), True))

@@ -233,7 +233,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(served: ServerPod) -> Non
         assert [status for status, _ in answers(read_all(connection))] == [200]
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(served: ServerPod) -> None:
+def test_a_client_that_asks_before_it_sends_is_asked_to_go_on(served: ServerPod) -> None:
     request = infer("Expect: 100-continue", "Connection: close")
     with connected(served, request[: -len(BODY)]) as connection:
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -35,6 +35,6 @@ def test_the_best_score_wins_and_the_earlier_of_equals(metric: Metric, scores: t
     assert won.index == wins
 
 
-def test_without_a_score_nobody_wins_and_the_reason_is_told() -> None:
+def test_without_a_score_nobody_wins_and_the_reason_is_reported() -> None:
     assert winner(trials(None, None), Metric.ROC_AUC) is None
     assert "singular matrix" in all_failed(trials(None, None)).message

@@ -121,7 +121,7 @@ def test_bad_data_is_refused_with_a_sentence_and_nothing_is_kept(run: Run, spoil
     assert not (run.store / "runs/1/train.parquet").exists()
 
 
-def test_every_finding_is_told_at_once(run: Run) -> None:
+def test_every_finding_is_reported_at_once(run: Run) -> None:
     run.write(flights(300))
     run.data = {"sources": [{"uri": "pvc://data/none.csv"}, {"uri": "pvc://data/*.parquet"}, {"uri": "pvc://data/x.txt"}]}
     assert [problem.check for problem in run.prepare().problems] == ["SourceMissing", "UnknownFormat"]
