@@ -152,7 +152,7 @@ def test_labels_by_which_it_is_found_can_be_given(helm_program: Path, part: str)
 def test_models_are_scraped_where_they_listen_and_keep_their_own_namespace(helm_program: Path) -> None:
     rendered = render(helm_program, metrics__serviceMonitor__create=True, metrics__podMonitor__create=True)
     monitor = rendered.find("PodMonitor", f"{RELEASE}-models")["spec"]
-    pod = yaml.safe_load((ROOT / "tests" / "operator" / "golden" / "deployment-late-v1.yaml").read_text())["spec"]["template"]
+    pod = yaml.safe_load((ROOT / "tests" / "operator" / "resources" / "golden" / "deployment-late-v1.yaml").read_text())["spec"]["template"]
     assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     containers = [*pod["spec"]["containers"], *pod["spec"]["initContainers"]]
     listening = {port["name"] for container in containers for port in container.get("ports", []) if port["name"] not in ("http", "grpc")}
