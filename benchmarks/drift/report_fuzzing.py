@@ -20,7 +20,7 @@ from mlmodel_contract.bundle import BundleSchema, Profile, SchemaColumn, SliceGr
 from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_contract.report import LossReference, MonitorReportSpec
-from mlmodel_detection import Evidence, MonitoringVerdict, Settings, evaluate
+from mlmodel_detection import Evidence, MonitoringSettings, MonitoringVerdict, evaluate
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from pydantic import ValidationError
@@ -36,7 +36,7 @@ _PODS = 40
 _FOREIGN = 0.2  # share of the reports that pods of other versions or models write
 _AT_ONCE = 2_000  # reports of a task
 _NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-_SETTINGS = Settings("v1", (Criterion(metric=Metric.ACCURACY, min=0.6), Criterion(metric=Metric.ROC_AUC, min=0.6)), {"place": 50})
+_SETTINGS = MonitoringSettings("v1", (Criterion(metric=Metric.ACCURACY, min=0.6), Criterion(metric=Metric.ROC_AUC, min=0.6)), {"place": 50})
 _JUNK: tuple[Any, ...] = (
     *(-1, -(2**63), 2**31, 2**63, 2**200, 10**12, 0, 1, 0.5, -0.0, math.nan, math.inf, -math.inf, 1e308),
     *(None, True, "", "NaN", "ÿ" * 500, [], {}),

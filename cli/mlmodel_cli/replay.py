@@ -16,7 +16,7 @@ from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import DriftStatus, FeedStatus
-from mlmodel_detection import Evidence, Settings, evaluate
+from mlmodel_detection import Evidence, MonitoringSettings, evaluate
 from mlmodel_operator.decide.run_start import request_by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
@@ -58,7 +58,7 @@ def replay(schema: BundleSchema, reference: PastRows, live: PastRows, options: O
     """Monitor the live rows in their order; yield an evaluation for each bucket."""
     pod = _SimulatedPod(schema, reference)
     evidence, run_started = Evidence(), False
-    settings = Settings(_NAME, false_alarm_probability=options.false_alarm_probability, tolerance=options.tolerance)
+    settings = MonitoringSettings(_NAME, false_alarm_probability=options.false_alarm_probability, tolerance=options.tolerance)
     for start in range(0, len(live), options.bucket):
         part = _slice(live, start, min(start + options.bucket, len(live)))
         report = pod.report(part)

@@ -14,7 +14,7 @@ from .harm.detector import HarmDetector, HarmVerdict, LabelledPredictions
 from .references import CorrelationReference, FeatureReference
 from .reports.refusal import RefusalReason
 from .tables import TableDetector, TableVerdict
-from .verdict import MonitoringVerdict, Settings, evaluate
+from .verdict import MonitoringSettings, MonitoringVerdict, evaluate
 
 __all__ = [
     "Bucket",
@@ -30,9 +30,9 @@ __all__ = [
     "HarmDetector",
     "HarmVerdict",
     "LabelledPredictions",
+    "MonitoringSettings",
     "MonitoringVerdict",
     "RefusalReason",
-    "Settings",
     "TableDetector",
     "TableVerdict",
     "evaluate",

@@ -35,15 +35,15 @@ def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, la
 _OPENINGS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}
 
 
-def feed_status(quality: FeedVerdict) -> FeedStatus:
+def feed_status(verdict: FeedVerdict) -> FeedStatus:
     """Say whether what feeds the live rows works, and if not, what is wrong with which column."""
     problems = [
         FeedProblem(name=fault.name, problem=fault.kind, share=round(fault.share, 4), usual=round(fault.usual, 4))
-        for fault in quality.faults[:MOST_FEED_PROBLEMS]
+        for fault in verdict.faults[:MOST_FEED_PROBLEMS]
     ]
-    causes = _listed([_FAULTS[fault.kind].format(name=fault.name, share=fault.share, usual=fault.usual) for fault in quality.faults])
-    message = f"A feed is broken: {causes}; nothing is learned from these rows until it is mended" if problems else _FEEDS[quality.state]
-    return FeedStatus(state=quality.state, message=message[:LONGEST_MESSAGE], since=quality.since if problems else None, problems=problems)
+    causes = _listed([_FAULTS[fault.kind].format(name=fault.name, share=fault.share, usual=fault.usual) for fault in verdict.faults])
+    message = f"A feed is broken: {causes}; nothing is learned from these rows until it is mended" if problems else _FEEDS[verdict.state]
+    return FeedStatus(state=verdict.state, message=message[:LONGEST_MESSAGE], since=verdict.since if problems else None, problems=problems)
 
 
 _FEEDS = {"Healthy": "the latest rows are complete and within bounds", "Unknown": "too few live rows to tell"}

@@ -29,7 +29,7 @@ _SHARE_DRIFT, _SHARE_HARM, _SHARE_FEED = 0.45, 0.45, 0.1  # of the false-alarm p
 
 
 @dataclass(frozen=True)
-class Settings:
+class MonitoringSettings:
     """What a version is evaluated by.
 
     Args:
@@ -65,7 +65,9 @@ class MonitoringVerdict:
     refused: Mapping[str, RefusalReason]
 
 
-def evaluate(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: Settings, now: datetime) -> MonitoringVerdict:
+def evaluate(
+    evidence: Evidence, reports: Mapping[str, MonitorReportSpec], settings: MonitoringSettings, now: datetime
+) -> MonitoringVerdict:
     """Add what the reports, by pod, bring, and evaluate all that is known of the version.
 
     The same reports a second time change nothing, and no report makes it raise.
@@ -81,7 +83,7 @@ def evaluate(evidence: Evidence, reports: Mapping[str, MonitorReportSpec], setti
     return MonitoringVerdict(counted, status, feed_status(feed), criteria, slices, counted != evidence, increment.refused)
 
 
-def _feed(evidence: Evidence, increment: Increment, settings: Settings, time: str) -> tuple[Evidence, Increment, FeedVerdict]:
+def _feed(evidence: Evidence, increment: Increment, settings: MonitoringSettings, time: str) -> tuple[Evidence, Increment, FeedVerdict]:
     """Evaluate the feed, and return what may be learned from: no rows while it is broken, and nothing of that time once it is mended."""
     if not evidence.features:
         return evidence, increment, FeedVerdict("Unknown", (), None)
@@ -96,7 +98,7 @@ def _feed(evidence: Evidence, increment: Increment, settings: Settings, time: st
     return evidence, increment, verdict
 
 
-def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) -> tuple[Evidence, DriftVerdict]:
+def _drift(evidence: Evidence, bucket: Bucket, settings: MonitoringSettings, time: str) -> tuple[Evidence, DriftVerdict]:
     if not evidence.features:
         return evidence, DriftVerdict(DriftState.NONE, 0.0, ())
     level = settings.false_alarm_probability * _SHARE_DRIFT
@@ -105,7 +107,7 @@ def _drift(evidence: Evidence, bucket: Bucket, settings: Settings, time: str) ->
     return replace(evidence, drift=detector.state), verdict
 
 
-def _harm(evidence: Evidence, increment: Increment, settings: Settings) -> tuple[Evidence, HarmVerdict]:
+def _harm(evidence: Evidence, increment: Increment, settings: MonitoringSettings) -> tuple[Evidence, HarmVerdict]:
     detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
     groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}
     verdict = detector.update(LabelledPredictions(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
@@ -138,7 +140,7 @@ def _drifted(change: FeatureChange) -> DriftedFeature:
     )
 
 
-def _criteria(evidence: Evidence, settings: Settings) -> list[CriterionStatus]:
+def _criteria(evidence: Evidence, settings: MonitoringSettings) -> list[CriterionStatus]:
     labels, holdout = evidence.total.label_counts, settings.holdout
     figures = {
         criterion.metric: live_metric(criterion.metric, labels, evidence.unit) if labels.rows >= LEAST_LABELS else None
@@ -151,7 +153,7 @@ def _criteria(evidence: Evidence, settings: Settings) -> list[CriterionStatus]:
     ]
 
 
-def _slices(evidence: Evidence, settings: Settings) -> list[SliceStatus]:
+def _slices(evidence: Evidence, settings: MonitoringSettings) -> list[SliceStatus]:
     known = {(group.column, group.value): group.metrics for group in settings.groups_on_holdout}
     return [
         SliceStatus(
@@ -161,7 +163,7 @@ def _slices(evidence: Evidence, settings: Settings) -> list[SliceStatus]:
     ]
 
 
-def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: Settings, unit: float) -> list[CriterionStatus]:
+def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: MonitoringSettings, unit: float) -> list[CriterionStatus]:
     statuses = (
         (criterion, criterion_status(criterion, live_metric(criterion.metric, labels, unit), holdout.get(criterion.metric)))
         for criterion in settings.criteria
@@ -169,7 +171,7 @@ def _in_group(labels: LabelCounts, holdout: Mapping[Metric, float], settings: Se
     return [beyond_chance(criterion, status) for criterion, status in statuses]
 
 
-def _groups(evidence: Evidence, settings: Settings) -> dict[Group, LabelCounts]:
+def _groups(evidence: Evidence, settings: MonitoringSettings) -> dict[Group, LabelCounts]:
     """Return the labels of the groups that are declared, and large enough to be evaluated."""
     return {
         (column, value): labels

@@ -18,7 +18,7 @@ from mlmodel_contract.bundle import MANIFEST
 from mlmodel_contract.environment import PATH_BUNDLE
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.version import Artifact
-from mlmodel_detection import Evidence, Settings, evaluate
+from mlmodel_detection import Evidence, MonitoringSettings, evaluate
 from model_server.monitor.spool import QueuedLabel, Spool
 
 from devtools.pods import pod
@@ -52,12 +52,12 @@ def test_a_bundle_is_served_as_it_was(engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_report_gives_the_verdict_and_the_evidence_that_it_gave(engine: str) -> None:
     report = MonitorReportSpec.model_validate(json.loads((FILES / engine / "report.json").read_text())["spec"])
-    verdict = evaluate(Evidence(), {"pod-1": report}, Settings(version=report.version), WRITTEN)
+    verdict = evaluate(Evidence(), {"pod-1": report}, MonitoringSettings(version=report.version), WRITTEN)
     expected = json.loads((FILES / engine / "verdict.json").read_text())
     assert {"drift": verdict.drift.wire(), "feed": verdict.feed.wire()} == expected
     kept = (FILES / engine / "evidence.txt").read_text().strip()
     assert Evidence.unpack(kept) == verdict.evidence
-    again = evaluate(Evidence.unpack(kept), {"pod-1": report}, Settings(version=report.version), WRITTEN)
+    again = evaluate(Evidence.unpack(kept), {"pod-1": report}, MonitoringSettings(version=report.version), WRITTEN)
     assert not again.changed, "what was counted is counted once more"
 
 

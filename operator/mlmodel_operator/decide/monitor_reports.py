@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from mlmodel_contract.base import duration, parse_time
 from mlmodel_contract.report import MonitorReportSpec
 from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, SliceStatus
-from mlmodel_detection import Evidence, Settings, evaluate
+from mlmodel_detection import Evidence, MonitoringSettings, evaluate
 
 from ..cluster.cache import Ref
 from ..cluster.kinds import MONITOR_REPORT
@@ -59,7 +59,7 @@ def _evaluate_version(
     snapshot: Snapshot, version: Version, reports: Mapping[str, MonitorReportSpec], now: datetime
 ) -> tuple[ModelVersionStatus, Figures, Mapping[str, str]]:
     spec = snapshot.model.spec
-    settings = Settings(
+    settings = MonitoringSettings(
         version=version.name,
         false_alarm_probability=spec.monitoring.false_alarm_probability,
         criteria=tuple(spec.objective.criteria),

@@ -20,7 +20,7 @@ from mlmodel_contract.manifest import ColumnType, Criterion
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_contract.report import LossReference, MonitorReportSpec
 from mlmodel_contract.version import Estimate, Metrics
-from mlmodel_detection import Evidence, MonitoringVerdict, Settings, evaluate
+from mlmodel_detection import Evidence, MonitoringSettings, MonitoringVerdict, evaluate
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.profile import profile
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ _BUCKET, _BUCKETS = 50, 80
 _WIDTH = 120
 _START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 _HOLDOUT = Metrics(accuracy=Estimate(value=0.79, low=0.77, high=0.81), roc_auc=Estimate(value=0.87, low=0.85, high=0.89))
-_SETTINGS = Settings(
+_SETTINGS = MonitoringSettings(
     _VERSION,
     (Criterion(metric=Metric.ACCURACY, min=0.7), Criterion(metric=Metric.ROC_AUC, min=0.75)),
     {"origin": 100},

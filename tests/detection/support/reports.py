@@ -23,13 +23,13 @@ from mlmodel_contract.report import (
     MonitorReportSpec,
     RowCounts,
 )
-from mlmodel_detection import Settings
+from mlmodel_detection import MonitoringSettings
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 VERSION_NAME = "flights-v3"
-SETTINGS = Settings(VERSION_NAME, (Criterion(metric=Metric.ROC_AUC, min=0.7), Criterion(metric=Metric.LOG_LOSS, max=0.7)))
+SETTINGS = MonitoringSettings(VERSION_NAME, (Criterion(metric=Metric.ROC_AUC, min=0.7), Criterion(metric=Metric.LOG_LOSS, max=0.7)))
 LOSS = LossReference(rows=5_000, mean=0.5, variance=0.25, design_effect=1.0)
 
 Counts = NDArray[np.int64]

@@ -74,7 +74,7 @@ class RpcServer:
             self._services.in_flight.begin()
             try:
                 if authenticator is not None:
-                    await _admit(authenticator, context)
+                    await _authenticate(authenticator, context)
                 return await call(message)
             except ServeError as error:
                 status = TABLE[type(error)]
@@ -94,7 +94,7 @@ class RpcServer:
         return handle
 
 
-async def _admit(authenticator: Authenticator, context: Context) -> None:
+async def _authenticate(authenticator: Authenticator, context: Context) -> None:
     """Authenticate a caller; the errors are those of ``Authenticator.authenticate``."""
     found: dict[str, bytes] = {}
     for key, value in context.invocation_metadata() or ():

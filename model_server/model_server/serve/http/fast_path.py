@@ -93,10 +93,10 @@ class FastPathRequest(RequestCycle):
             raise Overloaded(TOO_MUCH)
         plane, batcher = self._services.plane, self._services.batcher
         body, json_bytes = self.body(), json_length(self.head.json_length)
-        if json_bytes is None and (query := plane.read_usual(body, self.trace)):
+        if json_bytes is None and (query := plane.decode_fast(body, self.trace)):
             return batcher.submit(query, encode_infer, self._on_response)
         request = decode_infer(body, json_bytes)
-        return batcher.submit(plane.read(request, self.trace), encoder(request), self._on_response)
+        return batcher.submit(plane.validate(request, self.trace), encoder(request), self._on_response)
 
     def _on_response(self, outcome: bytes | BinaryResponse | ServeError) -> None:
         self._pending = None  # it refers to this request: both would stay until a collector finds them

@@ -129,7 +129,7 @@ class Batcher:
             self._refuse_expired(queue, time.monotonic())
 
     def _decode(self, decode: Callable[[], InferRequest], trace: Trace | None) -> Query:
-        return self._plane.read(decode(), trace)
+        return self._plane.validate(decode(), trace)
 
     def _schedule(self, queue: "_Queue", seconds: float, ticks: int = 0) -> None:
         compute = self._compute_inline if queue is self._inline else self._compute_pooled

@@ -45,7 +45,7 @@ class ColumnDecoder:
         self._max_rows = max_rows
         self._all_numbers = all(column.type is ColumnType.NUMBER for column in schema.features)
 
-    def read(self, inputs: Sequence[Tensor]) -> RequestRows:
+    def decode(self, inputs: Sequence[Tensor]) -> RequestRows:
         """Return the rows of a request.
 
         Raises:

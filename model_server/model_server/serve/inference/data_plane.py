@@ -100,11 +100,11 @@ class DataPlane:
         return ModelMetadata(self.model.name, (self.model.version,), "scikit-learn", tuple(inputs), self._writer.metadata(), facts)
 
     def infer(self, request: InferRequest) -> tuple[InferResponse, PredictedBatch]:
-        """Answer one request alone; raises what ``read`` and the predictor do."""
-        (response,), predicted = self._predict_together([self.read(request)])
+        """Answer one request alone; raises what ``validate`` and the predictor do."""
+        (response,), predicted = self._predict_together([self.validate(request)])
         return response, predicted
 
-    def read(self, request: InferRequest, trace: Trace | None = None) -> Query:
+    def validate(self, request: InferRequest, trace: Trace | None = None) -> Query:
         """Validate a request.
 
         Raises:
@@ -112,11 +112,11 @@ class DataPlane:
             TooLarge: the request has too many rows.
 
         """
-        return Query(request.id, self._writer.check(request.outputs), self._general.read(request.inputs), trace)
+        return Query(request.id, self._writer.check(request.outputs), self._general.decode(request.inputs), trace)
 
-    def read_usual(self, body: bytes, trace: Trace | None = None) -> Query | None:
-        """Validate a JSON request of one of the usual forms; None where ``read`` has to. To be called by one thread."""
-        found = self._matrices.read(body) or self._named.read(body)
+    def decode_fast(self, body: bytes, trace: Trace | None = None) -> Query | None:
+        """Decode and validate a JSON request of one of the usual forms; None where ``validate`` has to. To be called by one thread."""
+        found = self._matrices.decode(body) or self._named.decode(body)
         return found and Query(found[0], self._writer.all, found[1], trace)
 
     def answer(self, queries: Sequence[Query]) -> tuple[list[Outcome], list[PredictedBatch]]:
@@ -151,7 +151,7 @@ class DataPlane:
             for column in self.model.schema.features
         )
         try:
-            self._golden = ColumnDecoder(self.model.schema, len(golden.rows)).read(
+            self._golden = ColumnDecoder(self.model.schema, len(golden.rows)).decode(
                 tuple(tensors)
             )  # there may be more rows than a request may have
             predictions = self._predict(self._layout.columns(self._layout.join([self._golden])))

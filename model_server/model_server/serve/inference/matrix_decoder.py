@@ -43,7 +43,7 @@ class MatrixDecoder:
         self._decode = msgspec.json.Decoder(_Request).decode
         self._parser = simdjson.Parser()
 
-    def read(self, body: bytes) -> tuple[str | None, RequestRows] | None:
+    def decode(self, body: bytes) -> tuple[str | None, RequestRows] | None:
         """Return the request's id and rows; None where the body is left to the general decoder."""
         if not self._width:
             return None

@@ -61,7 +61,7 @@ class NamedDecoder:
         self._decode = msgspec.json.Decoder(_Request).decode
         self._plans: dict[Signature, _Plan | None] = {}
 
-    def read(self, body: bytes) -> tuple[str | None, RequestRows] | None:
+    def decode(self, body: bytes) -> tuple[str | None, RequestRows] | None:
         """Return the request's id and rows; None where the body is left to the general decoder."""
         try:
             request = self._decode(body)

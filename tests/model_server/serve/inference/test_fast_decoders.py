@@ -130,9 +130,9 @@ def test_named_columns_are_decoded_as_by_the_general_decoder(flying: DataPlane, 
 
 
 def _agree(served: DataPlane, body: bytes) -> None:
-    fast = served.read_usual(body)
+    fast = served.decode_fast(body)
     if fast is not None:
-        general = served.read(decode_infer(body))
+        general = served.validate(decode_infer(body))
         assert (fast.id, fast.wanted, fast.rows.size) == (general.id, general.wanted, general.rows.size)
         assert (fast.rows.texts, fast.rows.times) == (general.rows.texts, general.rows.times)
         assert np.array_equal(_matrix(fast), _matrix(general), equal_nan=True)
@@ -147,7 +147,7 @@ def _matrix(query: Query) -> Any:
 def test_it_reads_the_usual_requests(served: DataPlane, rows: int, datatype: str) -> None:
     """Else the general decoder would, and only the time would show it."""
     tensor = {"name": "x", "shape": [rows, 2], "datatype": datatype, "data": [0.5, 2] * rows}
-    assert served.read_usual(json.dumps({"inputs": [tensor]}).encode()) is not None
+    assert served.decode_fast(json.dumps({"inputs": [tensor]}).encode()) is not None
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -155,7 +155,7 @@ def test_it_reads_the_usual_named_columns(flying: DataPlane, rows: int) -> None:
     values: dict[str, Any] = {"FP64": 0.5, "BOOL": True, "BYTES": "AA"}
     tensors = [{"name": name, "shape": [rows], "datatype": kind, "data": [values[kind]] * rows} for name, kind in COLUMNS.items()]
     body = {"parameters": {"content_type": "pd"}, "id": "one", "inputs": tensors}
-    assert flying.read_usual(json.dumps(body).encode()) is not None
+    assert flying.decode_fast(json.dumps(body).encode()) is not None
 
 
 @pytest.mark.parametrize("rows", [1, WIDE])
@@ -164,7 +164,7 @@ def test_a_number_that_is_too_large_is_refused_by_the_name_of_its_column(served:
     values = [0.5, 2.0] * (rows - 1) + [0.5, 1e300]
     body = json.dumps({"inputs": [{"name": "x", "shape": [rows, 2], "datatype": "FP64", "data": values}]}).encode()
     good = json.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1, 2]}]}).encode()
-    queries = [query for query in map(served.read_usual, (good, body, good)) if query]
+    queries = [query for query in map(served.decode_fast, (good, body, good)) if query]
     (first, wrong, last), predicted = served.answer(queries)
     assert isinstance(wrong, ServeError)
     assert f"'b' has 1e+300 at place {rows - 1}" in str(wrong)
