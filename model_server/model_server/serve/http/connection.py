@@ -117,6 +117,8 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(408, f"the head of the request did not arrive within {limits.head_seconds:g} s: send it faster")
         elif self._phase is _BODY:
             self._refuse(408, f"the body did not arrive within {limits.body_seconds:g} s: send it faster, or less of it")
+        elif self._current is not None and not self._current.response_complete:
+            self._deadlines.stop_receive()  # it is the server that has not answered
         else:
             self.transport.close()
 
@@ -149,9 +151,8 @@ class HttpConnection(HttpToolsProtocol):
     def _receive_repeated(self, data: bytes) -> bool:
         """Receive a whole request whose head is cached, byte for byte: what the parser said of it then holds again."""
         head, body = self.head_cache.find(data)
-        if head is None or not self._is_allowed(head):
+        if head is None or not (self.authenticator is None or self.authenticator.is_cached(head.credentials)):
             return False
-        self._deadlines.stop_receive()
         request = FastPathRequest(self, True, head)
         self._begin(request)
         request.receive(body)

@@ -28,17 +28,18 @@ class CoarseClock:
 class ConnectionDeadlines:
     """The deadlines of one connection, in seconds of the clock: at most one for what it receives, and one for what it sends."""
 
-    __slots__ = ("_clock", "_limits", "_receive", "_send")
+    __slots__ = ("_clock", "_idle_seconds", "_limits", "_receive", "_send")
 
     def __init__(self, clock: CoarseClock, limits: ServerLimits) -> None:
         self._clock = clock
         self._limits = limits
+        self._idle_seconds = limits.idle_seconds  # of each request, so found at once
         self._send = _NEVER
         self.start_idle()
 
     def start_idle(self) -> None:
         """Wait for the next request."""
-        self._receive = self._clock.now + self._limits.idle_seconds
+        self._receive = self._clock.now + self._idle_seconds
 
     def start_head(self) -> None:
         """Wait for the rest of a head."""
