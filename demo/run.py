@@ -189,6 +189,6 @@ def _conclude(context: DemoContext, outcome: Outcome) -> None:
         plot.save(outcome.story, picture)
     summary.print_versions(context.console, outcome.story)
     summary.print_losses(context.console, outcome.story)
-    summary.print_times(context.console, context.timed.spent)
+    summary.print_times(context.console, context.timed.spent, context.timed.elapsed)
     summary.print_requirements(context.console, outcome.requirements)
     summary.print_next(context.console, shell_lines(context.cluster), picture)

@@ -47,15 +47,15 @@ def print_requirements(console: Console, requirements: Sequence[Requirement]) ->
         console.print(f"{sign} {escape(requirement.wanted)}: {escape(requirement.found)}", highlight=False)
 
 
-def print_times(console: Console, spent: Sequence[tuple[str, float]]) -> None:
-    """Print where the time went."""
+def print_times(console: Console, spent: Sequence[tuple[str, float]], elapsed: float) -> None:
+    """Print where the time went, in seconds; the steps may add up to more than ``elapsed``, since some overlap."""
     table = Table(title="Where the time went", show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for text, seconds in spent:
         table.add_row(escape(text), f"{seconds:.0f} s")
     table.add_section()
-    table.add_row("in all", f"{sum(seconds for _, seconds in spent):.0f} s")
+    table.add_row("in all, where steps overlapped" if sum(seconds for _, seconds in spent) > elapsed else "in all", f"{elapsed:.0f} s")
     console.print(table)
 
 
