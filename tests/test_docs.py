@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/**/*.md")})
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md"), *ROOT.glob("docs/**/*.md")})
 CODE = ["contract", "detection", "operator", "model_server", "cli", "devtools", "demo", "benchmarks", "examples", "charts", "tests"]
 MAPPED = ["contract/mlmodel_contract", "detection/mlmodel_detection", "operator/mlmodel_operator", "model_server/model_server"]
 MAPPED += ["cli/mlmodel_cli", "devtools"]
