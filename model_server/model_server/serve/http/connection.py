@@ -118,7 +118,7 @@ class HttpConnection(HttpToolsProtocol):
         elif self._phase is _BODY:
             self._refuse(408, f"the body did not arrive within {limits.body_seconds:g} s: send it faster, or less of it")
         elif self._current is not None and not self._current.response_complete:
-            self._deadlines.stop_receive()  # it is the server that has not answered
+            self._deadlines.stop_receive()  # it is the server that has not answered, whatever came after that request
         else:
             self.transport.close()
 
@@ -269,7 +269,6 @@ class HttpConnection(HttpToolsProtocol):
             return
         self.cycle = RefusedRequest(self, status, message)
         if self.pipeline or (self._current is not None and not self._current.response_complete):
-            self._deadlines.stop_receive()  # the requests before it take their time
             self.pipeline.appendleft((self.cycle, self.app))
         else:
             self._start_asgi_task(self.cycle, self.app)
