@@ -20,10 +20,10 @@ from mlmodel_contract import VERSION, environment
 from mlmodel_contract.pod import PodDocument
 from mlmodel_contract.version import Artifact
 from prometheus_client.parser import text_string_to_metric_families
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from devtools.bundles import LinearModel, write_bundle
-from devtools.errors import ComponentError, DevtoolsError
+from devtools.errors import ComponentError
+from devtools.waiting import wait_until
 
 DEADLINE_SECONDS = 30.0
 
@@ -33,16 +33,7 @@ def poll(done: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) 
 
     Raises `DevtoolsError` naming `what` after `seconds`.
     """
-    waiting = Retrying(
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(0.05),
-        retry=retry_if_result(lambda result: not result) | retry_if_exception_type(httpx.TransportError),
-        retry_error_callback=lambda _: None,
-    )
-    result = waiting(done)
-    if not result:
-        raise DevtoolsError(f"{what} did not come within {seconds:g} s")
-    return result
+    return wait_until(done, what, seconds, pause=0.05, not_yet=(httpx.TransportError,))
 
 
 @dataclass
