@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlmodel_contract.environment import GROUP, PLURAL_MODELS
+
 from demo import manifests
 from demo.errors import DemoError
 from demo.manifests import Keys
@@ -17,7 +19,7 @@ from devtools.cluster.clusters import Cluster
 from devtools.commands import run
 from devtools.images.build import build, build_s3
 
-_CRD = "mlmodels.mlmodel.dev"
+_CRD = f"{PLURAL_MODELS}.{GROUP}"
 _WAIT_SECONDS = 180
 
 
@@ -73,7 +75,7 @@ def begin_removal(cluster: Cluster) -> None:
         raise DemoError(f"the namespace {NAMESPACE} is somebody's own, not an earlier demonstration's: rename or delete it first")
     if found is not None and kubectl.find("crd", _CRD) is not None:
         # Its Jobs must go first: a namespace that ends waits for its pods, and a failed pod for the one that would take its place.
-        kubectl.within(NAMESPACE)("delete", "mlmodels", "--all", "--wait=false")
+        kubectl.within(NAMESPACE)("delete", PLURAL_MODELS, "--all", "--wait=false")
     kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 

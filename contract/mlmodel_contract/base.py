@@ -38,6 +38,9 @@ class Document(BaseModel):
         return self.model_copy(update=changes)
 
 
+LONGEST_MESSAGE = 1024
+"""Characters of a sentence in a status, a verdict or a logged decision."""
+
 Duration = Annotated[str, Field(pattern=_DURATION, max_length=20, examples=["30m", "1h30m", "90d"])]
 """A length of time as Go and Kubernetes write it, such as ``2ms``, ``30m``, ``1h30m`` or ``90d``; units ms, s, m, h and d (24 hours)."""
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document, Time
+from .base import LONGEST_MESSAGE, Document, Time
 from .quality_metrics import Metric
 from .report import LONGEST_GROUP, MOST_GROUPS
 from .run import Quarantine, Stage
@@ -19,9 +19,6 @@ MOST_DRIFTED_FEATURES = 20
 
 MOST_FEED_PROBLEMS = 20
 """Problems of the feed that a status names."""
-
-LONGEST_MESSAGE = 1024
-"""Characters of a verdict's sentence."""
 
 HarmState = Literal["None", "Confirmed", "Unknown"]
 FeedState = Literal["Healthy", "Broken", "Unknown"]
@@ -78,13 +75,13 @@ class RunStatus(Document):
 
     number: int = Field(ge=1, description="Number of the run; it makes the version of this number.")
     reason: Reason = Field(description="Why it was started.")
-    message: str = Field("", max_length=1024, description="On which figures it was started.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="On which figures it was started.")
     spec_digest: str = Field("", max_length=64, description="Digest of the parts of the spec that it learns from.")
     stage: Stage = Field(description="The stage it is in.")
     state: Literal["Running", "Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"] = Field(description="How it goes or went.")
     started: Time = Field(description="When it was started.")
     finished: Time | None = Field(None, description="When it ended.")
-    progress: str = Field("", max_length=1024, description="How far it is, or why it failed: reason and last line of the log.")
+    progress: str = Field("", max_length=LONGEST_MESSAGE, description="How far it is, or why it failed: reason and last line of the log.")
     data: DataLineage | None = Field(None, description="The rows it learns from, once they are checked.")
     champion: str | None = Field(None, max_length=253, description="The version it has to beat.")
 
@@ -180,7 +177,7 @@ class LoggedDecision(Document):
         "RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
-    message: str = Field(max_length=1024, description="Why, with the figures.")
+    message: str = Field(max_length=LONGEST_MESSAGE, description="Why, with the figures.")
 
 
 class RetrainingStatus(Document):
@@ -232,7 +229,7 @@ class ModelVersionStatus(Document):
 
     phase: Phase | None = Field(None, description="Where it is in its life.")
     since: Time | None = Field(None, description="Since when it is in this phase.")
-    message: str = Field("", max_length=1024, description="Why it is in this phase.")
+    message: str = Field("", max_length=LONGEST_MESSAGE, description="Why it is in this phase.")
     evidence: str | None = Field(None, max_length=1_000_000, description="The monitoring evidence so far, packed; the operator's memory.")
     drift: DriftStatus | None = Field(None, description="What monitoring says, or said last, of this version.")
     feed: FeedStatus | None = Field(None, description="Whether what its rows are fed from works, or did last.")

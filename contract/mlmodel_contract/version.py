@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from .base import Document
+from .base import LONGEST_MESSAGE, Document
 from .quality_metrics import Metric
 from .report import LONGEST_GROUP
 
@@ -107,7 +107,7 @@ class VersionVerdict(Document):
 
     verdict: Verdict = Field(description="Accepted or Rejected.")
     reason: str = Field(max_length=64, description="One word: CriteriaMet, BetterThanChampion, CriterionMissed, SliceMissed, NotBetter.")
-    message: str = Field(max_length=1024, description="The sentence with the figures.")
+    message: str = Field(max_length=LONGEST_MESSAGE, description="The sentence with the figures.")
 
 
 class ModelVersionSpec(Document):

@@ -5,8 +5,9 @@ The texts are stored in status. Not here: the verdicts (``verdict.py``).
 
 from collections.abc import Sequence
 
+from mlmodel_contract.base import LONGEST_MESSAGE
 from mlmodel_contract.report import RowCounts
-from mlmodel_contract.status import LONGEST_MESSAGE, MOST_FEED_PROBLEMS, FeedProblem, FeedStatus
+from mlmodel_contract.status import MOST_FEED_PROBLEMS, FeedProblem, FeedStatus
 
 from .drift.detector import DriftState, DriftVerdict
 from .drift.detector_state import FeatureChange

@@ -7,7 +7,7 @@ reports say, how far is the run, which version serves, does a run start, and wha
 
 from datetime import datetime
 
-from mlmodel_contract.base import format_time
+from mlmodel_contract.base import LONGEST_MESSAGE, format_time
 from mlmodel_contract.status import LiveVersion, LoggedDecision, MLModelStatus, ModelVersionStatus, RetrainingStatus
 
 from ..cluster.cache import ref_of
@@ -41,7 +41,7 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
         run, retraining = run_start.start_run(snapshot, status, request, now)
         status = status.replace(run=run, retraining=retraining)
         started = f"run {run.number} ({request.reason}): {request.message}"
-        log.append(LoggedDecision(time=format_time(now), decision="RunStarted", message=started[:1024]))
+        log.append(LoggedDecision(time=format_time(now), decision="RunStarted", message=started[:LONGEST_MESSAGE]))
     status = status.replace(decisions=[*status.decisions, *log][-MOST_DECISIONS:])
     status = status.replace(conditions=all_conditions(model, status, rollout.blocking_reason, now))
     desired = children.desired_objects(snapshot, rollout, config)

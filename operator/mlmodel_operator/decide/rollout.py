@@ -6,7 +6,7 @@ Not here: the objects (``children.py``), and whether a version may serve at all 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mlmodel_contract.base import duration, format_time, parse_time
+from mlmodel_contract.base import LONGEST_MESSAGE, duration, format_time, parse_time
 from mlmodel_contract.environment import LABEL_VERSION
 from mlmodel_contract.run import Stage
 from mlmodel_contract.status import CandidateVersion, DrainingVersion, LiveVersion, LoggedDecision, Phase
@@ -99,7 +99,7 @@ def _rollback_problem(snapshot: Snapshot, rollout: Rollout, name: str) -> str | 
     version = snapshot.versions.get(name)
     if version is None:
         known = ", ".join(sorted(snapshot.versions)) or "none"
-        return f"mlmodel.dev/rollback-to names {name!r}, which is no version of this model; there are: {known}"[:1024]
+        return f"mlmodel.dev/rollback-to names {name!r}, which is no version of this model; there are: {known}"[:LONGEST_MESSAGE]
     if version.spec.decision.verdict is not Verdict.ACCEPTED:
         return f"{name} was rejected ({version.spec.decision.reason}) and may not serve; name a version that was accepted"
     return f"{name} is live already" if rollout.live and rollout.live.version == name else None
@@ -137,8 +137,8 @@ def _promoted(snapshot: Snapshot, rollout: Rollout, version: str, now: datetime)
 
 
 def _given_up(rollout: Rollout, version: str, message: str, now: datetime) -> Rollout:
-    failed = replace(rollout, candidate=None, failed=((version, message[:1024]),))
-    return _logged(failed, now, "RolloutFailed", version, message[:1024])
+    failed = replace(rollout, candidate=None, failed=((version, message[:LONGEST_MESSAGE]),))
+    return _logged(failed, now, "RolloutFailed", version, message[:LONGEST_MESSAGE])
 
 
 def _logged(rollout: Rollout, now: datetime, decision: str, version: str | None, message: str) -> Rollout:

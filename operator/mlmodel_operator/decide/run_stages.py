@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 
-from mlmodel_contract.base import format_time, parse_time
+from mlmodel_contract.base import LONGEST_MESSAGE, format_time, parse_time
 from mlmodel_contract.run import PackageResult, PrepareResult, Problem, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
 from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Verdict, VersionVerdict
@@ -198,7 +198,7 @@ def _next_stage(run: RunStatus, stage: Stage) -> RunStep:
 
 
 def _with_progress(run: RunStatus, progress: str) -> RunStatus:
-    return run.replace(progress=progress[:1024])
+    return run.replace(progress=progress[:LONGEST_MESSAGE])
 
 
 def _problem_sentences(problems: list[Problem]) -> str:
@@ -206,7 +206,9 @@ def _problem_sentences(problems: list[Problem]) -> str:
 
 
 def _end_run(run: RunStatus, state: RunEnd, message: str, now: datetime, version: str | None = None) -> RunStep:
-    ended = run.replace(state=state, finished=format_time(now), progress=message[:1024])
+    ended = run.replace(state=state, finished=format_time(now), progress=message[:LONGEST_MESSAGE])
     decision = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
-    entry = LoggedDecision(time=format_time(now), decision=decision, version=version, message=f"run {run.number}: {message}"[:1024])
+    entry = LoggedDecision(
+        time=format_time(now), decision=decision, version=version, message=f"run {run.number}: {message}"[:LONGEST_MESSAGE]
+    )
     return RunStep(ended, log=(entry,), ended=state)

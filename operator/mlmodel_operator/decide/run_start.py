@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cronsim import CronSim, CronSimError
-from mlmodel_contract.base import duration, format_time, parse_time
+from mlmodel_contract.base import LONGEST_MESSAGE, duration, format_time, parse_time
 from mlmodel_contract.manifest import Trigger
 from mlmodel_contract.run import Stage
 from mlmodel_contract.status import DriftStatus, FeedStatus, LiveVersion, MLModelStatus, RetrainingStatus, RunStatus
@@ -42,7 +42,7 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
     if (status.run is not None and status.run.state == "Running") or status.candidate is not None or model.spec.suspend:
         return None
     if model.retrain_request is not None and model.retrain_request != status.retraining.handled_retrain:
-        return RunRequest(Reason.MANUAL, f"a person asked for it (mlmodel.dev/retrain: {model.retrain_request})"[:1024])
+        return RunRequest(Reason.MANUAL, f"a person asked for it (mlmodel.dev/retrain: {model.retrain_request})"[:LONGEST_MESSAGE])
     if status.run is None:
         return RunRequest(Reason.INITIAL, "the first run of this model")
     if status.run.spec_digest != spec_digest(model.spec):
@@ -53,7 +53,9 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
         return None
     if status.live is None or (live_is_outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
-        return RunRequest(Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:1024])
+        return RunRequest(
+            Reason.RETRY, f"{what}; run {status.run.number} ended {status.run.state}: {status.run.progress}"[:LONGEST_MESSAGE]
+        )
     if model.spec.training is None:
         return None
     by_monitoring = request_by_monitoring(model.spec.retraining.triggers, status.drift, status.feed)
@@ -131,7 +133,7 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
     run = RunStatus(
         number=1 + max([status.run.number if status.run else 0, *(version.spec.run for version in snapshot.versions.values())]),
         reason=request.reason,
-        message=request.message[:1024],
+        message=request.message[:LONGEST_MESSAGE],
         spec_digest=spec_digest(model.spec),
         stage=Stage.PREPARE if model.spec.training else Stage.VERIFY,
         state="Running",

@@ -3,6 +3,7 @@
 Not here: the figures, which the trainer measured on the holdout.
 """
 
+from mlmodel_contract.base import LONGEST_MESSAGE
 from mlmodel_contract.manifest import Criterion, Objective
 from mlmodel_contract.run import PackageResult
 from mlmodel_contract.version import Metrics, Verdict, VersionVerdict
@@ -17,7 +18,7 @@ def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionV
         return VersionVerdict(verdict=Verdict.REJECTED, reason="CriterionMissed", message=message)
     slices = _missed_slices(objective, package)
     if slices:
-        return VersionVerdict(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:1024])
+        return VersionVerdict(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:LONGEST_MESSAGE])
     return _against_champion(objective, package, metrics)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from mlmodel_contract.environment import GROUP
+from mlmodel_contract.environment import GROUP, PLURAL_MODELS
 
 from ...runtime.kube_api import ApiError, InClusterApi
 from ..errors import Forbidden, StartRefused, Unauthenticated, Unavailable
@@ -81,7 +81,7 @@ class TokenReviewClient:
             "namespace": self._namespace,
             "verb": "create",
             "group": GROUP,
-            "resource": "mlmodels",
+            "resource": PLURAL_MODELS,
             "subresource": "predict",
             "name": self._model,
         }
