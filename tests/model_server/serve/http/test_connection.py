@@ -8,11 +8,12 @@ from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
+from mlmodel_contract.environment import SOCKET_FEEDBACK
 
 from devtools.bundles import late_flights
 from devtools.pods import ServerPod, pod, poll
 from tests.model_server.support.raw_http import BODY, LIVE, PATH, answers, connected, head, infer, read_all, read_answers
-from tests.model_server.support.request_bodies import flights
+from tests.model_server.support.request_bodies import flights, ids, labels
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +118,16 @@ def test_a_body_that_does_not_end_is_given_up(served: ServerPod, sent: bytes) ->
     with connected(served, sent) as connection:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
     poll(lambda: served.served("requests_in_flight") == 0, "the end of the request")
+
+
+def test_a_slow_head_is_refused_after_the_response_to_the_request_before_it(served: ServerPod) -> None:
+    label = json.dumps(labels(ids(served.infer(flights(1))), True)).encode()
+    with socket.socket(socket.AF_UNIX) as sidecar:  # it takes the labels and never answers, which the server awaits for ten seconds
+        sidecar.bind(str(served.path(SOCKET_FEEDBACK)))
+        sidecar.listen()
+        with connected(served, infer(body=label, path="/v2/models/x/feedback") + head("Host: x")[:-2]) as connection:
+            assert [status for status, _ in answers(read_all(connection))] == [503, 408]
+    served.path(SOCKET_FEEDBACK).unlink()
 
 
 def test_idle_connections_are_closed_in_time_and_harm_nobody(served: ServerPod) -> None:
