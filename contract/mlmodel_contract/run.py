@@ -11,8 +11,20 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Document, Time
-from .manifest import Data, Objective, Training
-from .version import Artifact, Comparison, DataLineage, Metrics, Reason, SliceMetrics
+from .manifest import Data, Objective, Training, Window
+from .version import (
+    Artifact,
+    Comparison,
+    DataLineage,
+    Estimate,
+    Metrics,
+    Reason,
+    Recipe,
+    RecipeRecord,
+    SliceMetrics,
+    VersionScore,
+    Worth,
+)
 
 MESSAGE_LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
@@ -34,6 +46,31 @@ class Quarantine(Document):
     end: Time | None = Field(None, description="Until this time; absent while the feed is broken.")
 
 
+class PooledVersion(Document):
+    """An accepted version that is scored beside the champion on new labelled rows."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    artifact: Artifact = Field(description="Its bundle.")
+
+
+class Competition(Document):
+    """What a run compares: recipes on rows that none of their fits has seen, and versions on the same rows."""
+
+    leader: Recipe | None = Field(None, description="The recipe that the live version was made by; None: a first run draws its recipes.")
+    records: list[RecipeRecord] = Field(default_factory=list, max_length=24, description="The recipes that compete, with what is known of them.")
+    tried: list[int] = Field(default_factory=list, max_length=24, description="Positions in ``records`` of those that this run fits and scores.")
+    draws: int = Field(0, ge=0, description="How many candidates with newly drawn parameters are tried too.")
+    versions: list[PooledVersion] = Field(default_factory=list, max_length=16, description="Earlier versions to score beside the champion.")
+    since: Time | None = Field(None, description="Rows after this time are new: the last run has seen those before.")
+    seen_rows: int = Field(0, ge=0, description="The same as a number of rows, for data without a time.")
+    change: Time | None = Field(None, description="When the world is known to have changed, since the last run.")
+
+    @property
+    def trials(self) -> int:
+        """How many recipes the run tries."""
+        return len(self.tried) + self.draws
+
+
 class RunDocument(Document):
     """All that a trainer pod needs to know; it reads nothing from the Kubernetes API."""
 
@@ -52,6 +89,8 @@ class RunDocument(Document):
     champion_version: str | None = None
     artifact: Artifact | None = Field(None, description="Verify: the bundle to verify.")
     quarantine: list[Quarantine] = Field(default_factory=list, description="Times whose captured rows are not to be learned from.")
+    time: Time | None = Field(None, description="When the run was started: later rows are not there yet. None: the time of the clock.")
+    competition: Competition | None = Field(None, description="None: every trial draws its candidate, as in a first run.")
 
     @property
     def version(self) -> str:
@@ -106,10 +145,12 @@ class PrepareResult(Document):
     problems: list[Problem] = Field(default_factory=list)
     lineage: DataLineage | None = None
     dropped: dict[str, int] = Field(default_factory=dict, description="Rows that cleaning dropped, by cause.")
+    new_rows: int = Field(0, ge=0, description="Rows that no earlier run has seen.")
+    cpu_seconds: float = 0.0
 
 
 class TrialResult(Document):
-    """One trial: a candidate with drawn parameters, scored on the folds by ``selectBy``."""
+    """One trial: a recipe scored by ``selectBy``, on the folds of a first run, else on the holdout by a fit that has not seen it."""
 
     stage: Literal[Stage.TRAIN] = Stage.TRAIN
     index: int
@@ -118,6 +159,24 @@ class TrialResult(Document):
     score: float | None = Field(None, description="Mean over the folds; None where the estimator failed.")
     deviation: float = Field(0.0, description="Standard deviation over the folds.")
     failure: str | None = Field(None, max_length=400, description="Why the estimator could not be fitted with these parameters.")
+    window: Window = Window.ALL
+    fits: int = 0
+    cpu_seconds: float = 0.0
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that was tried."""
+        return Recipe(candidate=self.candidate, parameters=self.parameters, window=self.window)
+
+
+class ScoringResult(Document):
+    """The champion and earlier versions on the new labelled rows; the last index of the stage Train."""
+
+    stage: Literal["Scoring"] = "Scoring"
+    problems: list[Problem] = Field(default_factory=list)
+    champion: float | None = Field(None, description="The champion's value of ``selectBy``; None where it cannot be scored on these rows.")
+    versions: list[VersionScore] = Field(default_factory=list)
+    cpu_seconds: float = 0.0
 
 
 class PackageResult(Document):
@@ -137,6 +196,14 @@ class PackageResult(Document):
         description="Groups with a missed criterion come first; cut where the message would be too long.",
     )
     comparison: Comparison | None = None
+    window: Window = Window.ALL
+    window_start: Time | None = None
+    fitted_rows: int | None = None
+    baseline: Estimate | None = None
+    worth: Worth | None = None
+    records: list[RecipeRecord] = Field(default_factory=list, description="The recipes that go on competing; the winner is the first.")
+    fits: int = 0
+    cpu_seconds: float = 0.0
 
 
 class VerifyResult(Document):
@@ -149,7 +216,8 @@ class VerifyResult(Document):
     engine: str = "scikit-learn"
     tolerance: float | None = None
     metrics: Metrics | None = None
+    cpu_seconds: float = 0.0
 
 
-StageResult = PrepareResult | TrialResult | PackageResult | VerifyResult
+StageResult = PrepareResult | TrialResult | ScoringResult | PackageResult | VerifyResult
 """A termination message; ``stage`` says which."""

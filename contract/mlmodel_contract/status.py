@@ -11,8 +11,8 @@ from pydantic import Field
 from .base import LONGEST_MESSAGE, Document, Time
 from .quality_metrics import Metric
 from .report import LONGEST_GROUP, MOST_GROUPS
-from .run import Quarantine, Stage
-from .version import DataLineage, Reason
+from .run import Competition, Quarantine, Stage
+from .version import DataLineage, Reason, RecipeRecord
 
 MOST_DRIFTED_FEATURES = 20
 """Drifted features that a status names."""
@@ -78,12 +78,17 @@ class RunStatus(Document):
     message: str = Field("", max_length=LONGEST_MESSAGE, description="On which figures it was started.")
     spec_digest: str = Field("", max_length=64, description="Digest of the parts of the spec that it learns from.")
     stage: Stage = Field(description="The stage it is in.")
-    state: Literal["Running", "Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"] = Field(description="How it goes or went.")
+    state: Literal["Running", "Succeeded", "ChampionKept", "Returned", "Unchanged", "Rejected", "DataInvalid", "Failed", "Cancelled"] = (
+        Field(description="How it goes or went. ChampionKept, Returned (to an earlier version) and Unchanged (no new rows) are good ends.")
+    )
     started: Time = Field(description="When it was started.")
     finished: Time | None = Field(None, description="When it ended.")
     progress: str = Field("", max_length=LONGEST_MESSAGE, description="How far it is, or why it failed: reason and last line of the log.")
     data: DataLineage | None = Field(None, description="The rows it learns from, once they are checked.")
     champion: str | None = Field(None, max_length=253, description="The version it has to beat.")
+    competition: Competition | None = Field(None, description="What it compares.")
+    fits: int = Field(0, ge=0, description="Fits of estimators so far.")
+    cpu_seconds: float = Field(0.0, ge=0, description="Seconds of a processor so far.")
 
 
 class CriterionStatus(Document):
@@ -173,19 +178,59 @@ class LoggedDecision(Document):
     time: Time = Field(description="When.")
     decision: str = Field(
         max_length=64,
-        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, Accepted, Superseded, Promoted, RolloutFailed, "
-        "RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
+        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, ChampionKept, Unchanged, Accepted, Returned, "
+        "Superseded, Promoted, RolloutFailed, RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
     message: str = Field(max_length=LONGEST_MESSAGE, description="Why, with the figures.")
 
 
+class RunCost(Document):
+    """What a run cost."""
+
+    time: Time = Field(description="When it began.")
+    cpu_seconds: float = Field(0.0, ge=0, description="Seconds of a processor that it used.")
+
+
+class VersionRecord(Document):
+    """What is known of an earlier version beside the live one, on labelled rows that came since the live one is there."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    difference: float = Field(0.0, description="Sum of the differences from the live version, as a loss; below zero, this one is better.")
+    variance: float = Field(0.0, ge=0, description="Variance of that sum.")
+    rows: int = Field(0, ge=0, description="Rows that both were scored on, since this one last was not better.")
+    evidence: float = Field(0.0, description="Natural logarithm of the e-value that this version is better.")
+
+
+class LossPoint(Document):
+    """How many labels there were at a time, and the sum of their loss."""
+
+    time: Time = Field(description="When.")
+    labels: int = Field(ge=0, description="Labelled predictions of the live version until then.")
+    loss: float = Field(description="Sum of their loss.")
+
+
 class RetrainingStatus(Document):
     """Memory that retraining needs."""
 
-    rejected_in_a_row: int = Field(
-        0, ge=0, description="Runs that were rejected or failed since a version went live; bad data does not count."
+    failed_in_a_row: int = Field(0, ge=0, description="Runs that crashed, or whose version did not start, since one ended well.")
+    fruitless_in_a_row: int = Field(0, ge=0, description="Runs in a row that changed nothing that serves.")
+    due_rows: int | None = Field(
+        None, ge=1, description="New labelled rows that the trigger NewRows waits for: fewer where runs bring much, more where they do not."
     )
+    labels: int = Field(0, ge=0, description="Labelled predictions of all versions when the last run began.")
+    seen_until: Time | None = Field(None, max_length=40, description="Time of the newest row that a run has seen.")
+    seen_rows: int = Field(0, ge=0, description="Rows that the last run has seen.")
+    recipes: list[RecipeRecord] = Field(default_factory=list, max_length=24, description="Recipes that compete; the leading one first.")
+    versions: list[VersionRecord] = Field(
+        default_factory=list, max_length=16, description="Earlier versions beside the live one, on rows that none of them learnt from."
+    )
+    losses: list[LossPoint] = Field(
+        default_factory=list, max_length=32, description="The live version's loss so far, at a few times: shows when it changed."
+    )
+    costs: list[RunCost] = Field(default_factory=list, max_length=200, description="Runs of the last seven days.")
+    change: Time | None = Field(None, description="When the world is known to have changed last.")
+    source_checked: Time | None = Field(None, description="When a run last read the sources.")
     not_before: Time | None = Field(None, description="No run that nobody asked for starts before this time.")
     last_scheduled: Time | None = Field(None, description="The schedule's last time that was acted on.")
     handled_retrain: str | None = Field(None, max_length=253, description="Value of the annotation mlmodel.dev/retrain that was acted on.")

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from .base import LONGEST_MESSAGE, Document
+from .base import LONGEST_MESSAGE, Document, Time
+from .manifest.training import Window
 from .quality_metrics import Metric
 from .report import LONGEST_GROUP
 
@@ -25,6 +26,9 @@ class Reason(StrEnum):
     SPEC_CHANGED = "SpecChanged"
     DRIFT = "Drift"
     PERFORMANCE = "Performance"
+    NEW_ROWS = "NewRows"
+    AGE = "Age"
+    SOURCE = "Source"
     SCHEDULE = "Schedule"
     MANUAL = "Manual"
     RETRY = "Retry"
@@ -46,8 +50,8 @@ class DataLineage(Document):
     """The rows a version was made from."""
 
     digest: str = Field(max_length=71, description="sha256 of the cleaned rows.")
-    train_rows: int = Field(ge=0, description="Rows that the model was fitted on.")
-    holdout_rows: int = Field(ge=0, description="Newest rows, kept for judging.")
+    train_rows: int = Field(ge=0, description="Rows before the holdout.")
+    holdout_rows: int = Field(ge=0, description="Newest rows, which judged the run's recipes; then learnt from too, where refit is on.")
     captured_rows: int = Field(0, ge=0, description="How many of the rows are live rows whose label came back.")
     start: str | None = Field(None, max_length=40, description="Time of the oldest row.")
     end: str | None = Field(None, max_length=40, description="Time of the newest row.")
@@ -85,14 +89,62 @@ class SliceMetrics(Document):
     value: str = Field(max_length=LONGEST_GROUP, description="The value that the group shares.")
     rows: int = Field(ge=0, description="Rows of the holdout in the group.")
     metrics: dict[Metric, float] = Field(max_length=7, description="The criteria's metrics in the group.")
+    missed: list[Metric] = Field(
+        default_factory=list, max_length=7, description="Criteria that the group is shown to miss, beyond chance in any group."
+    )
 
 
 class Comparison(Document):
-    """Challenger minus champion on the same holdout rows: the paired difference of the loss (log loss, or squared error)."""
+    """Challenger minus champion on the same holdout rows: the paired difference of the metric that the model is selected by."""
 
     champion: str = Field(max_length=253, description="The version that was live.")
     metrics: Metrics = Field(description="The champion's metrics on the holdout.")
-    difference: Estimate = Field(description="Mean difference of the loss; below zero, the challenger is better.")
+    difference: Estimate = Field(
+        description="Difference of training.selectBy, with the sign that makes it a loss; below zero, the challenger is better."
+    )
+    same_recipe: bool = Field(False, description="Whether the challenger is the champion's own recipe, fitted anew on newer rows.")
+
+
+class Recipe(Document):
+    """How a model is made: a candidate, its parameters, and the rows that it is fitted on. Recipes compete, not single fits."""
+
+    candidate: str = Field(max_length=63, description="Name of the candidate.")
+    parameters: dict[str, str] = Field(default_factory=dict, max_length=64, description="Its parameters that are set, as JSON.")
+    window: Window = Field(Window.ALL, description="The rows that it is fitted on.")
+
+    def __str__(self) -> str:
+        set_to = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"{self.candidate}({set_to}) on {self.window} rows"
+
+
+class RecipeRecord(Document):
+    """What a recipe's fits said of rows that came later, beside the leading recipe's on the same rows; older runs count less."""
+
+    recipe: Recipe = Field(description="The recipe.")
+    difference: float = Field(0.0, description="Mean difference from the leading recipe, as a loss; below zero, this one is better.")
+    variance: float = Field(0.0, ge=0, description="Variance of that mean.")
+    rows: float = Field(0.0, ge=0, description="Rows that it was compared on, older ones discounted; 0 where it was not compared yet.")
+    run: int = Field(0, ge=0, description="The run that compared it last; 0 where none did.")
+
+
+class VersionScore(Document):
+    """An accepted version on the labelled rows that are new since the last run, beside the champion on the same rows."""
+
+    version: str = Field(max_length=253, description="Name of the ModelVersion.")
+    value: float = Field(description="The metric of training.selectBy.")
+    difference: float = Field(description="Mean difference from the champion, as a loss; below zero, this version is better.")
+    variance: float = Field(ge=0, description="Variance of that mean.")
+    rows: int = Field(ge=0, description="Rows.")
+    worth: float | None = Field(None, description="Mean worth of a prediction beyond the champion's, where objective.value is given.")
+
+
+class Worth(Document):
+    """What predictions on the holdout were worth, by ``objective.value``, for each prediction."""
+
+    version: float = Field(description="Of the version.")
+    champion: float | None = Field(None, description="Of the champion on the same rows.")
+    baseline: float = Field(description="Of the baseline on the same rows.")
+    currency: str = Field("", max_length=8, description="What amounts are in.")
 
 
 class Verdict(StrEnum):
@@ -106,7 +158,11 @@ class VersionVerdict(Document):
     """What was decided about a version, and on which figures."""
 
     verdict: Verdict = Field(description="Accepted or Rejected.")
-    reason: str = Field(max_length=64, description="One word: CriteriaMet, BetterThanChampion, CriterionMissed, SliceMissed, NotBetter.")
+    reason: str = Field(
+        max_length=64,
+        description="One word. Accepted: CriteriaMet, Fresher, BetterThanChampion, BetterRecipe, BestThereIs. Rejected: "
+        "BaselineNotBeaten, CriterionMissed, SliceMissed, ChampionBetter, NotVerified.",
+    )
     message: str = Field(max_length=LONGEST_MESSAGE, description="The sentence with the figures.")
 
 
@@ -124,6 +180,9 @@ class ModelVersionSpec(Document):
     artifact: Artifact = Field(description="The bundle.")
     data: DataLineage | None = Field(None, description="The rows it was made from; absent for a model trained elsewhere.")
     candidate: str | None = Field(None, max_length=63, description="Name of the winning candidate.")
+    window: Window | None = Field(None, description="The rows that it was fitted on; absent for a model trained elsewhere.")
+    window_start: Time | None = Field(None, description="Time of the oldest row that it was fitted on, where rows have a time.")
+    fitted_rows: int | None = Field(None, ge=0, description="Rows that it was fitted on.")
     estimator: str | None = Field(None, max_length=253, description="scikit-learn class of the model.")
     parameters: dict[str, str] = Field(
         default_factory=dict, max_length=64, description="The estimator's parameters that were set, as JSON."
@@ -144,5 +203,11 @@ class ModelVersionSpec(Document):
     )
     metrics: Metrics | None = Field(None, description="Metrics on the holdout.")
     slices: list[SliceMetrics] = Field(default_factory=list, max_length=MOST_SLICES, description="Metrics by the objective's slices.")
+    baseline: Estimate | None = Field(
+        None, description="Difference from the baseline (the classes' shares, or the mean) on the holdout, as a loss; below zero is better."
+    )
+    worth: Worth | None = Field(None, description="What its predictions were worth on the holdout, where objective.value is given.")
+    fits: int = Field(0, ge=0, description="Fits of estimators that its run took.")
+    cpu_seconds: float = Field(0.0, ge=0, description="Seconds of a processor that its run used.")
     comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")
     decision: VersionVerdict = Field(description="What was decided, and on which figures.")

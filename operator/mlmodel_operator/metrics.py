@@ -24,7 +24,7 @@ REPORTS_REFUSED = Counter("mlmodel_reports_refused_total", "Looks at a MonitorRe
 DECISIONS = Counter("mlmodel_decisions_total", "Decisions, such as Promoted or Rejected.", [*_MODEL, "decision"])
 READY = Gauge("mlmodel_ready", "1 where the model is served.", _MODEL)
 RUN = Gauge("mlmodel_run_info", "1 for the state of the run under way, or the last one.", [*_MODEL, "stage", "state", "reason"])
-REJECTED = Gauge("mlmodel_runs_rejected_in_a_row", "Runs that were rejected or failed since a version went live.", _MODEL)
+FAILED = Gauge("mlmodel_runs_failed_in_a_row", "Runs that crashed, or whose version did not start, since one ended well.", _MODEL)
 
 LIVE = Gauge("mlmodel_live_version_info", "1 for the version that has the traffic.", _LIVE)
 DRIFT = Gauge("mlmodel_drift_state", "0 none, 1 suspected, 2 confirmed.", _LIVE)
@@ -47,7 +47,7 @@ COVERAGE = Gauge("mlmodel_label_coverage", "Labelled predictions for each row wh
 ROWS = Gauge("mlmodel_live_rows", "Live rows of the live version, by what became of them.", [*_LIVE, "outcome"])
 
 _PER_MODEL = (
-    *(READY, RUN, REJECTED, LIVE),
+    *(READY, RUN, FAILED, LIVE),
     *(DRIFT, DRIFT_SEVERE, DRIFT_TOTAL_EVIDENCE, DRIFT_EVIDENCE, HARM, FEED_BROKEN),
     *(LOSS, LOSS_BOUND, LOSS_REFERENCE, CRITERION, CRITERION_MET, CRITERION_LOW, CRITERION_HIGH, SLICES_MISSED, COVERAGE, ROWS),
 )
@@ -59,7 +59,7 @@ def set_model_metrics(key: Key, status: MLModelStatus) -> None:
     """Set a model's gauges to its status."""
     _clear(key, *_PER_MODEL)
     READY.labels(*key).set(any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions))
-    REJECTED.labels(*key).set(status.retraining.rejected_in_a_row)
+    FAILED.labels(*key).set(status.retraining.failed_in_a_row)
     if status.run:
         RUN.labels(*key, status.run.stage, status.run.state, status.run.reason).set(1)
     if status.live:

@@ -149,7 +149,7 @@ def test_metrics_of_a_model_follow_its_status_and_go_with_it() -> None:
     assert value("mlmodel_criterion_met", version="late-v1", metric="roc_auc", bound=">= 0.7") == 1
     assert value("mlmodel_label_coverage", version="late-v1") == 0.5
     assert value("mlmodel_live_rows", version="late-v1", outcome="counted") == 2000
-    assert value("mlmodel_runs_rejected_in_a_row") == 0
+    assert value("mlmodel_runs_failed_in_a_row") == 0
     metrics.remove_model_metrics(KEY)
     assert series() == []
     assert Ref(ML_MODEL, NAME) in model.api.objects
@@ -182,6 +182,6 @@ def test_only_the_live_version_has_series() -> None:
 def test_runs_that_came_to_nothing_are_reported() -> None:
     model = ModelLifecycle()
     model.settle()
-    memory = model.status.retraining.replace(rejected_in_a_row=3)
+    memory = model.status.retraining.replace(failed_in_a_row=3)
     metrics.set_model_metrics(KEY, model.status.replace(retraining=memory))
-    assert value("mlmodel_runs_rejected_in_a_row") == 3
+    assert value("mlmodel_runs_failed_in_a_row") == 3

@@ -2,10 +2,11 @@
 
 from .authentication import AUDIENCE, TLS, Authentication, KubernetesTokens, SecretKeySelector
 from .data import Captured, Checks, Column, ColumnType, Data, ExternalModel, Source
-from .objective import Criterion, Objective, Slice
+from .objective import Criterion, Objective, OnMiss, Outcomes, Slice, Value
 from .operations import (
     Autoscaling,
     BatcherSettings,
+    Budget,
     Capture,
     LabelSettings,
     Monitoring,
@@ -18,7 +19,7 @@ from .operations import (
 )
 from .rules import ComputeResources, Quantity, Rule, SourceURI, cel
 from .spec import MLModelSpec
-from .training import Candidate, Estimator, Scalar, Search, Training, Validation
+from .training import Candidate, Estimator, Scalar, Search, Training, Validation, Window
 
 __all__ = [
     "AUDIENCE",
@@ -26,6 +27,7 @@ __all__ = [
     "Authentication",
     "Autoscaling",
     "BatcherSettings",
+    "Budget",
     "Candidate",
     "Capture",
     "Captured",
@@ -42,6 +44,8 @@ __all__ = [
     "MLModelSpec",
     "Monitoring",
     "Objective",
+    "OnMiss",
+    "Outcomes",
     "Quantity",
     "RequestLimits",
     "Retraining",
@@ -58,5 +62,7 @@ __all__ = [
     "Training",
     "Trigger",
     "Validation",
+    "Value",
+    "Window",
     "cel",
 ]

@@ -168,7 +168,19 @@ class Trigger(StrEnum):
 
     DRIFT = "Drift"
     PERFORMANCE = "Performance"
+    NEW_ROWS = "NewRows"
+    AGE = "Age"
+    SOURCE = "Source"
     SCHEDULE = "Schedule"
+
+
+class Budget(Document):
+    """What runs that no person asked for may cost in a week."""
+
+    runs_per_week: int = Field(21, ge=1, le=10_000, description="Most runs that begin within seven days.")
+    cpu_hours_per_week: float | None = Field(
+        None, gt=0, description="Most hours of a processor that runs use within seven days; without it only their number is bounded."
+    )
 
 
 class Retraining(Document):
@@ -180,18 +192,38 @@ class Retraining(Document):
                 "(has(self.triggers) && 'Schedule' in self.triggers) == has(self.schedule)",
                 "retraining.schedule and the trigger Schedule need each other",
             ),
+            Rule(
+                "(has(self.triggers) && 'Age' in self.triggers) == has(self.maxAge)",
+                "retraining.maxAge and the trigger Age need each other",
+            ),
         )
     }
 
     triggers: list[Trigger] = Field(
-        default_factory=lambda: [Trigger.DRIFT, Trigger.PERFORMANCE],
-        max_length=3,
-        description="Drift: inputs drifted and labels show harm or are missing. Performance: the loss of labelled predictions rose. "
-        "Schedule: by the clock.",
+        default_factory=lambda: [Trigger.DRIFT, Trigger.PERFORMANCE, Trigger.NEW_ROWS],
+        max_length=6,
+        description="Drift: inputs are suspected to have drifted. Performance: the loss of labels is suspected to have risen. "
+        "NewRows: enough labels came back, how many follows from what earlier runs brought. Age: the newest row that was learnt from is "
+        "older than maxAge. Source: every sourceCheck the sources are read, and learnt from where they changed. Schedule: by the clock.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     schedule: str | None = Field(None, max_length=100, description="Five cron fields in UTC, such as '0 3 * * 0' for Sundays at three.")
-    cooldown: Duration = Field("6h", description="Shortest time from the end of one run to the start of the next that no person asked for.")
+    max_age: Duration | None = Field(None, description="The trigger Age: the oldest that the newest row learnt from may become.")
+    source_check: Duration = Field("1d", description="The trigger Source: how often the sources are read to see whether they changed.")
+    cooldown: Duration = Field(
+        "6h",
+        description="Shortest time from the end of one run to the start of the next that no person asked for; it doubles for each run in a "
+        "row that brought nothing, up to 32 times.",
+    )
+    budget: Budget = Field(default_factory=Budget, description="What runs that no person asked for may cost in a week.")
+    price_per_cpu_hour: float | None = Field(
+        None,
+        ge=0,
+        description="What an hour of a processor costs, in the currency of objective.value; runs that cost more than they bring wait.",
+    )
     give_up_after: int = Field(
-        3, ge=1, le=100, description="After so many rejected or failed runs in a row only a person starts the next one."
+        3,
+        ge=1,
+        le=100,
+        description="After so many crashed runs in a row only new rows, newly confirmed drift or harm, another spec or a person start one.",
     )

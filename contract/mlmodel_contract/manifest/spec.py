@@ -35,6 +35,16 @@ class MLModelSpec(Document):
                 "objective.criteria: rmse, mae and r2 are for Regression; roc_auc, log_loss, brier_score and accuracy for Classification",
             ),
             Rule(
+                "!has(self.objective.value) || !has(self.training) || "
+                "(has(self.objective.value.perUnitError) == (self.training.task == 'Regression'))",
+                "objective.value: perUnitError is for Regression; outcomes and column are for Classification",
+            ),
+            Rule(
+                "!has(self.objective.value) || !has(self.objective.value.column) || (has(self.data) && "
+                "self.data.columns.exists(c, c.name == self.objective.value.column && c.type == 'number'))",
+                "objective.value.column must be one of data.columns of type number",
+            ),
+            Rule(
                 "!has(self.objective.slices) || self.objective.slices.size() == 0 || (has(self.data) && "
                 "self.objective.slices.all(s, self.data.columns.exists(c, c.name == s.column && c.type in ['category', 'boolean'])))",
                 "objective.slices: each column must be one of data.columns of type category or boolean",

@@ -4,6 +4,7 @@ Not here: fitting anything.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -83,11 +84,36 @@ class Candidate(Document):
     )
 
 
+class Window(StrEnum):
+    """Which of the rows a recipe is fitted on; the newest row is always in it."""
+
+    ALL = "All"
+    RECENT = "Recent"
+    SINCE_CHANGE = "SinceChange"
+
+
+def default_windows() -> list[Literal["All", "Recent"]]:
+    """Return the windows that compete by default."""
+    return ["All", "Recent"]
+
+
 class Validation(Document):
     """How candidates are compared: folds and holdout follow time where the data has it."""
 
-    folds: int = Field(3, ge=2, le=10, description="Folds for comparing trials: each trains on the past and scores the rows after it.")
-    holdout: float = Field(0.2, gt=0, lt=0.9, description="The newest share of rows, kept for the one final judgement.")
+    folds: int = Field(
+        3, ge=2, le=10, description="Folds for comparing the first run's trials: each trains on the past and scores the rows after it."
+    )
+    holdout: float = Field(
+        0.2,
+        gt=0,
+        lt=0.9,
+        description="The newest share of rows that judges a first version; later ones are judged on what is new since the last run.",
+    )
+    refit: bool = Field(
+        True,
+        description="Fit the winner once more on all rows, those that judged it included, before it serves; false serves the fit that was "
+        "judged.",
+    )
 
 
 class Training(Document):
@@ -123,10 +149,22 @@ class Training(Document):
         4,
         ge=1,
         le=200,
-        description="How many candidates with parameters are tried in a run; they take turns over the candidates.",
+        description="How many candidates with parameters the first run tries; they take turns over the candidates. The best of each "
+        "candidate go on competing in later runs.",
     )
     parallelism: int = Field(1, ge=1, le=50, description="How many trials run at once.")
-    select_by: Metric | None = Field(None, description="The metric that the best trial is chosen by; the first criterion's by default.")
+    select_by: Metric | None = Field(
+        None,
+        description="The metric that recipes and versions are compared by, in training and after it; log_loss or rmse by default.",
+    )
+    windows: list[Literal["All", "Recent"]] = Field(
+        default_factory=default_windows,
+        min_length=1,
+        max_length=2,
+        description="Rows that candidates are fitted on, which compete too: All, and Recent, the newest quarter. From a known change on "
+        "the rows since then compete in any case.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     validation: Validation = Field(default_factory=Validation, description="How candidates are compared.")
     retries: int = Field(2, ge=0, le=10, description="How often a trainer pod that died is tried again, with growing pauses.")
     timeout: Duration = Field(
@@ -136,6 +174,11 @@ class Training(Document):
         default_factory=lambda: ComputeResources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "2Gi"}),
         description="Resources of each trainer pod.",
     )
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that recipes and versions are compared by."""
+        return self.select_by or (Metric.RMSE if self.task is Task.REGRESSION else Metric.LOG_LOSS)
 
     @property
     def tried(self) -> list[Candidate]:

@@ -6,6 +6,8 @@ stages.
 
 import logging
 import os
+import time
+from typing import TYPE_CHECKING
 
 from mlmodel_contract import VERSION
 from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
@@ -16,6 +18,9 @@ from ..runtime.memory import without_pandas
 from ..runtime.paths import leave_message
 from ..storage import StorageError
 from .result_message import termination_message
+
+if TYPE_CHECKING:
+    from .run_context import RunContext
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +36,7 @@ def run_stage() -> int:
         return 1
     _log.info("%s of run %d of %s", document.stage, document.run, document.model)
     try:
-        result = _run(document)
+        result = with_cost(document)
     except StorageError as error:
         _log.error("%s: %s", error.check, error)
         return 1
@@ -39,6 +44,13 @@ def run_stage() -> int:
     _log.info("result: %s", message)
     leave_message(PATH_TERMINATION, message, MESSAGE_LIMIT)
     return 0
+
+
+def with_cost(document: RunDocument) -> StageResult:
+    """Do the stage, and return its result with the seconds of a processor that this process has used for it."""
+    before = time.process_time()
+    result = _run(document)
+    return result.replace(cpu_seconds=round(time.process_time() - before, 3))
 
 
 def _run(document: RunDocument) -> StageResult:
@@ -52,9 +64,7 @@ def _run(document: RunDocument) -> StageResult:
 
                 return prepare(RunContext.from_document(document))
         case Stage.TRAIN:
-            from .stages.trial import try_candidate
-
-            return try_candidate(RunContext.from_document(document), int(os.environ.get(ENV_INDEX, "0")))
+            return _train(RunContext.from_document(document), int(os.environ.get(ENV_INDEX, "0")))
         case Stage.PACKAGE:
             from .stages.package import package
 
@@ -63,3 +73,14 @@ def _run(document: RunDocument) -> StageResult:
             from .stages.verify import verify
 
             return verify(document)
+
+
+def _train(context: "RunContext", index: int) -> StageResult:
+    """Do a trial; in later runs the index after the trials scores the versions."""
+    if context.competition is not None and index >= context.competition.trials:
+        from .stages.scoring import score_versions
+
+        return score_versions(context)
+    from .stages.trial import try_recipe
+
+    return try_recipe(context, index)

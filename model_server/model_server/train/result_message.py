@@ -3,7 +3,7 @@
 Pure. Not here: writing it.
 """
 
-from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, StageResult, VerifyResult
+from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, ScoringResult, StageResult, VerifyResult
 
 
 def termination_message(result: StageResult) -> str:
@@ -25,6 +25,8 @@ def _shorter(result: StageResult) -> StageResult | None:
     """Return the result with one thing less, None where nothing is left to cut."""
     if isinstance(result, PackageResult) and result.slices:
         return result.replace(slices=result.slices[:-1])
+    if isinstance(result, ScoringResult) and result.versions:
+        return result.replace(versions=result.versions[:-1])
     if isinstance(result, PrepareResult | PackageResult | VerifyResult) and len(result.problems) > 1:
         return result.replace(problems=_fewer(result.problems))
     if isinstance(result, PackageResult | VerifyResult) and result.libraries:

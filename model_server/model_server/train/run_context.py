@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from mlmodel_contract.manifest import Data, Objective, Training
 from mlmodel_contract.quality_metrics import Metric
-from mlmodel_contract.run import RunDocument
+from mlmodel_contract.run import Competition, RunDocument
 
 from ..storage import Location, locate
 
 TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
 """Names of the files in the run's folder that ``prepare`` leaves for the stages after it."""
+
+UNSEEN = b"unseen"
+"""Metadata of the holdout's file that is there where no earlier run has learnt from its rows."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,13 @@ class RunContext:
 
     @property
     def select_by(self) -> Metric:
-        """The metric that the best trial is chosen by."""
-        return self.training.select_by or self.objective.criteria[0].metric
+        """The metric that recipes and versions are compared by."""
+        return self.training.metric
+
+    @property
+    def competition(self) -> Competition | None:
+        """What the run compares; None in a first run, whose trials draw their candidates."""
+        return self.document.competition
 
     @classmethod
     def from_document(cls, document: RunDocument) -> "RunContext":

@@ -14,7 +14,7 @@ from ..cluster.cache import ref_of
 from ..config import Config
 from ..resources import names
 from ..snapshot import Snapshot
-from . import children, run_start
+from . import children, retraining_memory, run_start
 from .conditions import all_conditions
 from .desired_state import DesiredState, earliest
 from .monitor_reports import Figures, MonitoringResult, evaluate_reports
@@ -31,10 +31,10 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     model = snapshot.model
     monitoring = evaluate_reports(snapshot, now)
     step = advance_run(snapshot, model.status.run, config, now) if model.status.run else None
-    accepted = names.version(model, step.run.number) if step and step.ended == "Succeeded" else None
-    rollout = advance_rollout(snapshot, accepted, now)
+    rollout = advance_rollout(snapshot, step.serve if step else None, now)
     retraining = _retraining(snapshot, step, rollout, now)
     status, feed_log = _status(snapshot, step, rollout, monitoring, retraining, now)
+    status = retraining_memory.with_losses(status, now)
     log = [*(step.log if step else ()), *rollout.log, *feed_log]
     request = run_start.next_run(snapshot, status, now)
     if request is not None:
@@ -64,11 +64,9 @@ def _retraining(snapshot: Snapshot, step: RunStep | None, rollout: Rollout, now:
     """Return the retraining status after the run's and the rollout's step."""
     status = snapshot.model.status
     retraining = status.retraining.replace(handled_rollback=rollout.handled_rollback)
-    if step and step.run.state == "Running":
-        retraining = run_start.coalesce_triggers(snapshot.model, retraining, now)
-    if step and step.ended:
-        retraining = run_start.after_run(snapshot, retraining, step.ended, now)
-    return run_start.after_rollout(status.live, rollout, retraining)
+    if step:
+        retraining = retraining_memory.after_step(snapshot, step, retraining, now)
+    return retraining_memory.after_rollout(status.live, rollout, retraining)
 
 
 def _status(
@@ -127,4 +125,5 @@ def _requeue_after(snapshot: Snapshot, status: MLModelStatus, rollout: Rollout, 
         rollout.requeue_after,
         run_start.seconds_to_cooldown(snapshot.model, status.retraining, now),
         run_start.seconds_to_schedule(snapshot.model, now),
+        run_start.seconds_to_next_look(snapshot, status, now),
     )

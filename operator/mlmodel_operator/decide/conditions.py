@@ -10,6 +10,7 @@ from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.status import Condition, CriterionStatus, MLModelStatus, RunStatus, SliceStatus
 
 from ..snapshot import Model
+from .pace import budget_free_at, budget_sentence
 from .quarantine import is_broken
 from .run_start import has_given_up, schedule_problem
 
@@ -24,6 +25,9 @@ RETRAINING_PAUSED = "RetrainingPaused"
 
 CHILD_REFUSED = "ChildRefused"
 """Reason of Progressing, and of Ready before a version is live, while the API server refuses a child."""
+
+GOOD_ENDS = ("Succeeded", "ChampionKept", "Returned", "Unchanged")
+"""Ends of a run after which there is nothing to repair."""
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
@@ -133,7 +137,7 @@ def _progressing(status: MLModelStatus, blocking_reason: str) -> Finding:
         return Finding("True", f"{status.run.stage}Running", f"run {status.run.number} ({status.run.reason}): {status.run.progress}")
     if status.candidate is not None:
         return Finding("True", "RollingOut", blocking_reason or f"{status.candidate.version} gets ready")
-    if status.run is not None and status.run.state != "Succeeded":
+    if status.run is not None and status.run.state not in GOOD_ENDS:
         return Finding("False", f"Run{status.run.state}", f"run {status.run.number}: {status.run.progress}")
     last = status.decisions[-1] if status.decisions else None
     if last is not None and last.decision == "RolloutFailed":
@@ -167,8 +171,12 @@ def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Fi
     if model.spec.training is None:
         return Finding("True", "NotTrainedHere", "the model was trained elsewhere; give spec.model a new uri and digest to change it")
     if has_given_up(model, status.retraining):
-        last = f"{status.retraining.rejected_in_a_row} runs in a row failed or were rejected (retraining.giveUpAfter)"
-        return Finding("True", "GaveUp", f"{last}; annotate the model with mlmodel.dev/retrain=<any new text> to start the next one")
+        last = f"{status.retraining.failed_in_a_row} runs in a row failed (retraining.giveUpAfter)"
+        cause = f", the last one by: {status.run.progress}" if status.run else ""
+        remedy = (
+            "remove the cause, then annotate the model with mlmodel.dev/retrain=<any new text>; new labelled rows or newly confirmed drift"
+        )
+        return Finding("True", "GaveUp", f"{last}{cause}; {remedy} start the next one too")
     problem = schedule_problem(model)
     if problem:
         return Finding("True", "ScheduleUnreadable", problem)
@@ -176,6 +184,9 @@ def _retraining_paused(model: Model, status: MLModelStatus, now: datetime) -> Fi
         return Finding(
             "True", "FeedBroken", "neither drift nor loss starts a run while a feed is broken; a person or the schedule still may"
         )
+    free = budget_free_at(model.spec.retraining, status.retraining.costs, now)
+    if free:
+        return Finding("False", "BudgetSpent", budget_sentence(model.spec.retraining, free))
     not_before = status.retraining.not_before
     if not_before and parse_time(not_before) > now:
         return Finding("False", "CoolingDown", f"the next run that nobody asks for starts after {not_before} (retraining.cooldown)")

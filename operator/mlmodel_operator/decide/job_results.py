@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from mlmodel_contract.run import PackageResult, PrepareResult, Stage, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.run import PackageResult, PrepareResult, ScoringResult, Stage, StageResult, TrialResult, VerifyResult
 from pydantic import TypeAdapter, ValidationError
 
 from ..snapshot import ContainerTermination, Job, Pod, Snapshot
@@ -62,6 +62,19 @@ def _last_result(pods: list[Pod]) -> StageResult | None:
                 except ValidationError:
                     continue
     return None
+
+
+def read_trials(snapshot: Snapshot, run: int) -> tuple[list[TrialResult], ScoringResult | None]:
+    """Return the results of the stage Train: of the trials in their order, and of the versions' scoring where there was one."""
+    trials: dict[int, TrialResult] = {}
+    scoring: ScoringResult | None = None
+    for pod in snapshot.pods_of_run(run, Stage.TRAIN):
+        result = _last_result([pod])
+        if isinstance(result, TrialResult):
+            trials[result.index] = result
+        elif isinstance(result, ScoringResult):
+            scoring = result
+    return [trials[index] for index in sorted(trials)], scoring
 
 
 def blocking_reason(pods: list[Pod]) -> str:

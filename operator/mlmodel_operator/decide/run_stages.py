@@ -4,14 +4,15 @@ Each step follows from what is there: a Job that is missing is created, a Job th
 Not here: when a run starts (``run_start.py``), and what becomes of its version (``rollout.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
 from mlmodel_contract.base import LONGEST_MESSAGE, format_time, parse_time
-from mlmodel_contract.run import PackageResult, PrepareResult, Problem, Stage, VerifyResult
+from mlmodel_contract.quality_metrics import FACTS
+from mlmodel_contract.run import PackageResult, PrepareResult, Problem, ScoringResult, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
-from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Verdict, VersionVerdict
+from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Reason, RecipeRecord, Verdict, VersionVerdict
 
 from ..cluster.cache import Body
 from ..config import Config
@@ -19,14 +20,30 @@ from ..resources import job as job_builder
 from ..resources import names
 from ..resources import version as version_builder
 from ..snapshot import Job, Snapshot
-from .job_results import JobState, blocking_reason, failed_attempts, job_failure, job_state, last_failure, read_result, timed_out
+from .competition import with_leader_tried
+from .earlier_versions import returning_version, with_scores
+from .job_results import (
+    JobState,
+    blocking_reason,
+    failed_attempts,
+    job_failure,
+    job_state,
+    last_failure,
+    read_result,
+    read_trials,
+    timed_out,
+)
+from .pace import LEAST_ROWS
 from .spec_digest import spec_digest
 from .version_acceptance import acceptance_verdict
 
 _LOST_AFTER_SECONDS = 120
 _LOST = "ResultLost: the pod that ended well left no readable result, or is gone"
 
-RunEnd = Literal["Succeeded", "Rejected", "DataInvalid", "Failed", "Cancelled"]
+RunEnd = Literal["Succeeded", "ChampionKept", "Returned", "Unchanged", "Rejected", "DataInvalid", "Failed", "Cancelled"]
+
+ASKED_BY_NOBODY = (Reason.NEW_ROWS, Reason.AGE, Reason.SOURCE, Reason.SCHEDULE)
+"""Reasons that ask for nothing where no row is new."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,9 @@ class RunStep:
     create: tuple[Body, ...] = ()
     log: tuple[LoggedDecision, ...] = ()
     ended: RunEnd | None = None
+    serve: str | None = None  # the version that is to serve now
+    scoring: ScoringResult | None = None  # of the champion and earlier versions, in the step that reads it
+    records: tuple[RecipeRecord, ...] | None = None  # the recipes after this run, in its last step
 
 
 def advance_run(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
@@ -70,7 +90,7 @@ def _advance_stage(snapshot: Snapshot, run: RunStatus, config: Config, now: date
             return _completed(snapshot, run, job, now)
         case JobState.FAILED:
             if run.stage is Stage.TRAIN and job.succeeded:
-                return _next_stage(run, Stage.PACKAGE)  # some trials failed, the others can be compared
+                return _trained(snapshot, run, now)  # some trials failed, the others can be compared
             failure = job_failure(job, pods)
             has_causes = timed_out(job) and ";" in run.progress
             before = f"; before that: {run.progress}" if has_causes else ""  # its pods are gone by now
@@ -93,7 +113,7 @@ def _progress(snapshot: Snapshot, run: RunStatus, job: Job) -> str:
 
 def _completed(snapshot: Snapshot, run: RunStatus, job: Job, now: datetime) -> RunStep:
     if run.stage is Stage.TRAIN:
-        return _next_stage(run, Stage.PACKAGE)
+        return _trained(snapshot, run, now)
     step = {Stage.PREPARE: _prepared, Stage.PACKAGE: _packaged, Stage.VERIFY: _verified}[run.stage](snapshot, run, now)
     if step is not None:
         return step
@@ -109,13 +129,42 @@ def _prepared(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
         return None
     if result.problems:
         return _end_run(run, "DataInvalid", _problem_sentences(result.problems), now)
-    return _next_stage(run.replace(data=result.lineage), Stage.TRAIN)
+    run = _with_cost(run.replace(data=result.lineage), 0, result.cpu_seconds)
+    if run.competition is None or result.new_rows >= LEAST_ROWS:
+        return _next_stage(run, Stage.TRAIN)
+    if result.new_rows == 0 and run.reason in ASKED_BY_NOBODY:
+        newest = result.lineage.end if result.lineage and result.lineage.end else "the last one"
+        return _end_run(run, "Unchanged", f"no row is newer than {newest}, which the last run has seen: there is nothing to learn", now)
+    return _next_stage(run.replace(competition=with_leader_tried(run.competition)), Stage.TRAIN)
+
+
+def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
+    """Read the trials' scores: an earlier version may come back without a new one, else the leading recipe is packaged."""
+    trials, scoring = read_trials(snapshot, run.number)
+    cpu_seconds = sum(result.cpu_seconds for result in trials) + (scoring.cpu_seconds if scoring else 0.0)
+    run = _with_cost(run, sum(result.fits for result in trials), cpu_seconds)
+    if scoring is None or snapshot.model.spec.training is None:
+        return _next_stage(run, Stage.PACKAGE)
+    if scoring.problems:
+        return _end_run(run, "Failed", _problem_sentences(scoring.problems), now)
+    records = with_scores(snapshot.model.status.retraining.versions, scoring.versions)
+    metric = snapshot.model.spec.training.metric
+    version = returning_version(records, scoring, trials, -1.0 if FACTS[metric].higher_is_better else 1.0)
+    if version is None:
+        return replace(_next_stage(run, Stage.PACKAGE), scoring=scoring)
+    record = next(record for record in records if record.version == version)
+    message = (
+        f"{version} serves again: on the {record.rows:,} labelled rows that came since, its {metric} differs from {run.champion}'s by "
+        f"{record.difference / record.rows:+.4f} as a loss, with evidence e^{record.evidence:.1f}, and no recipe fitted anew was better"
+    )
+    return replace(_end_run(run, "Returned", message, now, version=version), scoring=scoring, serve=version)
 
 
 def _packaged(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | None:
     result = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     if result is None:
         return None
+    run = _with_cost(run, 0, result.cpu_seconds).replace(fits=max(run.fits, result.fits))  # its number has the trials' in it
     if result.problems:
         return _end_run(run, "Failed", _problem_sentences(result.problems), now)
     return _next_stage(run, Stage.VERIFY)
@@ -133,9 +182,14 @@ def _verified(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
             return None
         return RunStep(_with_progress(run, f"creating {name}"), create=(version_builder.build(snapshot.model, name, spec),))
     decision = version.spec.decision
+    run = _with_cost(run, 0, verified.cpu_seconds)
+    message = f"{decision.reason}: {decision.message}"
+    package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
+    records = tuple(package.records) if package and package.records else None
     if decision.verdict is Verdict.ACCEPTED:
-        return _end_run(run, "Succeeded", f"{decision.reason}: {decision.message}", now, version=name)
-    return _end_run(run, "Rejected", f"{decision.reason}: {decision.message}", now, version=name)
+        return replace(_end_run(run, "Succeeded", message, now, version=name), serve=name, records=records)
+    end: RunEnd = "ChampionKept" if decision.reason == "ChampionBetter" else "Rejected"
+    return replace(_end_run(run, end, message, now, version=name), records=records)
 
 
 def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) -> ModelVersionSpec | None:
@@ -155,6 +209,9 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         artifact=package.artifact,
         data=run.data,
         candidate=package.candidate,
+        window=package.window if package.candidate else None,
+        window_start=package.window_start,
+        fitted_rows=package.fitted_rows,
         estimator=package.estimator[:253] if package.estimator else None,
         parameters=package.parameters,
         libraries=dict(list(package.libraries.items())[:MOST_LIBRARIES]),
@@ -163,6 +220,10 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         metrics=package.metrics,
         slices=package.slices[:MOST_SLICES],  # those that miss a criterion come first
         comparison=package.comparison,
+        baseline=package.baseline,
+        worth=package.worth,
+        fits=run.fits,
+        cpu_seconds=run.cpu_seconds,
         decision=_verdict(snapshot, package, verified),
     )
 
@@ -195,6 +256,10 @@ def _bundle_to_verify(snapshot: Snapshot, run: RunStatus) -> Artifact | None:
 
 def _next_stage(run: RunStatus, stage: Stage) -> RunStep:
     return RunStep(run.replace(stage=stage, progress=f"{stage}: starting"))
+
+
+def _with_cost(run: RunStatus, fits: int, cpu_seconds: float) -> RunStatus:
+    return run.replace(fits=run.fits + fits, cpu_seconds=round(run.cpu_seconds + cpu_seconds, 3))
 
 
 def _with_progress(run: RunStatus, progress: str) -> RunStatus:

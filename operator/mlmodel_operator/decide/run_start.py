@@ -1,7 +1,9 @@
 """Whether a run starts now, why, and if not, when to check again.
 
-A person's request comes first and knows no cooldown; while a run is under way it answers every further trigger.
-Not here: the run itself (``run_stages.py``) and the verdicts on drift and harm (``mlmodel_detection``).
+A person's request comes first and knows neither cooldown nor budget; while a run is under way it answers every further trigger. Suspicion
+starts a run, for a run only compares; strict evidence is for calling people. Not here: the run itself (``run_stages.py``), what is
+remembered of it (``retraining_memory.py``), how soon the next one may come (``pace.py``), and the verdicts on drift and harm
+(``mlmodel_detection``).
 """
 
 from collections.abc import Collection
@@ -11,19 +13,20 @@ from datetime import datetime, timedelta
 from cronsim import CronSim, CronSimError
 from mlmodel_contract.base import LONGEST_MESSAGE, duration, format_time, parse_time
 from mlmodel_contract.manifest import Trigger
+from mlmodel_contract.report import LossReference
 from mlmodel_contract.run import Stage
-from mlmodel_contract.status import DriftStatus, FeedStatus, LiveVersion, MLModelStatus, RetrainingStatus, RunStatus
+from mlmodel_contract.status import DriftStatus, FeedStatus, MLModelStatus, RetrainingStatus, RunStatus
 from mlmodel_contract.version import Reason
 from mlmodel_detection.harm.detector import LEAST_COVERAGE
 
 from ..snapshot import Model, Snapshot
+from .competition import choose_competition
+from .loss_history import LossRise, find_rise
+from .pace import budget_free_at, due_rows, labelled_rows
 from .quarantine import is_broken
-from .rollout import Rollout
-from .run_stages import RunEnd
+from .retraining_memory import due_time, started_run
 from .spec_digest import spec_digest
 
-RETRY_FIRST = timedelta(seconds=30)
-RETRY_LAST = timedelta(hours=1)
 LABELS_DUE = 100
 """So many rows must be past their label delay before missing labels count as "labels are not available"."""
 
@@ -49,7 +52,9 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
         return RunRequest(Reason.SPEC_CHANGED, "the spec's data, training, model or criteria changed")
     if status.run.state == "Cancelled":
         return RunRequest(status.run.reason, f"run {status.run.number} was cancelled: {status.run.progress}")
-    if has_given_up(model, status.retraining) or not is_cooled_down(status.retraining, now):
+    if not is_cooled_down(status.retraining, now) or budget_free_at(model.spec.retraining, status.retraining.costs, now):
+        return None
+    if has_given_up(model, status.retraining) and not has_new_evidence(snapshot, status):
         return None
     if status.live is None or (live_is_outdated(snapshot, status) and status.run.state != "Succeeded"):  # else a person has rolled back
         what = "no version is live" if status.live is None else f"{status.live.version} is of an earlier spec"
@@ -58,8 +63,14 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
         )
     if model.spec.training is None:
         return None
-    by_monitoring = request_by_monitoring(model.spec.retraining.triggers, status.drift, status.feed)
-    return by_monitoring or _request_by_schedule(model, status.retraining, now)
+    triggers = model.spec.retraining.triggers
+    return (
+        request_by_monitoring(triggers, status.drift, status.feed)
+        or _request_by_suspicion(snapshot, status)
+        or _request_by_new_rows(snapshot, status)
+        or _request_by_time(snapshot, status, now)
+        or _request_by_schedule(model, status.retraining, now)
+    )
 
 
 def live_is_outdated(snapshot: Snapshot, status: MLModelStatus) -> bool:
@@ -87,24 +98,65 @@ def request_by_monitoring(triggers: Collection[Trigger], drift: DriftStatus | No
     return None
 
 
+def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus) -> RunRequest | None:
+    """Return the run that a suspicion asks for: the loss of labelled predictions seems to have risen."""
+    triggers, drift = snapshot.model.spec.retraining.triggers, status.drift
+    if drift is None or is_broken(status.feed):
+        return None
+    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status))
+    if Trigger.PERFORMANCE in triggers and rise is not None and is_news(status, rise):
+        return RunRequest(Reason.PERFORMANCE, rise.sentence)
+    return None
+
+
+def loss_reference(snapshot: Snapshot, status: MLModelStatus) -> LossReference | None:
+    """Return the holdout's loss that the live version's labels are compared with, as its pods report it."""
+    if status.live is None:
+        return None
+    return next((report.loss_reference for report in snapshot.reports.values() if report.version == status.live.version), None)
+
+
+def is_news(status: MLModelStatus, rise: LossRise) -> bool:
+    """Return whether enough labels came since the last run for another look at the same rise: half as many again as it had then."""
+    run, losses = status.run, status.retraining.losses
+    if run is None or run.finished is None or not losses:
+        return True
+    began = parse_time(run.started)
+    before = [point for point in losses if parse_time(point.time) <= began]
+    known = before[-1].labels - (losses[-1].labels - rise.labels) if before else 0
+    return rise.labels >= 1.5 * max(known, 0)
+
+
+def _request_by_new_rows(snapshot: Snapshot, status: MLModelStatus) -> RunRequest | None:
+    model = snapshot.model
+    learns = model.spec.data is not None and any(source.captured is not None for source in model.spec.data.sources)
+    if Trigger.NEW_ROWS not in model.spec.retraining.triggers or not learns or is_broken(status.feed) or not status.retraining.seen_rows:
+        return None
+    new, wanted = labelled_rows(snapshot) - status.retraining.labels, due_rows(status.retraining)
+    if new < wanted:
+        return None
+    return RunRequest(Reason.NEW_ROWS, f"{new:,} labels came back since the last run, {wanted:,} were waited for")
+
+
+def _request_by_time(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunRequest | None:
+    """Return the run that age or the check of the sources asks for."""
+    asked, retraining = snapshot.model.spec.retraining, status.retraining
+    if Trigger.AGE in asked.triggers and asked.max_age and retraining.seen_until:
+        age = now - parse_time(retraining.seen_until)
+        if age > duration(asked.max_age):
+            return RunRequest(Reason.AGE, f"the newest row learnt from is of {retraining.seen_until}, older than {asked.max_age}")
+    if Trigger.SOURCE in asked.triggers and status.run is not None:
+        checked = parse_time(retraining.source_checked or status.run.started)
+        if now - checked >= duration(asked.source_check):
+            return RunRequest(Reason.SOURCE, f"the sources were last read at {format_time(checked)}")
+    return None
+
+
 def _request_by_schedule(model: Model, retraining: RetrainingStatus, now: datetime) -> RunRequest | None:
     due = due_time(model, retraining, now)
     if due is None:
         return None
     return RunRequest(Reason.SCHEDULE, f"the schedule '{model.spec.retraining.schedule}' was due at {format_time(due)}")
-
-
-def due_time(model: Model, retraining: RetrainingStatus, now: datetime) -> datetime | None:
-    """Return the schedule's latest time that has passed and was not acted on; it stands for the times missed before it too."""
-    schedule = model.spec.retraining.schedule
-    if schedule is None or Trigger.SCHEDULE not in model.spec.retraining.triggers:
-        return None
-    since = parse_time(retraining.last_scheduled or model.created)
-    try:
-        latest = next(CronSim(schedule, now + timedelta(seconds=1), reverse=True))  # the times before the given one
-    except CronSimError:
-        return None  # the condition RetrainingPaused says so
-    return latest if latest > since else None
 
 
 def schedule_problem(model: Model) -> str | None:
@@ -130,8 +182,10 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
     """Return the new run, and the retraining status with its triggers handled."""
     model = snapshot.model
     compared = model.spec.training is not None and not live_is_outdated(snapshot, status)
+    number = 1 + max([status.run.number if status.run else 0, *(version.spec.run for version in snapshot.versions.values())])
+    status = status.replace(retraining=_with_change(snapshot, status))
     run = RunStatus(
-        number=1 + max([status.run.number if status.run else 0, *(version.spec.run for version in snapshot.versions.values())]),
+        number=number,
         reason=request.reason,
         message=request.message[:LONGEST_MESSAGE],
         spec_digest=spec_digest(model.spec),
@@ -140,47 +194,29 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
         started=format_time(now),
         progress="starting",
         champion=status.live.version if compared and status.live else None,
+        competition=choose_competition(snapshot, status, number) if compared else None,
     )
-    by_person = request.reason in (Reason.MANUAL, Reason.SPEC_CHANGED)
-    retraining = status.retraining.replace(rejected_in_a_row=0) if by_person else status.retraining
-    return run, coalesce_triggers(model, retraining, now)
+    return run, started_run(snapshot, status.retraining, request.reason, now)
 
 
-def coalesce_triggers(model: Model, retraining: RetrainingStatus, now: datetime) -> RetrainingStatus:
-    """Mark the requests and scheduled times up to now as handled: the run under way answers them."""
-    scheduled = due_time(model, retraining, now)
-    return retraining.replace(
-        handled_retrain=model.retrain_request or retraining.handled_retrain,
-        last_scheduled=format_time(scheduled) if scheduled else retraining.last_scheduled,
-    )
+def _with_change(snapshot: Snapshot, status: MLModelStatus) -> RetrainingStatus:
+    """Return the retraining status with the time at which the loss seems to have begun to rise, where no run has noted it yet."""
+    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status))
+    return status.retraining if rise is None else status.retraining.replace(change=rise.since)
 
 
-def after_run(snapshot: Snapshot, retraining: RetrainingStatus, ended: RunEnd, now: datetime) -> RetrainingStatus:
-    """Return the retraining status after a run's end: with the cooldown or, while no version is live, a growing backoff.
-
-    Bad data is no failed attempt at a model: it is retried for as long as it takes.
-    """
-    if ended == "Cancelled":
-        return retraining
-    in_a_row = retraining.rejected_in_a_row + (ended in ("Rejected", "Failed"))
-    pause = duration(snapshot.model.spec.retraining.cooldown)
-    status = snapshot.model.status
-    if status.live is None and status.run is not None and ended in ("DataInvalid", "Failed"):
-        pause = min(RETRY_FIRST * 2 ** min(status.run.number - 1, 10), RETRY_LAST)
-    return retraining.replace(rejected_in_a_row=in_a_row, not_before=format_time(now + pause))
-
-
-def after_rollout(before: LiveVersion | None, rollout: Rollout, retraining: RetrainingStatus) -> RetrainingStatus:
-    """Return the retraining status after a rollout's step: a version that went live ends the row of failures, a failed one prolongs it."""
-    if rollout.failed:
-        return retraining.replace(rejected_in_a_row=retraining.rejected_in_a_row + len(rollout.failed))
-    went_live = rollout.live is not None and (before is None or before.version != rollout.live.version)
-    return retraining.replace(rejected_in_a_row=0) if went_live else retraining
+def has_new_evidence(snapshot: Snapshot, status: MLModelStatus) -> bool:
+    """Return whether something came since the last run that may make the next one end well: as many new rows as are waited for, or harm."""
+    if _request_by_new_rows(snapshot, status) is not None:
+        return True
+    drift, run = status.drift, status.run
+    confirmed = drift.since if drift and drift.state == "Confirmed" else None
+    return confirmed is not None and run is not None and run.finished is not None and parse_time(confirmed) > parse_time(run.finished)
 
 
 def has_given_up(model: Model, retraining: RetrainingStatus) -> bool:
-    """Return whether so many runs failed in a row that a person has to start the next one."""
-    return retraining.rejected_in_a_row >= model.spec.retraining.give_up_after
+    """Return whether so many runs crashed in a row that only new evidence or a person starts the next one."""
+    return retraining.failed_in_a_row >= model.spec.retraining.give_up_after
 
 
 def is_cooled_down(retraining: RetrainingStatus, now: datetime) -> bool:
@@ -194,3 +230,14 @@ def seconds_to_cooldown(model: Model, retraining: RetrainingStatus, now: datetim
         return None
     left = (parse_time(retraining.not_before) - now).total_seconds()
     return left if left > 0 else None
+
+
+def seconds_to_next_look(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> float | None:
+    """Return how long until the week's budget is free again, a row gets too old, or the sources are to be read."""
+    asked, retraining = snapshot.model.spec.retraining, status.retraining
+    times = [budget_free_at(asked, retraining.costs, now)]
+    if Trigger.AGE in asked.triggers and asked.max_age and retraining.seen_until:
+        times.append(parse_time(retraining.seen_until) + duration(asked.max_age) + timedelta(seconds=1))
+    if Trigger.SOURCE in asked.triggers and retraining.source_checked:
+        times.append(parse_time(retraining.source_checked) + duration(asked.source_check))
+    return min(((time - now).total_seconds() for time in times if time is not None and time > now), default=None)

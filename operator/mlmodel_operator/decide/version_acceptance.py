@@ -1,50 +1,78 @@
-"""Whether a packaged version may serve: it meets every criterion, in every slice, and is better than the champion.
+"""Whether a packaged version may serve: it beats the baseline, keeps what was promised, and is not shown to be worse than the live one.
 
-Not here: the figures, which the trainer measured on the holdout.
+A recipe that leads is fitted anew on newer rows and serves unless it is shown to be worse: where the world changes, newer is better until
+shown otherwise, and where it does not, equal. Not here: the figures, which the trainer measured on the holdout.
 """
 
 from mlmodel_contract.base import LONGEST_MESSAGE
-from mlmodel_contract.manifest import Criterion, Objective
+from mlmodel_contract.manifest import Criterion, Objective, OnMiss
 from mlmodel_contract.run import PackageResult
-from mlmodel_contract.version import Metrics, Verdict, VersionVerdict
+from mlmodel_contract.version import Comparison, Estimate, Metrics, Verdict, VersionVerdict
 
 
 def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionVerdict:
     """Return the verdict by the objective and the holdout's figures."""
     metrics = package.metrics or Metrics()
-    missed = [criterion for criterion in objective.criteria if not _met(criterion, metrics)]
-    if missed:
-        message = "; ".join(f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}" for criterion in missed)
-        return VersionVerdict(verdict=Verdict.REJECTED, reason="CriterionMissed", message=message)
-    slices = _missed_slices(objective, package)
-    if slices:
-        return VersionVerdict(verdict=Verdict.REJECTED, reason="SliceMissed", message="; ".join(slices)[:LONGEST_MESSAGE])
-    return _against_champion(objective, package, metrics)
+    if not _beats_baseline(package):
+        return _rejected("BaselineNotBeaten", _baseline_sentence(package.baseline))
+    missed, slices = _missed(objective, metrics), _missed_slices(objective, package)
+    if objective.on_miss is OnMiss.KEEP_LIVE and (missed or slices):
+        return _rejected("CriterionMissed" if missed else "SliceMissed", "; ".join([*missed, *slices]))
+    return _against_champion(objective, package, metrics, [*missed, *slices])
 
 
-def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics) -> VersionVerdict:
+def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics, missed: list[str]) -> VersionVerdict:
     figures = ", ".join(f"{criterion.metric} {_value(criterion, metrics)}" for criterion in objective.criteria)
     comparison = package.comparison
     if comparison is None:
-        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="CriteriaMet", message=f"all criteria are met on the holdout: {figures}")
+        if missed:
+            return _accepted("BestThereIs", f"the best there is, though it misses what was asked (objective.onMiss): {'; '.join(missed)}")
+        return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}")
+    compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
+    if comparison.difference.low > 0:
+        return _rejected("ChampionBetter", f"the champion is still the best: {compared}")
+    if comparison.same_recipe:
+        return _accepted("Fresher", f"the leading recipe on newer rows: {compared}")
+    if comparison.difference.high < 0:
+        return _accepted("BetterThanChampion", f"better: {compared}")
+    return _accepted("BetterRecipe", f"another recipe leads: {compared}")
+
+
+def _compared(comparison: Comparison) -> str:
     difference = comparison.difference
-    compared = (
-        f"against {comparison.champion} on the same rows the loss differs by {difference.value:+.4f} "
-        f"(95% between {difference.low:+.4f} and {difference.high:+.4f}); {figures}"
+    if comparison.same_recipe and difference.low == difference.high == 0:
+        return f"{comparison.champion} is of the same recipe, and no recipe was better on the rows that came since"
+    return (
+        f"against {comparison.champion} on rows that came since, its recipe's loss differs by {difference.value:+.4f} "
+        f"(95% between {difference.low:+.4f} and {difference.high:+.4f})"
     )
-    if difference.high < 0:
-        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="BetterThanChampion", message=f"better: {compared}")
-    fallen = [criterion for criterion in objective.criteria if not _met(criterion, comparison.metrics)]
-    if fallen and difference.value < 0:
-        names = ", ".join(f"{criterion} (it has {_value(criterion, comparison.metrics)})" for criterion in fallen)
-        message = f"not surely better, but the champion no longer meets {names}: {compared}"
-        return VersionVerdict(verdict=Verdict.ACCEPTED, reason="ChampionMissesCriteria", message=message)
-    return VersionVerdict(verdict=Verdict.REJECTED, reason="NotBetter", message=f"not proven better: {compared}")
 
 
-def _met(criterion: Criterion, metrics: Metrics) -> bool:
+def _beats_baseline(package: PackageResult) -> bool:
+    """Return whether the version is better than a guess; where it is not, the lesser evil may still be better than the champion."""
+    comparison = package.comparison
+    if package.baseline is None or package.baseline.value < 0:
+        return True
+    return comparison is not None and comparison.difference.high < 0
+
+
+def _baseline_sentence(baseline: Estimate | None) -> str:
+    value = baseline.value if baseline else 0.0
+    return f"it is no better than a guess by the shares of the classes, or the mean: its loss differs by {value:+.4f} on the holdout"
+
+
+def _missed(objective: Objective, metrics: Metrics) -> list[str]:
+    """Return the criteria that the version is shown to miss: by the whole of the 95% interval."""
+    return [
+        f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}"
+        for criterion in objective.criteria
+        if _shown_to_miss(criterion, metrics)
+    ]
+
+
+def _shown_to_miss(criterion: Criterion, metrics: Metrics) -> bool:
     estimate = metrics.get(criterion.metric)
-    return estimate is not None and criterion.met_by(estimate.value)
+    return estimate is None or not (criterion.met_by(estimate.low) or criterion.met_by(estimate.high))
 
 
 def _value(criterion: Criterion, metrics: Metrics) -> str:
@@ -53,12 +81,17 @@ def _value(criterion: Criterion, metrics: Metrics) -> str:
 
 
 def _missed_slices(objective: Objective, package: PackageResult) -> list[str]:
-    least = {asked.column: asked.min_rows for asked in objective.slices}
     return [
         f"in {group.column}={group.value} ({group.rows} rows) {criterion} was asked, there is {group.metrics[criterion.metric]:.4g}"
         for group in package.slices
         for criterion in objective.criteria
-        if group.rows >= least.get(group.column, 0)
-        and criterion.metric in group.metrics
-        and not criterion.met_by(group.metrics[criterion.metric])
+        if criterion.metric in group.missed and criterion.metric in group.metrics
     ]
+
+
+def _accepted(reason: str, message: str) -> VersionVerdict:
+    return VersionVerdict(verdict=Verdict.ACCEPTED, reason=reason, message=message[:LONGEST_MESSAGE])
+
+
+def _rejected(reason: str, message: str) -> VersionVerdict:
+    return VersionVerdict(verdict=Verdict.REJECTED, reason=reason, message=message[:LONGEST_MESSAGE])

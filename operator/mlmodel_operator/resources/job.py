@@ -33,19 +33,24 @@ def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config:
     document = _document(snapshot, run, artifact, config)
     labels = names.run_labels(model, run.number, run.stage)
     spec: dict[str, Any] = {
-        "activeDeadlineSeconds": _longest(training, training.trials if run.stage is Stage.TRAIN else 1),
+        "activeDeadlineSeconds": _longest(training, _pods(training, run) if run.stage is Stage.TRAIN else 1),
         "template": {"metadata": {"labels": labels}, "spec": _pod(snapshot, document, training, config)},
     }
     if run.stage is Stage.TRAIN:
         spec |= {
             "completionMode": "Indexed",
-            "completions": training.trials,
-            "parallelism": min(training.parallelism, training.trials),
+            "completions": _pods(training, run),
+            "parallelism": min(training.parallelism, _pods(training, run)),
             "backoffLimitPerIndex": training.retries,
         }
     else:
         spec |= {"backoffLimit": training.retries}
     return names.type_meta(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
+
+
+def _pods(training: Training, run: RunStatus) -> int:
+    """Return the pods of the stage Train: one for each trial and, where recipes compete, one that scores the versions."""
+    return training.trials if run.competition is None else run.competition.trials + 1
 
 
 def _longest(training: Training, pods: int) -> int:
@@ -77,12 +82,15 @@ def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, con
         champion_version=champion.name if champion else None,
         artifact=artifact,
         quarantine=model.status.quarantine,
+        time=run.started,
+        competition=run.competition,
     )
 
 
 def _pod(snapshot: Snapshot, document: RunDocument, training: Training, config: Config) -> dict[str, Any]:
     sources = document.data.sources if document.data else []
-    artifacts = [artifact for artifact in (document.champion, document.artifact) if artifact]
+    earlier = document.competition.versions if document.competition else []
+    artifacts = [artifact for artifact in (document.champion, document.artifact, *(version.artifact for version in earlier)) if artifact]
     storage = Storage.from_uris(
         [document.store, *(source.uri or "" for source in sources), *(artifact.uri for artifact in artifacts)],
         [config.store.credentials, *(source.credentials for source in sources), *(artifact.credentials for artifact in artifacts)],

@@ -58,7 +58,7 @@ def test_good_data_ends_the_trouble() -> None:
     model.ends(Stage.VERIFY)
     model.ready("late-v2")
     assert model.live == "late-v2"
-    assert model.status.retraining.rejected_in_a_row == 0
+    assert model.status.retraining.failed_in_a_row == 0
 
 
 def test_the_live_version_is_untouched() -> None:

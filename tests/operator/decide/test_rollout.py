@@ -308,7 +308,7 @@ def test_a_first_version_that_never_gets_ready_is_reported_and_counts_as_a_failu
         model.wait(minutes=1)
         assert model.condition("Ready").reason == "RolloutFailed"
         assert "not ready within serving.progressDeadline" in model.condition("Ready").message
-        assert model.status.retraining.rejected_in_a_row == number
+        assert model.status.retraining.failed_in_a_row == number
         model.wait(hours=2)
     assert model.run_number == 2
     assert model.condition("RetrainingPaused").reason == "GaveUp"

@@ -42,7 +42,7 @@ def test_a_person_knows_no_cooldown_and_no_giving_up() -> None:
     assert model.condition("RetrainingPaused").reason == "GaveUp"
     model.annotate(retrain="please")
     assert model.run_number == 2
-    assert model.status.retraining.rejected_in_a_row == 0
+    assert model.status.retraining.failed_in_a_row == 0
 
 
 def test_an_annotation_that_is_there_from_the_start_is_folded_into_the_first_run() -> None:

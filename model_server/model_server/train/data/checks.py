@@ -1,6 +1,6 @@
-"""Clean the rows and check them against ``data.checks``; split the rest by time.
+"""Clean the rows and check them against ``data.checks``.
 
-Pure: tables in, tables and problems out. Not here: reading, and types, which were settled while reading.
+Pure: tables in, tables and problems out. Not here: reading, types, which were settled while reading, and the holdout (``splits.py``).
 """
 
 from collections.abc import Sequence
@@ -79,12 +79,6 @@ def clean(table: Any, data: Data, now: datetime) -> Cleaning:
     if cleaning.table.num_rows < data.checks.min_rows:
         _too_few(cleaning, data)
     return cleaning
-
-
-def split(table: Any, holdout: float) -> tuple[Any, Any]:
-    """Split rows in time order into training rows and the newest share, the holdout."""
-    newest = max(1, round(table.num_rows * holdout)) if table.num_rows else 0
-    return table.slice(0, table.num_rows - newest), table.slice(table.num_rows - newest)
 
 
 def unseen_categories(train: Any, holdout: Any, data: Data) -> Problem | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn, SliceGroup
 from mlmodel_contract.manifest import ColumnType, Data, Objective
 from mlmodel_contract.quality_metrics import Task
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from ...bundle.engine import Columns, frame
 from ...storage import Location, open_file
-from ..run_context import HOLDOUT, TRAIN, RunContext
+from ..run_context import HOLDOUT, TRAIN, UNSEEN, RunContext
+from .training_times import rows_until
 
 UNKNOWN_CLASS = -1
 """Code of a class that no training row has; it is never predicted."""
@@ -47,11 +49,24 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class RunRows:
-    """The training rows, the holdout, and their schema."""
+    """The training rows, the holdout, and their schema.
+
+    ``unseen``: no earlier run has learnt from the holdout. ``changed``: the first row, counted over both, after the last known change.
+    ``times``: of all rows, None where the data has no time.
+    """
 
     schema: BundleSchema
     train: TrainingRows
     holdout: TrainingRows
+    unseen: bool = False
+    changed: int | None = None
+    times: NDArray[np.datetime64] | None = None
+
+    @property
+    def whole(self) -> TrainingRows:
+        """All rows."""
+        columns = {name: np.concatenate([values, self.holdout.columns[name]]) for name, values in self.train.columns.items()}
+        return TrainingRows(columns, np.concatenate([self.train.target, self.holdout.target]))
 
 
 def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
@@ -62,9 +77,18 @@ def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
 
     """
     train = _table(context.folder.child(TRAIN))
-    schema = build_schema(context, train)
     newest = _table(context.folder.child(HOLDOUT)) if holdout else train.slice(0, 0)
-    return RunRows(schema, _rows(train, schema), _rows(newest, schema))
+    schema = build_schema(context, train)
+    times = pa.chunked_array([*train[schema.time].chunks, *newest[schema.time].chunks]) if schema.time else None
+    change = context.competition.change if context.competition else None
+    return RunRows(
+        schema,
+        _rows(train, schema),
+        _rows(newest, schema),
+        unseen=UNSEEN in (newest.schema.metadata or {}),
+        changed=rows_until(times, parse_time(change)) if times is not None and change else None,
+        times=None if times is None else times.cast(pa.timestamp("us")).to_numpy(),
+    )
 
 
 def build_schema(context: RunContext, train: Any) -> BundleSchema:

@@ -3,8 +3,10 @@
 Pure. The loss is the one that live predictions are scored by: log loss in nats, clipped, or squared error. Not here: means and intervals.
 """
 
+import math
+
 import numpy as np
-from mlmodel_contract.quality_metrics import Metric, Task
+from mlmodel_contract.quality_metrics import FACTS, Metric, Task
 from mlmodel_contract.report import LARGEST_LOG_LOSS
 from numpy.typing import NDArray
 
@@ -31,6 +33,45 @@ def probability_of(predictions: Floats, target: Floats) -> Floats:
     codes = target.astype(np.int64)
     found = predictions[np.arange(len(codes)), np.maximum(codes, 0)]
     return np.where(codes >= 0, found, 0.0)
+
+
+def row_losses(task: Task, metric: Metric, predictions: Floats, target: Floats) -> Floats:
+    """Return a value for each row, as a loss, whose mean is the metric: with the sign turned where a higher metric is better.
+
+    For metrics that are no mean of rows these are influence values (the delta method; DeLong's components for the area under the ROC
+    curve), so that the spread of their mean is the metric's own. A row has NaN where the metric is not defined on these rows.
+    """
+    if metric is Metric.ROC_AUC:
+        return -_roc_components(predictions[:, 1], target == 1)
+    rows = per_row_metrics(task, predictions, target)
+    if metric in (Metric.RMSE, Metric.R2):
+        return _of_squares(metric, rows[Metric.RMSE], target)
+    return -rows[metric] if FACTS[metric].higher_is_better else rows[metric]
+
+
+def _of_squares(metric: Metric, squares: Floats, target: Floats) -> Floats:
+    mean, spread = float(squares.mean()), float(target.var())
+    if metric is Metric.R2:
+        return squares / spread - 1.0 if spread > 0 else np.full(len(squares), np.nan)
+    root = math.sqrt(mean)
+    return root + (squares - mean) / (2 * root) if root > 0 else np.zeros(len(squares))
+
+
+def _roc_components(scores: Floats, positive: NDArray[np.bool_]) -> Floats:
+    """Return values whose mean is the area under the ROC curve: a positive's share of negatives below it, and the other way round."""
+    share = float(positive.mean())
+    if share in (0.0, 1.0):
+        return np.full(len(scores), np.nan)
+    beaten = np.where(positive, _share_below(scores, scores[~positive]), 1.0 - _share_below(scores, scores[positive]))
+    area = float(beaten[positive].mean())
+    return area + (beaten - area) / np.where(positive, share, 1.0 - share)
+
+
+def _share_below(scores: Floats, others: Floats) -> Floats:
+    """Return the share of the others that each score is above; equal ones count half."""
+    ordered = np.sort(others)
+    below, up_to = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
+    return (below + up_to) / (2 * len(ordered))
 
 
 def per_row_metrics(task: Task, predictions: Floats, target: Floats) -> dict[Metric, Floats]:

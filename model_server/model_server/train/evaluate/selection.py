@@ -1,11 +1,11 @@
-"""Which trial wins.
+"""The trials' results, the best one first.
 
-Pure but for reading the trials' results. Not here: fitting the winner.
+Pure but for reading the results. Not here: which recipe leads in later runs (``competition.py``).
 """
 
 from collections.abc import Sequence
 
-from mlmodel_contract.quality_metrics import Metric, better
+from mlmodel_contract.quality_metrics import FACTS, Metric
 from mlmodel_contract.run import Problem, TrialResult
 
 from ...storage import StorageError, read_bytes
@@ -15,7 +15,8 @@ from ..run_context import RunContext
 def trial_results(context: RunContext) -> list[TrialResult]:
     """Read the results of those trials that left one; a trial whose pod died for good left none."""
     results = []
-    for index in range(context.training.trials):
+    trials = context.competition.trials if context.competition else context.training.trials
+    for index in range(trials):
         try:
             content = read_bytes(context.folder.child(f"trials/{index}.json"))
         except StorageError as error:
@@ -26,13 +27,11 @@ def trial_results(context: RunContext) -> list[TrialResult]:
     return results
 
 
-def winner(results: Sequence[TrialResult], metric: Metric) -> TrialResult | None:
-    """Return the trial with the best mean score; the earlier, and so the simpler, of equals."""
-    best: TrialResult | None = None
-    for result in results:
-        if result.score is not None and (best is None or best.score is None or better(metric, result.score, best.score)):
-            best = result
-    return best
+def ranked(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
+    """Return the trials that have a score, the best first; of equals the earlier, and so the simpler."""
+    sign = -1.0 if FACTS[metric].higher_is_better else 1.0
+    scored = [(sign * result.score, result.index, result) for result in results if result.score is not None]
+    return [result for _, _, result in sorted(scored, key=lambda entry: entry[:2])]
 
 
 def all_failed(results: Sequence[TrialResult]) -> Problem:

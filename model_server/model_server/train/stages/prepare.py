@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.manifest import Data, Objective, Source, Training
 from mlmodel_contract.quality_metrics import FACTS, Task
 from mlmodel_contract.report import PREDICTION
@@ -19,11 +20,13 @@ from mlmodel_contract.run import PrepareResult, Problem, RunDocument
 
 from ...storage import write_atomic
 from ..data.captured import read_captured
-from ..data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from ..data.checks import CAPTURED, Cleaning, clean, unseen_categories
 from ..data.file_formats import Reading
 from ..data.lineage import lineage
 from ..data.sources import read_source
-from ..run_context import HOLDOUT, TRAIN, RunContext
+from ..data.splits import Holdout, choose_holdout, newest_share
+from ..data.training_times import rows_until
+from ..run_context import HOLDOUT, TRAIN, UNSEEN, RunContext
 
 QUARANTINED = "quarantined"
 """Cause of rows that were left out since they were live while a feed was broken."""
@@ -41,18 +44,46 @@ def prepare(context: RunContext) -> PrepareResult:
     table, problems, quarantined = _read(context)
     if problems:
         return PrepareResult(problems=problems)
-    cleaning = clean(table, context.data, datetime.now(UTC))
+    cleaning = clean(table, context.data, _now(context.document))
     if quarantined:
         cleaning.dropped[QUARANTINED] = quarantined
-    train, holdout = split(cleaning.table, context.training.validation.holdout)
+    seen = _seen_rows(cleaning.table, context)
+    split = _holdout(cleaning.table, seen, context)
+    train, holdout = cleaning.table.slice(0, split.start), cleaning.table.slice(split.start)
     problems = [*cleaning.problems, *_unmet_needs(cleaning, train, holdout, context)]
     if problems:
         return PrepareResult(problems=problems, dropped=cleaning.dropped)
     found = lineage(train, holdout, context.data)
-    for name, part in ((TRAIN, train), (HOLDOUT, holdout)):
+    for name, part in ((TRAIN, train), (HOLDOUT, holdout.replace_schema_metadata({UNSEEN: b""} if split.unseen else None))):
         write_atomic(context.folder, name, _parquet(part))
     _log.info("kept %d rows to learn from and %d to judge by, dropped %s", train.num_rows, holdout.num_rows, cleaning.dropped or "none")
-    return PrepareResult(lineage=found, dropped=cleaning.dropped)
+    return PrepareResult(lineage=found, dropped=cleaning.dropped, new_rows=cleaning.table.num_rows - seen)
+
+
+def _now(document: RunDocument) -> datetime:
+    return parse_time(document.time) if document.time else datetime.now(UTC)
+
+
+def _seen_rows(table: Any, context: RunContext) -> int:
+    """Return how many of the rows, which are in time order, earlier runs have seen."""
+    competition = context.competition
+    if competition is None:
+        return 0
+    if context.data.time is None or competition.since is None:
+        return min(competition.seen_rows, table.num_rows)
+    rows: int = rows_until(table[context.data.time], parse_time(competition.since))
+    return rows
+
+
+def _holdout(table: Any, seen: int, context: RunContext) -> Holdout:
+    """Return the rows that judge the run's recipes."""
+    share, competition = context.training.validation.holdout, context.competition
+    if competition is None or table.num_rows <= 1:
+        return Holdout(newest_share(table.num_rows, share) if table.num_rows else 0, unseen=competition is None)
+    changed = None
+    if competition.change is not None and context.data.time is not None:
+        changed = rows_until(table[context.data.time], parse_time(competition.change))
+    return choose_holdout(table.num_rows, seen, changed, share)
 
 
 def _read(context: RunContext) -> tuple[Any, list[Problem], int]:
@@ -84,7 +115,7 @@ def _unmet_needs(cleaning: Cleaning, train: Any, holdout: Any, context: RunConte
     """Return problems of rows that the task, the folds or the criteria cannot work with."""
     problems = [_reserved(context.data), unseen_categories(train, holdout, context.data)]
     folds = context.training.validation.folds
-    if not cleaning.problems and train.num_rows < 2 * (folds + 1):
+    if not cleaning.problems and context.competition is None and train.num_rows < 2 * (folds + 1):
         message = f"{train.num_rows} rows to learn from are too few for training.validation.folds {folds}: add data or lower folds"
         problems.append(Problem(check="TooFewRows", message=message))
     if context.training.task is Task.CLASSIFICATION and cleaning.table.num_rows:

@@ -1,78 +1,142 @@
-"""The second stage: fit one candidate on the folds, score it, and leave the score in the run's folder.
+"""The second stage: fit one recipe on rows of the past, and score it on those that came later.
 
-An estimator that cannot be fitted is a result, not a crash: the run goes on with the other trials. Not here: which trial wins.
+Score and predictions are left in the run's folder. A first run draws its recipes and scores each on the folds; later runs score recipes on
+the holdout. An estimator that cannot be fitted is a result, not a crash: the run goes on with the other trials. Not here: which recipe
+leads.
 """
 
+import io
 import json
 import logging
+from collections.abc import Sequence
 
 import numpy as np
+from mlmodel_contract.manifest import Candidate, Window
 from mlmodel_contract.quality_metrics import Metric
-from mlmodel_contract.run import TrialResult
+from mlmodel_contract.run import Competition, TrialResult
+from mlmodel_contract.version import Recipe
 
 from ...runtime.cpu_limits import available_cpus
 from ...storage import write_atomic
-from ..data.splits import Fold, expanding
-from ..data.training_rows import RunRows, read_rows
+from ..data.splits import expanding, window_start
+from ..data.training_rows import RunRows, TrainingRows, read_rows
 from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
 from ..fitting import fit, predict
-from ..parameter_search import SampledCandidate, sample_candidate
+from ..parameter_search import sample_candidate
 from ..pipeline import build
 from ..run_context import RunContext
 
 _log = logging.getLogger(__name__)
 
-_FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, AttributeError)
+FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, AttributeError)
 """What scikit-learn raises for parameters or rows that it cannot work with."""
 
 
-def try_candidate(context: RunContext, index: int) -> TrialResult:
+def try_recipe(context: RunContext, index: int) -> TrialResult:
     """Do trial ``index``.
 
     Raises:
         StorageError: the run's folder cannot be read or written.
 
     """
-    sampled = sample_candidate(context.training.tried, context.document.run, index)
-    result = _nothing_left(context, index) if sampled is None else _try(context, index, sampled)
+    competition = context.competition
+    recipe = _drawn(context, index) if competition is None else _chosen(context, competition, index)
+    if recipe is None:
+        result = _nothing_left(context, index)
+    elif competition is None:
+        result = _on_folds(context, index, recipe)
+    else:
+        result = _on_holdout(context, index, recipe)
     write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
     return result
 
 
-def _try(context: RunContext, index: int, sampled: SampledCandidate) -> TrialResult:
+def fit_recipe(context: RunContext, recipe: Recipe, part: TrainingRows, rows: RunRows) -> object:
+    """Fit a recipe on those of the given rows, which begin where the run's rows begin, that are in its window; return the pipeline.
+
+    Raises:
+        one of ``FITTING_FAILED``: the estimator cannot work with the parameters or rows.
+
+    """
+    candidate = candidate_of(context.training.tried, recipe)
+    parameters = {name: json.loads(value) for name, value in recipe.parameters.items()}
+    pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, available_cpus())
+    fit(pipeline, part.slice(window_start(recipe.window, len(part), rows.changed), len(part)), rows)
+    return pipeline
+
+
+def candidate_of(candidates: Sequence[Candidate], recipe: Recipe) -> Candidate:
+    """Return the candidate that a recipe is of, which must be there."""
+    return next(candidate for candidate in candidates if candidate.name == recipe.candidate)
+
+
+def predictions_file(index: int) -> str:
+    """Return the name of a trial's predictions of the holdout, in the run's folder."""
+    return f"trials/{index}.npy"
+
+
+def _drawn(context: RunContext, index: int) -> Recipe | None:
+    sampled = sample_candidate(context.training.tried, context.document.run, index)
+    if sampled is None:
+        return None
+    return Recipe(candidate=sampled.candidate.name, parameters={name: json.dumps(value) for name, value in sampled.parameters.items()})
+
+
+def _chosen(context: RunContext, competition: Competition, index: int) -> Recipe | None:
+    """Return the recipe of a trial: those that are tried come first, then newly drawn ones, on the leading recipe's window."""
+    if index < len(competition.tried):
+        return competition.records[competition.tried[index]].recipe
+    drawn = _drawn(context, len(context.training.tried) + index - len(competition.tried))
+    return drawn.replace(window=competition.leader.window if competition.leader else Window.ALL) if drawn else None
+
+
+def _on_folds(context: RunContext, index: int, recipe: Recipe) -> TrialResult:
     rows = read_rows(context, holdout=False)
+    metric, title = context.select_by, f"trial {index + 1}/{context.training.trials} {recipe}"
     fold_scores: list[float] = []
-    parameters = {name: json.dumps(value) for name, value in sampled.parameters.items()}
-    title = " ".join(
-        [f"trial {index + 1}/{context.training.trials} {sampled.candidate.name}", *(f"{k}={v}" for k, v in parameters.items())]
-    )
     try:
         folds = list(expanding(len(rows.train), context.training.validation.folds))
         _log.info("%s: %d rows in %d folds", title, len(rows.train), len(folds))
         for number, fold in enumerate(folds, 1):
-            dataset = EvaluationDataset(rows.schema.task, _predict(context, sampled, rows, fold), rows.train.target[fold.start : fold.stop])
-            fold_scores.append(score(dataset, context.select_by))
-            _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), context.select_by, fold_scores[-1])
-    except _FITTING_FAILED as error:
-        return _failed(index, sampled, parameters, error)
+            pipeline = fit_recipe(context, recipe, rows.train.slice(0, fold.start), rows)
+            part = rows.train.slice(fold.start, fold.stop)
+            fold_scores.append(score(EvaluationDataset(rows.schema.task, predict(pipeline, part, rows), part.target), metric))
+            _log.info("%s: fold %d/%d %s %.4f", title, number, len(folds), metric, fold_scores[-1])
+    except FITTING_FAILED as error:
+        return _failed(index, recipe, error)
     if not np.isfinite(fold_scores).any():
-        return _failed(index, sampled, parameters, ValueError(_undefined(context.select_by)))
+        return _failed(index, recipe, ValueError(_undefined(metric)))
     mean, deviation = float(np.nanmean(fold_scores)), float(np.nanstd(fold_scores))
-    return TrialResult(index=index, candidate=sampled.candidate.name, parameters=parameters, score=mean, deviation=deviation)
+    return _result(index, recipe).replace(score=mean, deviation=deviation, fits=len(folds))
 
 
-def _predict(context: RunContext, sampled: SampledCandidate, rows: RunRows, fold: Fold) -> Floats:
-    """Fit on the rows before the fold and predict those in it."""
-    pipeline = build(sampled.candidate.estimator, sampled.parameters, rows.schema.features, context.document.run, available_cpus())
-    fit(pipeline, rows.train.slice(0, fold.start), rows)
-    return predict(pipeline, rows.train.slice(fold.start, fold.stop), rows)
+def _on_holdout(context: RunContext, index: int, recipe: Recipe) -> TrialResult:
+    rows = read_rows(context, holdout=True)
+    try:
+        found = predict(fit_recipe(context, recipe, rows.train, rows), rows.holdout, rows)
+    except FITTING_FAILED as error:
+        return _failed(index, recipe, error)
+    value = score(EvaluationDataset(rows.schema.task, found, rows.holdout.target), context.select_by)
+    write_atomic(context.folder, predictions_file(index), _npy(found))
+    _log.info("trial %d %s: %s %.4f on %d rows", index + 1, recipe, context.select_by, value, len(rows.holdout))
+    return _result(index, recipe).replace(score=value if np.isfinite(value) else None, fits=1)
 
 
-def _failed(index: int, sampled: SampledCandidate, parameters: dict[str, str], error: Exception) -> TrialResult:
-    reason = f"candidate '{sampled.candidate.name}': {' '.join(str(error).split())}"[:400]
+def _result(index: int, recipe: Recipe) -> TrialResult:
+    return TrialResult(index=index, candidate=recipe.candidate, parameters=recipe.parameters, window=recipe.window)
+
+
+def _npy(values: Floats) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _failed(index: int, recipe: Recipe, error: Exception) -> TrialResult:
+    reason = f"candidate '{recipe.candidate}': {' '.join(str(error).split())}"[:400]
     _log.warning("trial %d failed: %s", index + 1, reason)
-    return TrialResult(index=index, candidate=sampled.candidate.name, parameters=parameters, failure=reason)
+    return _result(index, recipe).replace(failure=reason)
 
 
 def _nothing_left(context: RunContext, index: int) -> TrialResult:
@@ -82,4 +146,4 @@ def _nothing_left(context: RunContext, index: int) -> TrialResult:
 
 
 def _undefined(metric: Metric) -> str:
-    return f"{metric} is not defined on any fold, since each has rows of one class only: add rows or choose another training.selectBy"
+    return f"{metric} is not defined on any fold: each has rows of one class; use log_loss or accuracy, or add rows"

@@ -3,7 +3,7 @@
 import pytest
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import TrialResult
-from model_server.train.evaluate.selection import all_failed, winner
+from model_server.train.evaluate.selection import ranked
 
 
 def trials(*scores: float | None) -> list[TrialResult]:

@@ -1,0 +1,99 @@
+"""What a run compares: which recipes are fitted and scored in it, and which versions beside them.
+
+Pure. Not here: comparing, which the trainer does, and whether a run starts (``run_start.py``).
+"""
+
+from collections.abc import Sequence
+
+from mlmodel_contract.base import parse_time
+from mlmodel_contract.manifest import Candidate, Window
+from mlmodel_contract.run import Competition
+from mlmodel_contract.status import MLModelStatus, RetrainingStatus
+from mlmodel_contract.version import ModelVersionSpec, Recipe, RecipeRecord
+
+from ..snapshot import Snapshot
+from .earlier_versions import pooled_versions
+
+CHALLENGE_EVERY = 2
+"""Runs between two that let a recipe compete which does not lead; in each of them it is the one that was compared longest ago."""
+
+DRAW_EVERY = 6
+"""Runs between two that try newly drawn parameters."""
+
+
+def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -> Competition | None:
+    """Return what run ``number`` compares; None where it has to begin from nothing, as a first run does."""
+    live, training = status.live, snapshot.model.spec.training
+    version = snapshot.versions.get(live.version) if live else None
+    leader = recipe_of(version.spec) if version else None
+    if training is None or version is None or leader is None or not status.retraining.recipes:
+        return None
+    retraining = status.retraining
+    changed = _is_new_change(retraining)
+    records = _with_change(_led_by(retraining.recipes, leader), training.tried) if changed else _led_by(retraining.recipes, leader)
+    records = [record for record in records if any(record.recipe.candidate == candidate.name for candidate in training.tried)]
+    if not records or records[0].recipe != leader:
+        return None
+    draws = 1 if number % DRAW_EVERY == 0 and any(candidate.search for candidate in training.tried) else 0
+    return Competition(
+        leader=leader,
+        records=records,
+        tried=_tried(records, number, everything=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
+        draws=draws,
+        versions=pooled_versions(snapshot),
+        since=retraining.seen_until,
+        seen_rows=retraining.seen_rows,
+        change=retraining.change,
+    )
+
+
+def recipe_of(spec: ModelVersionSpec) -> Recipe | None:
+    """Return the recipe that a version was made by; None of one that was trained elsewhere, or by an earlier operator."""
+    if spec.candidate is None or spec.window is None:
+        return None
+    return Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window)
+
+
+def with_leader_tried(competition: Competition) -> Competition:
+    """Return the competition with the leading recipe fitted anew too: where no row is new, only recipes can be compared."""
+    return competition if 0 in competition.tried else competition.replace(tried=[0, *competition.tried])
+
+
+def _tried(records: Sequence[RecipeRecord], number: int, *, everything: bool, leader_too: bool) -> list[int]:
+    """Return the positions of the recipes that are fitted and scored."""
+    others = list(range(1, len(records)))
+    if not everything:
+        due = sorted(others, key=lambda index: (records[index].run, index))
+        others = due[:1] if number % CHALLENGE_EVERY == 0 or any(records[index].run == 0 for index in due) else []
+    return [0, *others] if leader_too else others
+
+
+def _is_new_change(retraining: RetrainingStatus) -> bool:
+    """Return whether no run has seen rows of the changed world yet."""
+    change, seen = retraining.change, retraining.seen_until
+    return change is not None and (seen is None or parse_time(change) > parse_time(seen))
+
+
+def _is_fit_of_last_run(spec: ModelVersionSpec, retraining: RetrainingStatus) -> bool:
+    """Return whether the version has seen just what the last run has, so that its own predictions of newer rows are its recipe's."""
+    data = spec.data
+    return data is not None and data.end == retraining.seen_until and data.train_rows + data.holdout_rows == retraining.seen_rows
+
+
+def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecord]:
+    """Return the records with the live version's recipe first; after a person's rollback it may be another one than before."""
+    if records[0].recipe == leader:
+        return list(records)
+    others = [record for record in records if record.recipe != leader]
+    return [RecipeRecord(recipe=leader), *(record.replace(difference=0.0, variance=0.0, rows=0.0) for record in others)]
+
+
+def _with_change(records: Sequence[RecipeRecord], candidates: Sequence[Candidate]) -> list[RecipeRecord]:
+    """Return the records with each candidate's first recipe on the rows since the change too."""
+    known = {record.recipe.candidate for record in records if record.recipe.window is Window.SINCE_CHANGE}
+    added = []
+    for candidate in candidates:
+        first = next((record.recipe for record in records if record.recipe.candidate == candidate.name), None)
+        if first is not None and candidate.name not in known:
+            added.append(RecipeRecord(recipe=first.replace(window=Window.SINCE_CHANGE)))
+    return [*records, *added]

@@ -1,0 +1,107 @@
+"""How soon the next run comes that nobody asked for: new rows it waits for, the cooldown, and the week's budget.
+
+Where the live version was better than the one before it by what it had learnt, the next run comes sooner; where not, later. Pure. Not here:
+what starts a run (``run_start.py``).
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from mlmodel_contract.base import duration, format_time, parse_time
+from mlmodel_contract.manifest import Retraining
+from mlmodel_contract.run import ScoringResult
+from mlmodel_contract.status import RetrainingStatus, RunCost
+from mlmodel_contract.version import VersionScore
+
+from ..snapshot import Snapshot
+
+LEAST_ROWS = 50
+_FIRST_SHARE, _LEAST_SHARE, _MOST_SHARE = 0.1, 0.01, 0.25  # of all rows that a run has seen
+_SOONER, _LATER = 0.5, 1.5
+_GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
+_LEAST_GAIN = 0.002  # of the metric
+_MOST_DOUBLINGS = 5
+_WEEK = timedelta(days=7)
+
+
+def labelled_rows(snapshot: Snapshot) -> int:
+    """Return the labelled predictions of all versions."""
+    return sum(version.status.drift.labels for version in snapshot.versions.values() if version.status.drift)
+
+
+def due_rows(retraining: RetrainingStatus) -> int:
+    """Return how many new labelled rows the trigger NewRows waits for."""
+    seen = retraining.seen_rows
+    wanted = retraining.due_rows if retraining.due_rows is not None else round(seen * _FIRST_SHARE)
+    return max(LEAST_ROWS, math.ceil(seen * _LEAST_SHARE), min(wanted, round(seen * _MOST_SHARE)))
+
+
+def adapted(
+    retraining: RetrainingStatus, scoring: ScoringResult, before_live: str | None, new_rows: int, cost: float | None
+) -> RetrainingStatus:
+    """Return the retraining status with the rows to wait for adapted to what the live version had gained over the one before it.
+
+    Args:
+        retraining: the status so far.
+        scoring: the champion and earlier versions on the new rows.
+        before_live: the version that was made before the live one.
+        new_rows: the rows that the scores are of.
+        cost: what a run costs, in the currency of the objective's value; None where it is not known.
+
+    """
+    score = next((score for score in scoring.versions if score.version == before_live), None)
+    if score is None or scoring.champion is None or new_rows < LEAST_ROWS:
+        return retraining
+    return retraining.replace(due_rows=_worthwhile(score, cost, new_rows) or _stepped(due_rows(retraining), score, abs(scoring.champion)))
+
+
+def _stepped(rows: int, score: VersionScore, champion: float) -> int:
+    gained = score.difference > _GAIN_ERRORS * math.sqrt(score.variance) and score.difference > _LEAST_GAIN * champion
+    return max(1, round(rows * (_SOONER if gained else _LATER)))
+
+
+def _worthwhile(score: VersionScore, cost: float | None, new_rows: int) -> int | None:
+    """Return the rows between runs at which staleness costs as much as running: sqrt(2 cost rows / gain), None where money is not known.
+
+    What is lost by waiting grows with the rows that were waited for, as an order quantity's holding cost does.
+    """
+    if cost is None or score.worth is None or score.worth >= 0 or cost <= 0:
+        return None
+    return max(1, round(math.sqrt(2 * cost * new_rows / -score.worth)))
+
+
+def cooldown(retraining: Retraining, fruitless: int) -> timedelta:
+    """Return the pause after a run; it doubles for each run in a row that changed nothing."""
+    pause: timedelta = duration(retraining.cooldown)
+    doubled: int = 1 << min(fruitless, _MOST_DOUBLINGS)
+    return pause * doubled
+
+
+def with_cost(costs: Sequence[RunCost], started: str, cpu_seconds: float, now: datetime) -> list[RunCost]:
+    """Return the runs of the last seven days, this one added."""
+    recent = [cost for cost in costs if parse_time(cost.time) > now - _WEEK]
+    return [*recent, RunCost(time=started, cpu_seconds=round(cpu_seconds, 1))][-200:]
+
+
+def budget_free_at(retraining: Retraining, costs: Sequence[RunCost], now: datetime) -> datetime | None:
+    """Return when the week's budget allows the next run; None where it does now."""
+    recent = [cost for cost in costs if parse_time(cost.time) > now - _WEEK]
+    budget = retraining.budget
+    while recent and _is_spent(len(recent), sum(cost.cpu_seconds for cost in recent), budget.runs_per_week, budget.cpu_hours_per_week):
+        freed = parse_time(recent.pop(0).time) + _WEEK
+        if not _is_spent(len(recent), sum(cost.cpu_seconds for cost in recent), budget.runs_per_week, budget.cpu_hours_per_week):
+            return freed
+    return None
+
+
+def budget_sentence(retraining: Retraining, free: datetime) -> str:
+    """Say that the budget is spent, and until when."""
+    budget = retraining.budget
+    hours = f" and {budget.cpu_hours_per_week:g} CPU hours" if budget.cpu_hours_per_week else ""
+    spent = f"the week's budget of {budget.runs_per_week} runs{hours} is spent (retraining.budget)"
+    return f"{spent}: the next run starts after {format_time(free)}"
+
+
+def _is_spent(runs: int, seconds: float, most_runs: int, most_hours: float | None) -> bool:
+    return runs >= most_runs or (most_hours is not None and seconds >= 3600 * most_hours)
