@@ -148,7 +148,11 @@ class Capture(Document):
     """Keeping live rows for retraining."""
 
     fraction: float = Field(1.0, ge=0, le=1, description="Share of the predicted rows that are kept for their label to come back.")
-    retention: Duration = Field("90d", description="Captured rows and labels are kept for this long, then deleted, day by day.")
+    retention: Duration = Field(
+        "36500d",
+        description="Captured rows and labels are kept for this long, then deleted, day by day, and not learnt from. A "
+        "hundred years by default: set what your rules for personal data ask.",
+    )
 
 
 class Monitoring(Document):

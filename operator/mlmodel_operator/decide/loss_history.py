@@ -13,10 +13,10 @@ from mlmodel_contract.base import format_time
 from mlmodel_contract.report import LossReference
 from mlmodel_contract.status import DriftStatus, LossPoint
 
-STANDARD_ERRORS = 3.0
-"""By how many standard errors the loss has to be above what it was before. One look at a calm stream is wrong once in 700 looks."""
+STANDARD_ERRORS = 4.0
+"""By how many standard errors the loss has to be above what it was before; it is looked at often, and at many times."""
 
-_LEAST_LABELS = 30
+_LEAST_LABELS = 50
 _MOST_POINTS = 32
 _LEAST_GROWTH = 1.02
 
@@ -49,7 +49,7 @@ def with_point(points: Sequence[LossPoint], drift: DriftStatus | None, now: date
     if drift is None or drift.loss is None or (points and points[-1].labels > labels):
         return []
     last = points[-1].labels if points else 0
-    if labels < last + _LEAST_LABELS // 3 or labels < last * _LEAST_GROWTH:
+    if labels < last + _LEAST_LABELS // 5 or labels < last * _LEAST_GROWTH:
         return list(points)
     return _thinned([*points, LossPoint(time=format_time(now), labels=labels, loss=round(drift.loss * labels, 6))])
 

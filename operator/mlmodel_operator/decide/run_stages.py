@@ -164,7 +164,7 @@ def _packaged(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
     result = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     if result is None:
         return None
-    run = _with_cost(run, 0, result.cpu_seconds).replace(fits=max(run.fits, result.fits))  # its number has the trials' in it
+    run = _with_cost(run, result.fits, result.cpu_seconds)
     if result.problems:
         return _end_run(run, "Failed", _problem_sentences(result.problems), now)
     return _next_stage(run, Stage.VERIFY)

@@ -7,7 +7,7 @@ shown otherwise, and where it does not, equal. Not here: the figures, which the 
 from mlmodel_contract.base import LONGEST_MESSAGE
 from mlmodel_contract.manifest import Criterion, Objective, OnMiss
 from mlmodel_contract.run import PackageResult
-from mlmodel_contract.version import Comparison, Estimate, Metrics, Verdict, VersionVerdict
+from mlmodel_contract.version import Comparison, Estimate, Metrics, Recipe, Verdict, VersionVerdict
 
 
 def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionVerdict:
@@ -29,13 +29,14 @@ def _against_champion(objective: Objective, package: PackageResult, metrics: Met
             return _accepted("BestThereIs", f"the best there is, though it misses what was asked (objective.onMiss): {'; '.join(missed)}")
         return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}")
     compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
+    recipe = Recipe(candidate=package.candidate or "it", parameters=package.parameters, window=package.window)
     if comparison.difference.low > 0:
-        return _rejected("ChampionBetter", f"the champion is still the best: {compared}")
+        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is worse: {compared}")
     if comparison.same_recipe:
-        return _accepted("Fresher", f"the leading recipe on newer rows: {compared}")
+        return _accepted("Fresher", f"the leading recipe, {recipe}, on newer rows: {compared}")
     if comparison.difference.high < 0:
-        return _accepted("BetterThanChampion", f"better: {compared}")
-    return _accepted("BetterRecipe", f"another recipe leads: {compared}")
+        return _accepted("BetterThanChampion", f"{recipe} is better: {compared}")
+    return _accepted("BetterRecipe", f"{recipe} leads now: {compared}")
 
 
 def _compared(comparison: Comparison) -> str:
@@ -49,11 +50,11 @@ def _compared(comparison: Comparison) -> str:
 
 
 def _beats_baseline(package: PackageResult) -> bool:
-    """Return whether the version is better than a guess; where it is not, the lesser evil may still be better than the champion."""
+    """Return whether the version is better than a guess; beside a champion it must be shown to be worse, and not to be the lesser evil."""
     comparison = package.comparison
     if package.baseline is None or package.baseline.value < 0:
         return True
-    return comparison is not None and comparison.difference.high < 0
+    return comparison is not None and (package.baseline.low <= 0 or comparison.difference.high < 0)
 
 
 def _baseline_sentence(baseline: Estimate | None) -> str:

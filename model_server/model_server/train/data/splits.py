@@ -11,6 +11,7 @@ from mlmodel_contract.manifest import Window
 LEAST_NEW = 50
 """Rows that no run has seen, below which the newest share of the seen ones judges a run's recipes."""
 
+_LEAST_CHANGED = 90  # rows of a changed world, of which two thirds are learnt from
 _RECENT = 4  # the newest quarter
 _LEAST_RECENT = 100
 
@@ -66,7 +67,7 @@ def choose_holdout(rows: int, seen: int, changed: int | None, share: float) -> H
     >>> choose_holdout(1_000, 900, 910, 0.2)
     Holdout(start=970, unseen=True)
     """
-    if changed is not None and changed >= seen and rows - changed >= LEAST_NEW:
+    if changed is not None and changed >= seen and rows - changed >= _LEAST_CHANGED:
         return Holdout(rows - (rows - changed) // 3, unseen=True)
     if rows - seen >= LEAST_NEW and 2 * seen >= rows:
         return Holdout(seen, unseen=True)

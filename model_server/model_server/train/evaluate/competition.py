@@ -15,22 +15,20 @@ from .evaluation import PairedDifference
 HALF_LIFE = 3.0
 """Comparisons after which an earlier one counts half: what was better last year says little of the world of today."""
 
-STANDARD_ERRORS = 1.0
-"""By how many standard errors another recipe has to be better. A wrong switch costs what the two differ by, which is little then."""
+STANDARD_ERRORS = 2.0
+"""By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
 
 
-def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int, *, changed: bool) -> list[RecipeRecord]:
+def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int) -> list[RecipeRecord]:
     """Return the records with this run's differences from the leading recipe, the first one, added.
 
     Args:
         records: the recipes, the leading one first.
         found: by position, the difference from the leading recipe on rows that neither has learnt from.
         run: the run's number.
-        changed: the world changed since the last run, so that earlier comparisons say nothing.
 
     """
-    kept = [record.replace(difference=0.0, variance=0.0, rows=0.0) if changed else record for record in records]
-    return [_with(record, found[index], run) if index in found else record for index, record in enumerate(kept)]
+    return [_with(record, found[index], run) if index in found else record for index, record in enumerate(records)]
 
 
 def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:

@@ -95,9 +95,8 @@ def package(context: RunContext) -> PackageResult:
     contents = _contents(context, standing.recipe, rows, evaluation, fitted)
     digest = write_bundle(locate(context.document.bundle_folder, context.document.store_credentials), contents)
     _log.info("packaged %s (%s, %s): %s", contents.version, standing.recipe, contents.engine, evaluation.metrics.wire())
-    fits = evaluation.fits + sum(result.fits for result in results)
     result = _result(context, standing, fitted, rows, evaluation, champion).replace(
-        engine=contents.engine, artifact=Artifact(uri=context.document.bundle_folder, digest=digest), fits=fits
+        engine=contents.engine, artifact=Artifact(uri=context.document.bundle_folder, digest=digest), fits=evaluation.fits
     )
     return result.replace(slices=slice_metrics(context.objective, rows, evaluation.dataset))
 
@@ -123,7 +122,7 @@ def _standing(
     for result in drawn:
         found = paired_difference(context.select_by, datasets[result.index], reference)
         new = RecipeRecord(recipe=result.recipe)
-        records = with_draw(records, compare([new], {0: found}, context.document.run, changed=False)[0])
+        records = with_draw(records, compare([new], {0: found}, context.document.run)[0])
     leading = lead(records)
     by_recipe = {str(competition.records[index].recipe): dataset for index, dataset in judged.items()}
     by_recipe |= {str(result.recipe): datasets[result.index] for result in drawn}
@@ -132,12 +131,11 @@ def _standing(
 
 
 def _compared(context: RunContext, judged: Mapping[int, EvaluationDataset], reference: EvaluationDataset) -> list[RecipeRecord]:
-    """Return the records with this run's comparisons; after a change those before it are forgotten."""
+    """Return the records with this run's comparisons."""
     competition = context.competition
     assert competition is not None  # noqa: S101 (for mypy; the caller has checked it)
     found = {index: paired_difference(context.select_by, dataset, reference) for index, dataset in judged.items() if index}
-    changed = competition.change is not None and (competition.since is None or competition.change > competition.since)
-    return compare(competition.records, found, context.document.run, changed=changed)
+    return compare(competition.records, found, context.document.run)
 
 
 def _dataset(context: RunContext, rows: RunRows, index: int) -> EvaluationDataset:
