@@ -3,16 +3,18 @@
 Not here: the command (``command.py``).
 """
 
+import json
 import math
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mlmodel_contract.manifest import MLModelSpec
-from mlmodel_contract.quality_metrics import Task
+from mlmodel_contract.manifest import Checks, MLModelSpec, Objective
+from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_operator.cluster.ownership import Key
 
+from .judging import Valuation
 from .replayed_stream import OnProgress, Replay, replay_stream
 from .result import BacktestResult, ScheduleResult, fits_of, period_of
 from .schedule_fits import pending_schedules
@@ -24,7 +26,12 @@ _NAMESPACE = "backtest"
 
 
 def run_backtest(
-    spec: MLModelSpec, table: Any, settings: BacktestSettings, name: str = "model", on_progress: OnProgress = lambda _share, _doing: None
+    spec: MLModelSpec,
+    table: Any,
+    settings: BacktestSettings,
+    name: str = "model",
+    on_progress: OnProgress = lambda _share, _doing: None,
+    valuation: Valuation | None = None,
 ) -> BacktestResult:
     """Play a manifest's spec over past rows.
 
@@ -34,6 +41,7 @@ def run_backtest(
         settings: how it is played.
         name: of the MLModel.
         on_progress: called now and then with the share that is done, and what happens.
+        valuation: what predictions are worth; only losses are told without it. With several jobs it must be picklable.
 
     Raises:
         BacktestError: manifest, rows and settings do not fit together.
@@ -43,17 +51,27 @@ def run_backtest(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmodel-backtest-")))
         candidates = [] if settings.schedules == "none" or spec.training is None else spec.training.tried
-        early = stack.enter_context(pending_schedules(stream, candidates, settings.jobs)) if settings.schedules == "all" else None
+        early = (
+            stack.enter_context(pending_schedules(stream, candidates, valuation, settings.jobs)) if settings.schedules == "all" else None
+        )
         parts = 1 if settings.schedules == "none" else 2
 
         def on_replayed(share: float, doing: str) -> None:
             on_progress((share + (early.share if early else 0.0)) / parts, doing)
 
-        replay = replay_stream(Key(_NAMESPACE, name), spec, stream, settings, folder, on_replayed)
+        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, valuation)
         leader = [candidate for candidate in candidates if candidate.name == replay.first_candidate]
-        schedules = early or (stack.enter_context(pending_schedules(stream, leader, settings.jobs)) if leader else None)
+        schedules = early or (stack.enter_context(pending_schedules(stream, leader, valuation, settings.jobs)) if leader else None)
         found = schedules.results(lambda share: on_progress((1.0 + share) / 2, "fitting the schedules")) if schedules else ()
     return _result(name, spec, stream, replay, found)
+
+
+def schedule_inputs(spec: MLModelSpec, settings: BacktestSettings) -> str:
+    """Return all of a manifest that its schedules follow from: those of two manifests with the same are the same."""
+    training = spec.training.tried if spec.training and settings.schedules == "all" else []
+    data = spec.data.replace(sources=[], checks=Checks()).wire() if spec.data else {}
+    own = spec.wire() if settings.schedules == "leader" else {}
+    return json.dumps([data, [candidate.wire() for candidate in training], own])
 
 
 def _result(name: str, spec: MLModelSpec, stream: Stream, replay: Replay, schedules: tuple[ScheduleResult, ...]) -> BacktestResult:
@@ -63,10 +81,11 @@ def _result(name: str, spec: MLModelSpec, stream: Stream, replay: Replay, schedu
         loss_name=_LOSSES[stream.task],
         index=stream.index[stream.first_live :],
         arrived=stream.arrived[stream.first_live :],
-        losses=replay.losses,
+        judgement=replay.judgement,
         period_starts=stream.period_starts(),
         period_of=period_of(stream),
         period=stream.period,
+        bound=_bound(spec.objective),
         went_live=replay.went_live,
         log=replay.log,
         fits=fits_of(replay.work.results, folds),
@@ -76,12 +95,19 @@ def _result(name: str, spec: MLModelSpec, stream: Stream, replay: Replay, schedu
     )
 
 
+def _bound(objective: Objective) -> float | None:
+    """Return the largest loss that the criteria let pass."""
+    bounds = {criterion.metric: criterion.max for criterion in objective.criteria if criterion.max is not None}
+    root = bounds.get(Metric.RMSE)
+    return bounds.get(Metric.LOG_LOSS) if root is None else root**2
+
+
 def _notes(replay: Replay) -> list[str]:
     notes = []
     if replay.late_labels:
         notes.append(f"{replay.late_labels} labels came after monitoring.labels.maxDelay and were refused: raise it, or bring them sooner")
     if not replay.went_live:
         notes.append("no version ever went live")
-    elif math.isnan(float(replay.losses[0])):
+    elif math.isnan(float(replay.judgement.losses[0])):
         notes.append("the first rows were served by nobody: the first run's version was not accepted")
     return notes

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,17 +140,22 @@ def _results(
     files: tuple[Path, ...], data: Path, settings: BacktestSettings, on_progress: Callable[[float, str], None]
 ) -> "list[BacktestResult]":
     """Play each manifest; all are read before the first is played."""
-    from .backtest import run_backtest
+    from .backtest import run_backtest, schedule_inputs
     from .manifests import read_manifest
     from .stream import read_rows
 
     manifests = [read_manifest(file) for file in files]
     tables = [read_rows(data, manifest.spec, settings) for manifest in manifests]
+    played: dict[str, BacktestResult] = {}  # by what the schedules of it follow from, which are fitted once
     results = []
     for number, (manifest, table) in enumerate(zip(manifests, tables, strict=True)):
 
         def on_share(share: float, doing: str, number: int = number, name: str = manifest.name) -> None:
             on_progress((number + share) / len(manifests), f"{name}: {doing}")
 
-        results.append(run_backtest(manifest.spec, table, settings, manifest.name, on_share))
+        inputs = schedule_inputs(manifest.spec, settings)
+        own = replace(settings, schedules="none") if inputs in played else settings
+        result = run_backtest(manifest.spec, table, own, manifest.name, on_share)
+        results.append(replace(result, schedules=played[inputs].schedules) if inputs in played else result)
+        played.setdefault(inputs, result)
     return results

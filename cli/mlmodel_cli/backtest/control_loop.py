@@ -41,6 +41,7 @@ class ControlLoop:
         self.now = start
         self.log: list[LoggedDecision] = []
         self._key = key
+        self._runner = asyncio.Runner()
         self._cluster = SimulatedCluster(key, lambda: self.now)
         self.kubelet = Kubelet(self._cluster, folder, lambda: self.now, settings.run_takes)
         self._alarms: frozenset[str] = frozenset()
@@ -62,6 +63,11 @@ class ControlLoop:
             if self._cluster.writes == before:
                 return
         raise BacktestError(f"the operator found no rest at {self.now.isoformat()}: report this with the manifest")
+
+    def close(self) -> None:
+        """End all pods."""
+        self.kubelet.close()
+        self._runner.close()
 
     def report(self) -> None:
         """Let the pods' sidecars write their reports."""
@@ -87,7 +93,7 @@ class ControlLoop:
         if snapshot is None:
             raise BacktestError("the MLModel is gone")
         decision = decide(snapshot, _CONFIG, self.now)
-        asyncio.run(act(decision, snapshot, cast(Client, self._cluster), self._cluster.cache, _CONFIG))
+        self._runner.run(act(decision, snapshot, cast(Client, self._cluster), self._cluster.cache, _CONFIG))
         self.log += decision.log
         self._log_alarms(decision.status)
 

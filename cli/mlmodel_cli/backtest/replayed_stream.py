@@ -23,12 +23,12 @@ from model_server.runtime.paths import ENV_ROOT
 from model_server.storage import locate, write_atomic
 
 from .control_loop import ControlLoop
-from .judging import row_losses
+from .judging import Judgement, Valuation, judge
 from .kubelet import TrainerWork
 from .result import WentLive
 from .server_pod import ServerPod, prediction_id
 from .settings import BacktestSettings
-from .stream import Floats, Stream
+from .stream import Stream
 from .trainer_pod import environment
 
 _HISTORY = "pvc://backtest-history"
@@ -40,9 +40,9 @@ OnProgress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Replay:
-    """What a stream's live rows met: the loss of each (NaN where none served it, or its label is missing), and all that was decided."""
+    """What a stream's live rows met: how each was judged (NaN where none served it, or its label is missing), and all that was decided."""
 
-    losses: Floats
+    judgement: Judgement
     went_live: tuple[WentLive, ...]
     log: tuple[LoggedDecision, ...]
     work: TrainerWork
@@ -56,25 +56,34 @@ class Replay:
         )
 
 
-def replay_stream(key: Key, spec: MLModelSpec, stream: Stream, settings: BacktestSettings, folder: Path, on_progress: OnProgress) -> Replay:
+def replay_stream(
+    model: tuple[Key, MLModelSpec],
+    stream: Stream,
+    settings: BacktestSettings,
+    folder: Path,
+    on_progress: OnProgress,
+    valuation: Valuation | None = None,
+) -> Replay:
     """Play the live rows of a stream; ``folder`` takes the store and the pods' files."""
     with environment({ENV_ROOT: str(folder)}):
         write_atomic(locate(_HISTORY), _ROWS, _history(stream))
+        key, spec = model
         loop = ControlLoop(key, _with_stream(spec, stream), folder / "pods", settings, datetime.fromtimestamp(stream.start, UTC))
         try:
-            return _Replayer(stream, loop, on_progress).play()
+            return _Replayer(stream, loop, on_progress, valuation).play()
         finally:
-            loop.kubelet.close()
+            loop.close()
 
 
 class _Replayer:
     """The state of a replay between two ticks."""
 
-    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress) -> None:
+    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress, valuation: Valuation | None) -> None:
         self._stream = stream
         self._loop = loop
         self._on_progress = on_progress
-        self._losses: Floats = np.full(len(stream) - stream.first_live, np.nan)
+        self._valuation = valuation
+        self._judgement = Judgement.of_nothing(len(stream) - stream.first_live, valuation)
         self._went_live: list[WentLive] = []
         self._waiting: dict[int, LabelledPrediction] = {}  # predictions whose label has not come, by row
         self._by_label = stream.first_live + np.argsort(stream.known[stream.first_live :], kind="stable")
@@ -96,7 +105,7 @@ class _Replayer:
             if row < len(stream):  # nothing is decided after the last row
                 self._loop.report()
                 self._decide(now)
-        return Replay(self._losses, tuple(self._went_live), tuple(self._loop.log), self._loop.kubelet.work, self._late_labels)
+        return Replay(self._judgement, tuple(self._went_live), tuple(self._loop.log), self._loop.kubelet.work, self._late_labels)
 
     def _decide(self, now: float) -> None:
         self._loop.settle(now)
@@ -109,8 +118,8 @@ class _Replayer:
 
     def _serve(self, live: ServerPod, start: int, stop: int) -> None:
         predictions, groups = live.serve(self._stream, start, stop)
-        first = self._stream.first_live
-        self._losses[start - first : stop - first] = row_losses(self._stream, start, live.schema.classes, predictions)
+        judged = judge(self._stream, start, live.schema.classes, predictions, self._valuation)
+        self._judgement.put(start - self._stream.first_live, judged)
         values = predictions[:, 1:] if len(live.schema.classes) == 2 else predictions
         for row in np.flatnonzero(np.isfinite(self._stream.known[start:stop])).tolist():
             found = [] if groups is None else [group for group in groups[row].tolist() if group != NO_GROUP]

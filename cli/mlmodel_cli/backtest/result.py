@@ -12,6 +12,7 @@ from mlmodel_contract.run import Stage
 from mlmodel_contract.status import LoggedDecision
 from numpy.typing import NDArray
 
+from .judging import Judgement
 from .stream import Floats, Stream
 
 
@@ -27,39 +28,40 @@ class WentLive:
 class ScheduleResult:
     """A candidate that is fitted anew every so many periods (0: never), on all rows or on the newest ones alone.
 
-    ``losses`` are by live row, in the order of arrival.
+    ``judgement`` is by live row, in the order of arrival.
     """
 
     candidate: str
     window: str
     every: int
-    losses: Floats
+    judgement: Judgement
     fits: int
     cpu_seconds: float
 
     @property
     def mean_loss(self) -> float:
         """Mean over the rows whose truth is known."""
-        return mean(self.losses)
+        return mean(self.judgement.losses)
 
 
 @dataclass(frozen=True)
 class BacktestResult:
     """A manifest over a stream.
 
-    ``index`` has the number of each live row in the given data, in the order of arrival, and ``losses`` its loss: log loss in nats or
-    squared error, NaN where no version was live or the truth is missing. ``period_of`` has the number of the period that each row is in,
-    ``period_starts`` when each begins, in seconds since 1970.
+    ``index`` has the number of each live row in the given data, in the order of arrival, and ``judgement`` its loss and its worth, NaN
+    where no version was live or the truth is missing. ``period_of`` has the number of the period that each row is in,
+    ``period_starts`` when each begins, in seconds since 1970. ``bound`` is what a criterion asks of the loss, None where none does.
     """
 
     name: str
     loss_name: str
     index: NDArray[np.int64]
     arrived: Floats
-    losses: Floats
+    judgement: Judgement
     period_starts: Floats
     period_of: NDArray[np.int64]
     period: float
+    bound: float | None
     went_live: tuple[WentLive, ...]
     log: tuple[LoggedDecision, ...]
     fits: int
@@ -70,7 +72,7 @@ class BacktestResult:
     @property
     def mean_loss(self) -> float:
         """Mean over the rows that were served and whose truth is known; NaN where there are none."""
-        return mean(self.losses)
+        return mean(self.judgement.losses)
 
     def by_period(self, losses: Floats) -> Floats:
         """Return the mean of live rows' losses in each period; NaN where it has none."""
@@ -91,6 +93,11 @@ def mean(losses: Floats) -> float:
     return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
 
 
+def worth(judgement: Judgement) -> float | None:
+    """Return what all predictions together were worth; None where nobody said what one is."""
+    return None if judgement.amounts is None else float(np.nansum(judgement.amounts))
+
+
 def period_of(stream: Stream) -> NDArray[np.int64]:
     """Return the number of the period that each live row is in."""
     live = stream.arrived[stream.first_live :]
@@ -108,16 +115,18 @@ def document(result: BacktestResult) -> dict[str, Any]:
     return {
         "model": result.name,
         "loss": result.loss_name,
-        "rows": len(result.losses),
-        "unserved": int(np.isnan(result.losses).sum()),
+        "rows": len(result.judgement.losses),
+        "bound": result.bound,
+        "unjudged": int(np.isnan(result.judgement.losses).sum()),
         "meanLoss": _number(result.mean_loss),
+        "worth": worth(result.judgement),
         "fits": result.fits,
         "cpuSeconds": round(result.cpu_seconds, 2),
         "wentLive": [{"version": one.version, "time": _time(one.time)} for one in result.went_live],
         "decisions": [entry.wire() for entry in result.log],
         "periods": [
             {"start": _time(start), "loss": _number(loss)}
-            for start, loss in zip(result.period_starts, result.by_period(result.losses), strict=True)
+            for start, loss in zip(result.period_starts, result.by_period(result.judgement.losses), strict=True)
         ],
         "schedules": [
             {
@@ -125,9 +134,10 @@ def document(result: BacktestResult) -> dict[str, Any]:
                 "window": schedule.window,
                 "every": schedule.every,
                 "meanLoss": _number(schedule.mean_loss),
+                "worth": worth(schedule.judgement),
                 "fits": schedule.fits,
                 "cpuSeconds": round(schedule.cpu_seconds, 2),
-                "periods": [_number(loss) for loss in result.by_period(schedule.losses)],
+                "periods": [_number(loss) for loss in result.by_period(schedule.judgement.losses)],
             }
             for schedule in result.schedules
         ],

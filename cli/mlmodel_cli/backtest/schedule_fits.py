@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 from mlmodel_contract.manifest import Candidate
 
+from .judging import Valuation
 from .result import ScheduleResult
 from .schedules import Fitted, ScheduledFits, ScheduleFit
 from .stream import Stream
@@ -45,21 +46,23 @@ class PendingSchedules:
 
 
 @contextmanager
-def pending_schedules(stream: Stream, candidates: Sequence[Candidate], jobs: int) -> Iterator[PendingSchedules]:
+def pending_schedules(
+    stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None, jobs: int
+) -> Iterator[PendingSchedules]:
     """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for."""
-    fits = ScheduledFits(stream, candidates)
+    fits = ScheduledFits(stream, candidates, valuation)
     if jobs == 1:
         yield PendingSchedules(fits, None)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates, valuation))
     try:
         yield PendingSchedules(fits, pool)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _start(stream: Stream, candidates: Sequence[Candidate]) -> None:
-    _of_process.append(ScheduledFits(stream, candidates))
+def _start(stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
+    _of_process.append(ScheduledFits(stream, candidates, valuation))
 
 
 def _make(wanted: ScheduleFit) -> Fitted:

@@ -21,9 +21,9 @@ from model_server.train.fitting import fit, predict
 from model_server.train.pipeline import build
 from numpy.typing import NDArray
 
-from .judging import row_losses
+from .judging import Judgement, Valuation, judge
 from .result import ScheduleResult
-from .stream import Floats, Stream
+from .stream import Stream
 
 NEVER = 0
 _PACES = (1, 2, 4, 8)  # periods from one fit to the next
@@ -41,17 +41,18 @@ class ScheduleFit(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """The losses of a fit on the live rows that some pace would have it serve, from its period on; None where it failed."""
+    """How a fit did on the live rows that some pace would have it serve, from its period on; None where it failed."""
 
-    losses: Floats | None
+    judgement: Judgement | None
     cpu_seconds: float
 
 
 class ScheduledFits:
     """Makes the fits of all schedules on one stream."""
 
-    def __init__(self, stream: Stream, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
         self._stream = stream
+        self._valuation = valuation
         self._candidates = candidates
         self._usable = _usable(stream)
         self._first_rows = int(self._usable[: stream.first_live].sum())
@@ -83,8 +84,8 @@ class ScheduledFits:
             predictions = predict(pipeline, self._rows.slice(first, stop), rows)
         except (ValueError, TypeError, ArithmeticError):  # such as one class alone in the newest rows
             return Fitted(None, time.process_time() - started)
-        losses = row_losses(self._stream, first, self._schema.classes, predictions)
-        return Fitted(losses, time.process_time() - started)
+        judgement = judge(self._stream, first, self._schema.classes, predictions, self._valuation)
+        return Fitted(judgement, time.process_time() - started)
 
     def results(self, fitted: Mapping[ScheduleFit, Fitted]) -> Iterator[ScheduleResult]:
         """Yield each schedule, but those with a fit that failed."""
@@ -93,24 +94,23 @@ class ScheduledFits:
                 for every in (NEVER, *_PACES):
                     wanted = [ScheduleFit(candidate, window, period) for period in self._periods(every)]
                     made = [fitted[one] for one in wanted]
-                    losses = self._served(wanted, made)
-                    if losses is not None:
+                    judgement = self._served(wanted, made)
+                    if judgement is not None:
                         seconds = sum(one.cpu_seconds for one in made)
-                        yield ScheduleResult(self._candidates[candidate].name, window, every, losses, len(made), seconds)
+                        yield ScheduleResult(self._candidates[candidate].name, window, every, judgement, len(made), seconds)
 
     def _periods(self, every: int) -> range:
         """Return the periods at whose start a pace fits."""
         return range(0, len(self._starts), every) if every else range(1)
 
-    def _served(self, wanted: Sequence[ScheduleFit], made: Sequence[Fitted]) -> Floats | None:
-        """Return the losses of the live rows, each predicted by the last fit before it."""
-        losses = np.full(len(self._stream) - self._stream.first_live, np.nan)
+    def _served(self, wanted: Sequence[ScheduleFit], made: Sequence[Fitted]) -> Judgement | None:
+        """Return how the live rows were judged, each predicted by the last fit before it."""
+        served = Judgement.of_nothing(len(self._stream) - self._stream.first_live, self._valuation)
         for one, fitted in zip(wanted, made, strict=True):
-            if fitted.losses is None:
+            if fitted.judgement is None:
                 return None
-            start = self._starts[one.period] - self._stream.first_live
-            losses[start : start + len(fitted.losses)] = fitted.losses
-        return losses
+            served.put(int(self._starts[one.period]) - self._stream.first_live, fitted.judgement)
+        return served
 
     def _learnt(self, wanted: ScheduleFit) -> NDArray[np.int64]:
         """Return the rows that a fit learns from: labelled by then; the history's labels are all known."""

@@ -3,6 +3,7 @@
 Files are read, and values converted, by the trainer's own reader. Not here: what is predicted.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,7 +78,8 @@ class Stream:
 
     def period_starts(self) -> Floats:
         """Return when each period begins."""
-        return np.arange(self.start, self.end + 1e-6, self.period)
+        number = max(1, math.ceil((self.end - self.start) / self.period - 1e-6))
+        return self.start + self.period * np.arange(number)
 
 
 def read_rows(file: Path, spec: MLModelSpec, settings: BacktestSettings) -> Any:

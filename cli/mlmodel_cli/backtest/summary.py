@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .result import BacktestResult, ScheduleResult
 
 _WEEK = timedelta(days=7).total_seconds()
-_MONTHLY = 4  # periods; weeks, where the period is one
+MONTHLY = 4
+"""Periods between the fits of a monthly schedule; they are weeks, where the time allows it."""
 
 
 def print_results(results: Sequence[BacktestResult], console: Console | None = None) -> None:
@@ -34,7 +36,7 @@ def sentence(result: BacktestResult) -> str:
     """Return what the manifest was worth, in one sentence."""
     others = [
         f"{name} has {best.mean_loss:.3f}"
-        for name, best in ((_pace_name(result, _MONTHLY), result.best_schedule(_MONTHLY)), ("no retraining", result.best_schedule(0)))
+        for name, best in ((_pace_name(result, MONTHLY), result.best_schedule(MONTHLY)), ("no retraining", result.best_schedule(0)))
         if best is not None
     ]
     where = f" where {' and '.join(others)}" if others else ""
@@ -57,9 +59,10 @@ def _pace_name(result: BacktestResult, every: int) -> str:
 
 
 def _decisions(result: BacktestResult) -> Table:
-    table = Table("time", "decision", "version", "why", title="decisions", show_lines=True)
+    table = Table("time", "decision", "version", "why", title="decisions")
     for entry in result.log:
-        table.add_row(entry.time, entry.decision, entry.version or "", entry.message)
+        version = (entry.version or "").removeprefix(f"{result.name}-")
+        table.add_row(entry.time[:16].replace("T", " "), entry.decision, version, escape(entry.message))
     return table
 
 
@@ -68,7 +71,7 @@ def _periods(result: BacktestResult) -> Table:
     paces = sorted({schedule.every for schedule in result.schedules})
     best = [schedule for every in paces if (schedule := result.best_schedule(every)) is not None]
     table = Table("period from", result.name, *(schedule_name(result, schedule) for schedule in best), title=f"mean {result.loss_name}")
-    losses = [result.by_period(result.losses), *(result.by_period(schedule.losses) for schedule in best)]
+    losses = [result.by_period(result.judgement.losses), *(result.by_period(schedule.judgement.losses) for schedule in best)]
     for number, start in enumerate(result.period_starts):
         day = str(np.datetime64(round(float(start)), "s"))[:16].replace("T", " ")
         table.add_row(day, *("" if np.isnan(one[number]) else f"{one[number]:.4f}" for one in losses))
