@@ -131,14 +131,22 @@ class RowBuffer:
 
 
 class Archive:
-    """Writes rows and labels into the store; used by one thread at a time."""
+    """Writes rows and labels into the store; used by one thread at a time. ``clock`` tells seconds since 1970."""
 
-    def __init__(self, destination: Destination, schema: BundleSchema, spool: Spool, on_captured: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        schema: BundleSchema,
+        spool: Spool,
+        on_captured: Callable[[int], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.failures = 0
         self._destination = destination
         self._schema = schema
         self._spool = spool
         self._on_captured = on_captured
+        self._clock = clock
         self._root: Location | None = None
         self._pending: _File | None = None
 
@@ -183,7 +191,7 @@ class Archive:
         if labels is None:
             return
         number, rows = labels
-        name = f"labels/{_today()}/{self._destination.pod}-{number:08d}.parquet"
+        name = f"labels/{self._today()}/{self._destination.pod}-{number:08d}.parquet"
         if self._write(_File(name, labels_content(rows), len(rows))):
             with self._spool.transaction() as transaction:
                 transaction.delete_labels(number)
@@ -195,7 +203,7 @@ class Archive:
             return None
         with self._spool.transaction() as transaction:
             number = transaction.next_file_number()
-        name = f"rows/{self._destination.version}/{_today()}/{self._destination.pod}-{number:08d}.parquet"
+        name = f"rows/{self._destination.version}/{self._today()}/{self._destination.pod}-{number:08d}.parquet"
         return _File(name, rows_content(columns, self._schema), rows)
 
     def _write(self, file: _File) -> bool:
@@ -211,6 +219,9 @@ class Archive:
             return False
         return True
 
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+
 
 def _hash(identity: str) -> int:
     return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big")
@@ -222,7 +233,3 @@ def _seconds(value: Any, otherwise: float) -> float:
         return otherwise
     row_time = datetime.fromisoformat(value)
     return (row_time if row_time.tzinfo else row_time.replace(tzinfo=UTC)).timestamp()
-
-
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()

@@ -4,6 +4,7 @@ Every sidecar of a model does it, for all of its versions: what another one has 
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from ..storage import Location, StorageError, list_folders, locate, remove
 _log = logging.getLogger(__name__)
 
 
-def delete_expired(captured: str, feedback: str, credentials: str | None, retention: timedelta) -> int:
+def delete_expired(captured: str, feedback: str, credentials: str | None, retention: timedelta, now: float | None = None) -> int:
     """Delete the days that ended longer ago than ``retention``; return how many folders went.
 
     Args:
@@ -20,9 +21,10 @@ def delete_expired(captured: str, feedback: str, credentials: str | None, retent
         feedback: URI of the folder that files of labels are put into.
         credentials: name of the mounted Secret with the store's keys.
         retention: how long they are kept.
+        now: seconds since 1970; the clock's by default.
 
     """
-    last = (datetime.now(UTC) - retention).date()
+    last = (datetime.fromtimestamp(time.time() if now is None else now, UTC) - retention).date()
     deleted = 0
     try:
         for day in _days(locate(captured, credentials), locate(feedback, credentials)):
