@@ -9,7 +9,8 @@ from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Pr
 def termination_message(result: StageResult) -> str:
     """Return the result as JSON of at most ``MESSAGE_LIMIT`` bytes; the least important parts are cut first.
 
-    Groups of rows go first (those that missed no criterion are last in the list), then problems after the first, then libraries.
+    Groups of rows go first (those that missed no criterion are last in the list), then problems after the first, then libraries, then the
+    last of the competing recipes.
     """
     text = _json(result)
     while len(text.encode()) > MESSAGE_LIMIT:
@@ -31,6 +32,8 @@ def _shorter(result: StageResult) -> StageResult | None:
         return result.replace(problems=_fewer(result.problems))
     if isinstance(result, PackageResult | VerifyResult) and result.libraries:
         return result.replace(libraries={})
+    if isinstance(result, PackageResult) and len(result.records) > 2:
+        return result.replace(records=result.records[:-1])
     if isinstance(result, PackageResult) and result.parameters:
         return result.replace(parameters={})
     return None

@@ -3,10 +3,11 @@
 Pure. Not here: comparing, which the trainer does, and whether a run starts (``run_start.py``).
 """
 
+import math
 from collections.abc import Sequence
 
 from mlmodel_contract.base import parse_time
-from mlmodel_contract.manifest import Candidate, Window
+from mlmodel_contract.manifest import Window
 from mlmodel_contract.run import Competition
 from mlmodel_contract.status import MLModelStatus, RetrainingStatus
 from mlmodel_contract.version import ModelVersionSpec, Recipe, RecipeRecord
@@ -14,10 +15,13 @@ from mlmodel_contract.version import ModelVersionSpec, Recipe, RecipeRecord
 from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
 
-CHALLENGE_EVERY = 2
-"""Runs between two that let a recipe compete which does not lead; in each of them it is the one that was compared longest ago."""
+CHALLENGE_EVERY = 3
+"""Runs between two that let a recipe compete which does not lead; one that is new, or seems to be better, competes at once."""
 
-DRAW_EVERY = 6
+_DOUBT = 0.25
+"""By how much of a standard error each run adds to the doubt about a recipe that was not compared in it."""
+
+DRAW_EVERY = 12
 """Runs between two that try newly drawn parameters."""
 
 
@@ -30,7 +34,9 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         return None
     retraining = status.retraining
     changed = _is_new_change(retraining)
-    records = _with_change(_led_by(retraining.recipes, leader), training.tried) if changed else _led_by(retraining.recipes, leader)
+    records = _led_by(_lasting(retraining.recipes, leader), leader)
+    if changed:
+        records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE)))
     records = [record for record in records if any(record.recipe.candidate == candidate.name for candidate in training.tried)]
     if not records or records[0].recipe != leader:
         return None
@@ -38,7 +44,7 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     return Competition(
         leader=leader,
         records=records,
-        tried=_tried(records, number, everything=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
+        tried=_tried(records, number, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
         draws=draws,
         versions=pooled_versions(snapshot),
         since=retraining.seen_until,
@@ -59,13 +65,23 @@ def with_leader_tried(competition: Competition) -> Competition:
     return competition if 0 in competition.tried else competition.replace(tried=[0, *competition.tried])
 
 
-def _tried(records: Sequence[RecipeRecord], number: int, *, everything: bool, leader_too: bool) -> list[int]:
-    """Return the positions of the recipes that are fitted and scored."""
-    others = list(range(1, len(records)))
-    if not everything:
-        due = sorted(others, key=lambda index: (records[index].run, index))
-        others = due[:1] if number % CHALLENGE_EVERY == 0 or any(records[index].run == 0 for index in due) else []
-    return [0, *others] if leader_too else others
+def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
+    """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
+    others = sorted(range(1 + changed, len(records)), key=lambda index: _at_best(records[index], number))
+    promising = bool(others) and (records[others[0]].rows == 0 or _seems_better(records[others[0]]))
+    challengers = others[:1] if changed or promising or number % CHALLENGE_EVERY == 0 else []
+    return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
+
+
+def _seems_better(record: RecipeRecord) -> bool:
+    return record.difference < -0.5 * math.sqrt(record.variance)
+
+
+def _at_best(record: RecipeRecord, number: int) -> float:
+    """Return the smallest difference from the leading recipe that is plausible: known two standard errors, more the longer ago it is."""
+    if record.rows == 0:
+        return -math.inf
+    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * (number - record.run))
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:
@@ -88,12 +104,6 @@ def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecor
     return [RecipeRecord(recipe=leader), *(record.replace(difference=0.0, variance=0.0, rows=0.0) for record in others)]
 
 
-def _with_change(records: Sequence[RecipeRecord], candidates: Sequence[Candidate]) -> list[RecipeRecord]:
-    """Return the records with each candidate's first recipe on the rows since the change too."""
-    known = {record.recipe.candidate for record in records if record.recipe.window is Window.SINCE_CHANGE}
-    added = []
-    for candidate in candidates:
-        first = next((record.recipe for record in records if record.recipe.candidate == candidate.name), None)
-        if first is not None and candidate.name not in known:
-            added.append(RecipeRecord(recipe=first.replace(window=Window.SINCE_CHANGE)))
-    return [*records, *added]
+def _lasting(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecord]:
+    """Return the records without recipes for the rows since an earlier change, but for the leading one."""
+    return [record for record in records if record.recipe.window is not Window.SINCE_CHANGE or record.recipe == leader]

@@ -17,6 +17,7 @@ STANDARD_ERRORS = 4.0
 """By how many standard errors the loss has to be above what it was before; it is looked at often, and at many times."""
 
 _LEAST_LABELS = 50
+_LEAST_SHARE = 0.1
 _MOST_POINTS = 32
 _LEAST_GROWTH = 1.02
 
@@ -54,8 +55,10 @@ def with_point(points: Sequence[LossPoint], drift: DriftStatus | None, now: date
     return _thinned([*points, LossPoint(time=format_time(now), labels=labels, loss=round(drift.loss * labels, 6))])
 
 
-def find_rise(points: Sequence[LossPoint], reference: LossReference | None) -> LossRise | None:
+def find_rise(points: Sequence[LossPoint], reference: LossReference | None, first_rows: int = 0) -> LossRise | None:
     """Return the rise of the loss that is clearest, among all times that it may have begun at; None where none is clear.
+
+    A rise counts once it has a tenth of the rows that the first run had: from fewer nothing is learnt that lasts.
 
     What was before is the holdout's loss together with the labels until then. The variance of a row's loss is the holdout's, and so is its
     design effect.
@@ -63,7 +66,8 @@ def find_rise(points: Sequence[LossPoint], reference: LossReference | None) -> L
     if reference is None or not reference.rows or len(points) < 2 or reference.variance <= 0:
         return None
     last = points[-1]
-    rises = [_rise(point, last, reference) for point in points[:-1] if last.labels - point.labels >= _LEAST_LABELS]
+    least = max(_LEAST_LABELS, round(first_rows * _LEAST_SHARE))
+    rises = [_rise(point, last, reference) for point in points[:-1] if last.labels - point.labels >= least]
     clear = [rise for rise in rises if rise.errors > STANDARD_ERRORS]
     return max(clear, key=lambda rise: rise.errors, default=None)
 

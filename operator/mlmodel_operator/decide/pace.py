@@ -17,8 +17,9 @@ from mlmodel_contract.version import VersionScore
 from ..snapshot import Snapshot
 
 LEAST_ROWS = 50
-_FIRST_SHARE, _LEAST_SHARE, _MOST_SHARE = 0.1, 0.01, 0.25  # of all rows that a run has seen
-_SOONER, _LATER = 0.5, 1.5
+_LEAST_SHARE = 0.12  # of the rows that the first run had, which somebody thought enough for a model
+_MOST_SHARE = 0.25  # of all rows that the last run has seen
+_SOONER, _LATER = 0.5, 1.25
 _GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
 _LEAST_GAIN = 0.002  # of the metric
 _MOST_DOUBLINGS = 5
@@ -32,9 +33,9 @@ def labelled_rows(snapshot: Snapshot) -> int:
 
 def due_rows(retraining: RetrainingStatus) -> int:
     """Return how many new labelled rows the trigger NewRows waits for."""
-    seen = retraining.seen_rows
-    wanted = retraining.due_rows if retraining.due_rows is not None else round(seen * _FIRST_SHARE)
-    return max(LEAST_ROWS, math.ceil(seen * _LEAST_SHARE), min(wanted, round(seen * _MOST_SHARE)))
+    least = max(LEAST_ROWS, round((retraining.first_rows or retraining.seen_rows) * _LEAST_SHARE))
+    wanted = min(retraining.due_rows or least, round(retraining.seen_rows * _MOST_SHARE))
+    return max(least, wanted)
 
 
 def adapted(

@@ -115,6 +115,7 @@ def _with_seen(run: RunStatus, retraining: RetrainingStatus, step: RunStep) -> R
         recipes=list(step.records[:24]) if step.records else retraining.recipes,
         seen_until=data.end if data else retraining.seen_until,
         seen_rows=data.train_rows + data.holdout_rows if data else retraining.seen_rows,
+        first_rows=data.train_rows + data.holdout_rows if data and run.competition is None else retraining.first_rows,
     )
 
 

@@ -103,7 +103,7 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus) -> RunReque
     triggers, drift = snapshot.model.spec.retraining.triggers, status.drift
     if drift is None or is_broken(status.feed):
         return None
-    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status))
+    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
     if Trigger.PERFORMANCE in triggers and rise is not None and is_news(status, rise):
         return RunRequest(Reason.PERFORMANCE, rise.sentence)
     return None
@@ -201,7 +201,7 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
 
 def _with_change(snapshot: Snapshot, status: MLModelStatus) -> RetrainingStatus:
     """Return the retraining status with the time at which the loss seems to have begun to rise, where no run has noted it yet."""
-    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status))
+    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
     return status.retraining if rise is None else status.retraining.replace(change=rise.since)
 
 

@@ -15,8 +15,11 @@ from .evaluation import PairedDifference
 HALF_LIFE = 3.0
 """Comparisons after which an earlier one counts half: what was better last year says little of the world of today."""
 
-STANDARD_ERRORS = 2.0
-"""By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
+STANDARD_ERRORS = 1.0
+"""By how many standard errors another recipe has to be better. A wrong switch costs what the two differ by, which is little then."""
+
+STANDARD_ERRORS_SINCE_CHANGE = 2.0
+"""The same for a recipe on the rows since a change, which are few at first: a fit on them may be anything."""
 
 
 def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int) -> list[RecipeRecord]:
@@ -36,7 +39,7 @@ def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:
 
     That is the first one, unless another is better by ``STANDARD_ERRORS``; then it is the one with the smallest mean.
     """
-    better = [record for record in records[1:] if record.rows and record.difference < -STANDARD_ERRORS * math.sqrt(record.variance)]
+    better = [record for record in records[1:] if record.rows and record.difference < -_margin(record)]
     if not better:
         return list(records)
     best = min(better, key=lambda record: record.difference)
@@ -71,6 +74,11 @@ def first_records(ranked: Sequence[Recipe], windows: Sequence[Window], run: int)
     return [RecipeRecord(recipe=recipe, run=run) for recipe in recipes] + [RecipeRecord(recipe=recipe) for recipe in siblings]
 
 
+def _margin(record: RecipeRecord) -> float:
+    errors = STANDARD_ERRORS_SINCE_CHANGE if record.recipe.window is Window.SINCE_CHANGE else STANDARD_ERRORS
+    return errors * math.sqrt(record.variance)
+
+
 def _with(record: RecipeRecord, found: PairedDifference, run: int) -> RecipeRecord:
     if not math.isfinite(found.mean):
         return record
@@ -78,8 +86,13 @@ def _with(record: RecipeRecord, found: PairedDifference, run: int) -> RecipeReco
     rows = discounted + found.rows
     share, new = discounted / rows, found.rows / rows
     return record.replace(
-        difference=share * record.difference + new * found.mean,
-        variance=share**2 * record.variance + new**2 * found.variance,
-        rows=rows,
+        difference=_rounded(share * record.difference + new * found.mean),
+        variance=_rounded(share**2 * record.variance + new**2 * found.variance),
+        rows=_rounded(rows),
         run=run,
     )
+
+
+def _rounded(value: float) -> float:
+    """Return six digits: a result has to fit into a termination message."""
+    return float(f"{value:.6g}")
