@@ -28,17 +28,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows in time order: every feature by column, and the target as a number or as the index of its class."""
+    """Rows in time order: every feature by column, the target as a number or as the index of its class, and where known the times.
+
+    Times are in seconds since the epoch.
+    """
 
     columns: Columns
     target: Floats
+    times: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
     def slice(self, start: int, stop: int) -> "TrainingRows":
         """Return rows [``start``, ``stop``), without copying."""
-        return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop])
+        times = None if self.times is None else self.times[start:stop]
+        return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop], times)
 
     def frame(self, features: Sequence[SchemaColumn]) -> Any:
         """Return the features as the data frame that pipelines take."""
@@ -101,11 +106,15 @@ def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
 
 def _rows(table: Any, schema: BundleSchema) -> TrainingRows:
     columns = {column.name: column_values(table[column.name], column.type) for column in schema.features}
-    target = table[schema.target]
+    target, times = table[schema.target], _seconds(table[schema.time]) if schema.time else None
     if schema.task is Task.REGRESSION:
-        return TrainingRows(columns, column_values(target, ColumnType.NUMBER))
+        return TrainingRows(columns, column_values(target, ColumnType.NUMBER), times)
     codes = pa.compute.index_in(target, pa.array(schema.classes, target.type)).fill_null(UNKNOWN_CLASS)
-    return TrainingRows(columns, codes.to_numpy().astype(np.float64))
+    return TrainingRows(columns, codes.to_numpy().astype(np.float64), times)
+
+
+def _seconds(times: Any) -> Floats:
+    return np.asarray(times.cast(pa.timestamp("us", "UTC")).to_numpy(), dtype="M8[us]").astype(np.float64) / 1e6
 
 
 def column_values(values: Any, kind: ColumnType) -> NDArray[Any]:

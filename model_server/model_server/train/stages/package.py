@@ -27,7 +27,7 @@ from ..fitting import fit
 from ..golden_row_selection import golden_rows
 from ..onnx import verified_onnx
 from ..pipeline import build, for_serving
-from ..profile import profile
+from ..profile import PredictionOrigin, profile
 from ..run_context import RunContext
 
 _log = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ def _refit(context: RunContext, best: TrialResult, rows: RunRows) -> _Winner:
 
 
 def _contents(context: RunContext, won: _Winner, rows: RunRows, evaluation: _Evaluation) -> BundleContents:
-    reference = profile(rows.schema, rows.train, evaluation.dataset.predictions, loss_reference(evaluation.dataset))
+    origin = PredictionOrigin(rows.holdout.times)
+    reference = profile(rows.schema, rows.train, evaluation.dataset.predictions, loss_reference(evaluation.dataset), origin)
     return BundleContents(
         version=context.document.version,
         estimator=won.candidate.estimator,
