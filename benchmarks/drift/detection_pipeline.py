@@ -11,6 +11,7 @@ from mlmodel_contract.bundle import BundleSchema, Profile
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.report import PREDICTION, LossReference
 from mlmodel_detection import Bucket, CorrelationReference, DriftDetector, DriftState, DriftVerdict, FeatureReference
+from model_server.binning.cycles import CycleRemover
 from model_server.binning.slots import FeatureBinner
 from model_server.monitor.counting import ProductSums, RowCounter
 from model_server.train.data.training_rows import TrainingRows
@@ -48,31 +49,41 @@ class BinnedRows:
 class DetectionPipeline:
     """A profile, and what is needed to count rows by it and to test them for drift."""
 
-    def __init__(self, schema: BundleSchema, train: Mapping[str, Values], predictions: Floats, level: float, tolerance: float) -> None:
+    def __init__(
+        self,
+        schema: BundleSchema,
+        train: Mapping[str, Values],
+        predictions: Floats,
+        level: float,
+        tolerance: float,
+        *,
+        seconds: Floats | None = None,
+    ) -> None:
         columns = {
             column.name: np.array(train[column.name], dtype=object if column.type is ColumnType.CATEGORY else np.float64)
             for column in schema.features
         }
         self.schema = schema
         self.level, self.tolerance = level, tolerance
-        self.profile: Profile = profile(schema, TrainingRows(columns, np.zeros(len(predictions))), predictions, _NO_LOSS)
-        self._references = tuple(FeatureReference.from_counts(one) for one in self.counter().features())
+        self.profile: Profile = profile(schema, TrainingRows(columns, np.zeros(len(predictions)), seconds), predictions, _NO_LOSS)
+        self.references = tuple(FeatureReference.from_counts(one) for one in self.counter().features())
         known = self.profile.correlations
         self._correlations = CorrelationReference.from_counts(known) if known else None
         self._starts = np.cumsum([0, *(len(one.counts) for one in self.profile.features)])
 
     def detector(self) -> DriftDetector:
         """Return a detector before its first row."""
-        return DriftDetector(self._references, self.level, self.tolerance, self._correlations)
+        return DriftDetector(self.references, self.level, self.tolerance, self._correlations)
 
     def counter(self) -> RowCounter:
         """Return a sidecar's counter."""
         return RowCounter(self.profile, self.schema)
 
-    def bin_rows(self, columns: Mapping[str, Values], predictions: Floats) -> BinnedRows:
+    def bin_rows(self, columns: Mapping[str, Values], predictions: Floats, seconds: Floats | None = None) -> BinnedRows:
         """Return each row's cells and scores, by the sidecar's own code."""
         binner = FeatureBinner(self.profile.features)
-        slots = binner.digitize({**columns, PREDICTION: predictions[:, 0]}, len(predictions))
+        apart = CycleRemover(self.profile.features).remove({**columns, PREDICTION: predictions[:, 0]}, seconds)
+        slots = binner.digitize(apart, len(predictions))
         return BinnedRows(slots.T, ProductSums(self.profile, binner).scores(slots).T.astype(np.float64))
 
     def bucket(self, rows: BinnedRows) -> Bucket:

@@ -4,9 +4,10 @@ Not here: reading files (``tables.py``), and printing what was found (``replay_s
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 from mlmodel_contract import VERSION
@@ -20,9 +21,9 @@ from mlmodel_detection import Evidence, MonitoringSettings, evaluate
 from mlmodel_operator.decide.run_start import request_by_monitoring
 from model_server.monitor.counting import RowCounter
 from model_server.monitor.scoring import Scorer
-from model_server.train.data.training_rows import TrainingRows
+from model_server.train.data.training_rows import UNKNOWN_CLASS, Floats, TrainingRows
 from model_server.train.evaluate.evaluation import EvaluationDataset, loss_reference
-from model_server.train.profile import profile
+from model_server.train.profile import PredictionOrigin, profile
 
 from .tables import PastRows
 
@@ -35,12 +36,16 @@ _NO_LOSS = LossReference(rows=0, mean=0.0, variance=0.0)
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are monitored: rows between evaluations, the false-alarm probability, the tolerance, whether a run renews the reference."""
+    """How rows are monitored: rows between evaluations, the false-alarm probability, the tolerance, whether a run renews the reference.
+
+    ``out_of_fold`` says that the reference's predictions are by other fits than the live ones.
+    """
 
     bucket: int
     false_alarm_probability: float
     tolerance: float
     restart: bool
+    out_of_fold: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Evaluation:
 
 def replay(schema: BundleSchema, reference: PastRows, live: PastRows, options: Options) -> Iterator[Evaluation]:
     """Monitor the live rows in their order; yield an evaluation for each bucket."""
-    pod = _SimulatedPod(schema, reference)
+    pod = _SimulatedPod(schema, reference, out_of_fold=options.out_of_fold)
     evidence, run_started = Evidence(), False
     settings = MonitoringSettings(_NAME, false_alarm_probability=options.false_alarm_probability, tolerance=options.tolerance)
     for start in range(0, len(live), options.bucket):
@@ -81,9 +86,9 @@ def row_of(since: str | None) -> int | None:
 class _SimulatedPod:
     """The one pod of one version: its profile, and its cumulative report."""
 
-    def __init__(self, schema: BundleSchema, reference: PastRows) -> None:
+    def __init__(self, schema: BundleSchema, reference: PastRows, *, out_of_fold: bool = False) -> None:
         self._schema = schema
-        self.profile = _profile(schema, reference)
+        self.profile = _profile(schema, reference, out_of_fold=out_of_fold)
         self._counter = RowCounter(self.profile, schema)
         self._scorer = Scorer(schema, self.profile.loss)
         self._labels = self._scorer.zero_counts()
@@ -93,7 +98,7 @@ class _SimulatedPod:
         """Count more rows, and return the report of all so far."""
         self._sequence += 1
         self._rows += len(part)
-        self._counter.update(part.values, _predictions(part))
+        self._counter.update(part.values, _predictions(part), part.seconds)
         self._labels = self._score(part)
         return MonitorReportSpec(
             contract=VERSION,
@@ -112,28 +117,41 @@ class _SimulatedPod:
     def _score(self, part: PastRows) -> LabelCounts:
         counts = self._labels
         if part.truths is not None and part.predictions is not None and self.profile.loss.rows:
-            for value, truth in zip(part.predictions.tolist(), part.truths, strict=True):
-                if truth is not None and math.isfinite(value):
-                    counts = self._scorer.add(counts, [value], truth) or counts
+            for values, truth in zip(part.predictions.tolist(), part.truths, strict=True):
+                if truth is not None and all(map(math.isfinite, values)):
+                    counts = self._scorer.add(counts, values, truth) or counts
         return counts
 
 
-def _profile(schema: BundleSchema, reference: PastRows) -> Profile:
-    loss = _NO_LOSS
-    if reference.predictions is not None and reference.truths is not None:
-        truths = np.array(reference.truths, np.float64)  # None becomes NaN
-        known = np.isfinite(truths) & np.isfinite(reference.predictions)
-        predictions = reference.predictions[known, None]
-        if schema.task is Task.CLASSIFICATION:
-            predictions = np.column_stack([1 - predictions, predictions])
-        if known.any():
-            loss = loss_reference(EvaluationDataset(schema.task, predictions, truths[known]))
-    return profile(schema, TrainingRows(reference.values, np.zeros(len(reference))), _predictions(reference), loss)
+def _profile(schema: BundleSchema, reference: PastRows, *, out_of_fold: bool) -> Profile:
+    rows = TrainingRows(reference.values, np.zeros(len(reference)), reference.seconds)
+    origin = PredictionOrigin(reference.seconds, by_other_fits=out_of_fold)
+    return profile(schema, rows, _predictions(reference), _loss(schema, reference), origin)
 
 
-def _predictions(part: PastRows) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return an array of rows x 1; a constant where there are no predictions."""
-    return (np.zeros(len(part)) if part.predictions is None else part.predictions).reshape(-1, 1)
+def _loss(schema: BundleSchema, reference: PastRows) -> LossReference:
+    if reference.predictions is None or reference.truths is None:
+        return _NO_LOSS
+    predictions, targets = reference.predictions, _targets(schema, reference.truths)
+    known = np.isfinite(targets) & np.isfinite(predictions).all(axis=1)
+    if not known.any():
+        return _NO_LOSS
+    if schema.task is Task.CLASSIFICATION and predictions.shape[1] == 1:
+        predictions = np.column_stack([1 - predictions, predictions])
+    return loss_reference(EvaluationDataset(schema.task, predictions[known], targets[known]))
+
+
+def _targets(schema: BundleSchema, truths: Sequence[bool | float | str | None]) -> Floats:
+    """Return true numbers, or the indices of true classes, NaN where not known."""
+    if schema.task is Task.REGRESSION:
+        return np.array(truths, np.float64)
+    codes = {label: index for index, label in enumerate(schema.classes)}
+    return np.array([np.nan if truth is None else codes.get(cast("str | bool", truth), UNKNOWN_CLASS) for truth in truths])
+
+
+def _predictions(part: PastRows) -> Floats:
+    """Return rows x classes, or rows x 1; a constant where there are no predictions."""
+    return np.zeros((len(part), 1)) if part.predictions is None else part.predictions
 
 
 def _slice(rows: PastRows, start: int, end: int) -> PastRows:
@@ -141,6 +159,7 @@ def _slice(rows: PastRows, start: int, end: int) -> PastRows:
         rows,
         values={name: values[start:end] for name, values in rows.values.items()},
         times=rows.times[start:end],
+        seconds=None if rows.seconds is None else rows.seconds[start:end],
         predictions=None if rows.predictions is None else rows.predictions[start:end],
         truths=None if rows.truths is None else rows.truths[start:end],
     )

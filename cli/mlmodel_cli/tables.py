@@ -27,22 +27,31 @@ class TableError(Exception):
 
 @dataclass(frozen=True)
 class Roles:
-    """What columns are for: the features (all others where there are none), the time, the model's prediction and the truth."""
+    """What columns are for: the features (all others where there are none), the time, the model's predictions and the truth.
+
+    Of a classification with ``classes`` the predictions are their probabilities in that order; else there is one column at most.
+    """
 
     features: Sequence[str]
     time: str | None
-    prediction: str | None
+    predictions: Sequence[str]
     truth: str | None
+    classes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class PastRows:
-    """Rows in time order. ``values`` are the features as predictors expect them; predictions and truths are None where not given."""
+    """Rows in time order. ``values`` are the features as predictors expect them; predictions and truths are None where not given.
+
+    ``times`` are as they are shown, ``seconds`` since the epoch, None where rows have no times or only numbers for them; predictions are
+    rows x classes, or rows x 1.
+    """
 
     values: dict[str, NDArray[np.float64] | NDArray[np.object_]]
     times: list[str]
+    seconds: NDArray[np.float64] | None
     predictions: NDArray[np.float64] | None
-    truths: list[bool | float | None] | None  # None where a row's truth is not known
+    truths: list[bool | float | str | None] | None  # None where a row's truth is not known
 
     def __len__(self) -> int:
         return len(self.times)
@@ -70,20 +79,21 @@ def schema_of(reference: pd.DataFrame, roles: Roles, task: Task) -> BundleSchema
     """Return the schema of the features, typed by what the reference holds.
 
     Raises:
-        TableError: a named column is not there, or no feature is left.
+        TableError: a named column is not there, no feature is left, or classes and predictions do not belong together.
 
     """
-    named = [name for name in (*roles.features, roles.time, roles.prediction, roles.truth) if name]
+    _check_classes(roles, task)
+    named = [name for name in (*roles.features, roles.time, *roles.predictions, roles.truth) if name]
     missing = [name for name in named if name not in reference.columns]
     if missing:
         raise TableError(f"the reference has no column {missing[0]!r}: it has {', '.join(map(str, reference.columns))}")
-    others = {roles.time, roles.prediction, roles.truth}
+    others = {roles.time, *roles.predictions, roles.truth}
     names = list(roles.features) or [str(name) for name in reference.columns if name not in others]
     features = [SchemaColumn(name=name, type=_type_of(reference[name])) for name in names if not _is_time(reference[name])]
     if not features:
         raise TableError("no column is left to watch: name some with --columns")
-    classes: list[str | bool | int] = [False, True] if task is Task.CLASSIFICATION else []
-    truth = ColumnType.BOOLEAN if task is Task.CLASSIFICATION else ColumnType.NUMBER
+    classes: list[str | bool | int] = list(roles.classes) or ([False, True] if task is Task.CLASSIFICATION else [])
+    truth = ColumnType.CATEGORY if roles.classes else ColumnType.BOOLEAN if task is Task.CLASSIFICATION else ColumnType.NUMBER
     return BundleSchema(task=task, features=features, target=roles.truth or "truth", target_type=truth, time=roles.time, classes=classes)
 
 
@@ -99,9 +109,31 @@ def ordered_rows(table: pd.DataFrame, schema: BundleSchema, roles: Roles, source
     return PastRows(
         values={column.name: _values(table, column, source) for column in schema.features},
         times=[str(value) for value in table[roles.time]] if roles.time else [""] * len(table),
-        predictions=_numbers(table, roles.prediction, source),
-        truths=_truths(table, roles.truth, schema.task, source),
+        seconds=_seconds(table[roles.time]) if roles.time else None,
+        predictions=np.column_stack([_numbers(table, name, source) for name in roles.predictions]) if roles.predictions else None,
+        truths=_truths(table, roles, schema.task, source) if roles.truth else None,
     )
+
+
+def check_times(reference: PastRows, live: PastRows) -> None:
+    """Check that both have times of the same kind.
+
+    Raises:
+        TableError: one has dates, and the other has not.
+
+    """
+    if (reference.seconds is None) != (live.seconds is None):
+        raise TableError("--time: the column has dates in one file and numbers in the other: make them alike")
+
+
+def _check_classes(roles: Roles, task: Task) -> None:
+    if roles.classes and task is not Task.CLASSIFICATION:
+        raise TableError("--classes are those of a classification: add --task Classification")
+    if roles.classes and len(roles.classes) < 3:
+        raise TableError("--classes is for three and more: of two, --prediction is the positive one's probability")
+    if roles.classes and roles.predictions and len(roles.predictions) != len(roles.classes):
+        counted = f"{len(roles.predictions)} columns for {len(roles.classes)} classes"
+        raise TableError(f"--prediction names {counted}: name each one's probability, in their order")
 
 
 def _require_column(table: pd.DataFrame, name: str, source: str, why: str) -> None:
@@ -140,9 +172,14 @@ def _values(table: pd.DataFrame, column: SchemaColumn, source: str) -> NDArray[n
         raise TableError(f"{source}, column {column.name!r}: holds values that are no {column.type.value}: {error}") from error
 
 
-def _numbers(table: pd.DataFrame, name: str | None, source: str) -> NDArray[np.float64] | None:
-    if name is None:
+def _seconds(times: "pd.Series[Any]") -> NDArray[np.float64] | None:
+    """Return seconds since the epoch, UTC where the times name no zone; None of numbers, whose unit nobody knows."""
+    if not _is_time(times):
         return None
+    return np.asarray(pd.to_datetime(times, utc=True).dt.as_unit("us").astype(np.int64), np.float64) / 1e6
+
+
+def _numbers(table: pd.DataFrame, name: str, source: str) -> NDArray[np.float64]:
     _require_column(table, name, source, "which --prediction names")
     try:
         return np.asarray(table[name], dtype=np.float64)
@@ -150,14 +187,23 @@ def _numbers(table: pd.DataFrame, name: str | None, source: str) -> NDArray[np.f
         raise TableError(f"{source}, column {name!r}: a prediction is a number, or the positive class's probability: {error}") from error
 
 
-def _truths(table: pd.DataFrame, name: str | None, task: Task, source: str) -> list[bool | float | None] | None:
-    if name is None:
-        return None
+def _truths(table: pd.DataFrame, roles: Roles, task: Task, source: str) -> list[bool | float | str | None]:
+    name = str(roles.truth)
     _require_column(table, name, source, "which --truth names")
+    if roles.classes:
+        return [_class(value) for value in table[name].tolist()]
     values = np.asarray(table[name])
     try:
         numbers = values.astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise TableError(f"{source}, column {name!r}: a truth is a number, or true and false (1 and 0): {error}") from error
+        more = "; of three and more classes, name them with --classes" if task is Task.CLASSIFICATION else ""
+        raise TableError(f"{source}, column {name!r}: a truth is a number, or true and false (1 and 0){more}: {error}") from error
     kind = bool if task is Task.CLASSIFICATION else float
     return [kind(number) if np.isfinite(number) else None for number in numbers]
+
+
+def _class(value: Any) -> str | None:
+    """Return a class as --classes names it; a number's is without the point that a missing one beside it brings."""
+    if pd.isna(value):
+        return None
+    return f"{value:g}" if isinstance(value, float) else str(value)

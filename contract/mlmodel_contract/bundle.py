@@ -66,10 +66,23 @@ class BundleSchema(Document):
     )
 
 
+class SeasonalCycle(Document):
+    """What a number usually is at each time, and by how much it usually differs from that.
+
+    Both are sums over tables. A table is indexed by the hour since Monday 00:00 UTC, modulo its length; the first one counts as it is, the
+    others times cosine and sine of one turn a year, of two turns, ... (a year begins with 1970, and has 365.2425 days).
+    """
+
+    level: list[list[float]] = Field(description="Mean of the value.")
+    spread: list[list[float]] = Field(description="Standard deviation around it.")
+    least_spread: float = Field(gt=0, description="The spread where the tables' sum is smaller.")
+
+
 class FeatureProfile(Document):
     """How live values of a feature are counted into slots, and the training rows' counts.
 
-    Numeric: slot i holds values in (edges[i-1], edges[i]], the slot after the last edge the larger ones, then missing.
+    Numeric: slot i holds values in (edges[i-1], edges[i]], the slot after the last edge the larger ones, then missing. Of a number with a
+    cycle the value is its distance from the level at the row's time, in spreads.
     Categorical: a slot for each of ``categories``, then other, then missing; a boolean is the category ``false`` or ``true``.
     """
 
@@ -77,10 +90,12 @@ class FeatureProfile(Document):
     kind: FeatureKind
     center: float = Field(0.0, description="A number from which the distances of a numeric feature's values are fine, such as the median.")
     edges: list[float] = Field(default_factory=list)
+    cycle: SeasonalCycle | None = Field(None, description="Of a number that is compared with the same hours and seasons.")
     categories: list[str] = Field(default_factory=list)
     counts: list[int]
     effect: float = Field(1.0, description="Design effect: how many times larger dependence makes the variance of a mean.")
     slot_effects: list[float] = Field(default_factory=list, description="The same by slot; none where all are 1.")
+    reference_error: float = Field(0.0, description="Variance of the counts' own error that no live rows average out, over that of a row.")
 
 
 class Profile(Document):

@@ -64,6 +64,12 @@ class FeatureCounts(Document):
     outside: int = Field(0, ge=0, description="Live values outside the column's declared min and max.")
     effect: float = Field(1.0, ge=1, description=_EFFECT)
     slot_effects: list[float] = Field(default_factory=list, max_length=MOST_SLOTS, description="The same by slot; none where all are 1.")
+    reference_error: float = Field(
+        0.0,
+        ge=0,
+        description="Variance of the reference's own error that no live rows average out, in variances of one row: that of a cycle "
+        "which was taken out, or of predictions by other fits.",
+    )
     slots: list[Annotated[str, Field(max_length=LONGEST_SLOT_NAME)]] = Field(
         default_factory=list,
         max_length=MOST_SLOTS,

@@ -21,7 +21,7 @@ WINDOWS = (50, 500)
 GROSS = 0.2
 """Share of rows, beyond the training rows' or their double, that is allowed to have a problem."""
 
-_MOST_ALLOWED = 0.9
+_MOST_ALLOWED = 0.9  # but where more is usual: there half of the other rows may have the problem too
 _SPREAD = 0.5  # share of training rows in one slot from which on a column may well be constant for a while
 _CONSTANT = 0.9
 _KINDS = 4
@@ -141,7 +141,9 @@ class _Share:
 
     @property
     def allowed(self) -> float:
-        return _CONSTANT if self.kind == "Constant" else min(_MOST_ALLOWED, self.usual + max(GROSS, self.usual))
+        if self.kind == "Constant":
+            return _CONSTANT
+        return min(max(_MOST_ALLOWED, (1 + self.usual) / 2), self.usual + max(GROSS, self.usual))
 
     def exceeds(self, level: float) -> bool:
         """Return whether so many are beyond chance where the allowed share is the true one, by the Chernoff bound."""

@@ -13,7 +13,8 @@ class FeatureReference:
     """A feature and its training rows by slot; the last slot is missing values.
 
     Of a category, the slot before the last one has the categories that have none of their own. ``effect`` and ``slot_effects`` are design
-    effects: how many times larger dependence between rows makes the variance of a mean. No slot effects are ones.
+    effects: how many times larger dependence between rows makes the variance of a mean. No slot effects are ones. ``reference_error`` is
+    the variance of the reference's own error that no live rows average out, over that of one row.
     """
 
     name: str
@@ -21,11 +22,14 @@ class FeatureReference:
     counts: tuple[int, ...]
     effect: float = 1.0
     slot_effects: tuple[float, ...] = ()
+    reference_error: float = 0.0
 
     @classmethod
     def from_counts(cls, reported: FeatureCounts) -> "FeatureReference":
         """Return the reference that a pod's report states."""
-        return cls(reported.name, reported.kind, tuple(reported.reference), reported.effect, tuple(reported.slot_effects))
+        return cls(
+            reported.name, reported.kind, tuple(reported.reference), reported.effect, tuple(reported.slot_effects), reported.reference_error
+        )
 
 
 @dataclass(frozen=True)

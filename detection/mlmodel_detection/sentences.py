@@ -64,7 +64,12 @@ def _inputs(drift: DriftVerdict, rows: int) -> str:
         case DriftState.SUSPECTED:
             return f"{names} of {rows:,} live rows may differ from the training rows"
         case DriftState.NONE:
-            return f"{rows:,} live rows are like the training rows"
+            return f"{rows:,} live rows are like the training rows{_unseen(drift)}"
+
+
+def _unseen(drift: DriftVerdict) -> str:
+    spots = _listed([f"{spot.name} by less than {spot.size:.2g} sd" for spot in drift.blind_spots])
+    return f" as far as they show (a lasting change could not have been seen yet of {spots})" if spots else ""
 
 
 def _described(feature: FeatureChange) -> str:

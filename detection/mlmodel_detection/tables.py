@@ -10,7 +10,8 @@ from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
-from mlmodel_contract.bundle import BIN_QUANTILES, MOST_CATEGORIES
+from mlmodel_contract.bundle import BIN_QUANTILES
+from mlmodel_contract.category_slots import category_slots
 from mlmodel_contract.report import FeatureKind
 from numpy.typing import NDArray
 
@@ -125,6 +126,7 @@ class _CategoryBins:
     """A slot for each category, then one for others, then one for missing values."""
 
     categories: tuple[str, ...]
+    counted: tuple[slice, ...]  # of the reference: rows that did not choose the categories
     kind: FeatureKind = FeatureKind.CATEGORICAL
 
     def count(self, values: NDArray[Any]) -> list[int]:
@@ -145,16 +147,16 @@ def _columns(reference: Table) -> dict[str, Any]:
 
 
 def _reference(name: str, bins: _NumberBins | _CategoryBins, values: NDArray[Any], design_effect: float) -> FeatureReference:
-    counts = tuple(bins.count(values))
+    counted = values if isinstance(bins, _NumberBins) else np.concatenate([values[part] for part in bins.counted])
+    counts = tuple(bins.count(counted))
     return FeatureReference(name, bins.kind, counts, design_effect, slot_effects=(design_effect,) * len(counts))
 
 
 def _bins(values: NDArray[Any]) -> _NumberBins | _CategoryBins:
     if values.dtype.kind in _NUMERIC_KINDS + _TIME_KINDS or all(value is None or isinstance(value, Real) for value in _present(values)):
         return _NumberBins(_edges(_numbers(values)))
-    counts = Counter(text for text in _categories(values) if text is not None)
-    ranked = sorted(counts, key=lambda text: (-counts[text], text))
-    return _CategoryBins(tuple(ranked[:MOST_CATEGORIES]))
+    chosen = category_slots(_categories(values))
+    return _CategoryBins(tuple(chosen.categories), tuple(chosen.counted))
 
 
 def _edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.drift import detection_delays, false_alarms, report_fuzzing, simulated_streams
+from benchmarks.drift import detection_delays, false_alarms, healthy_streams, report_fuzzing, simulated_streams
 from benchmarks.drift.detection_delays import DriftingStream
 from benchmarks.drift.detection_pipeline import DetectionPipeline
 from benchmarks.drift.false_alarms import IndependentStream
+from benchmarks.drift.healthy_streams import HealthyStream, ShiftedSeason
 from benchmarks.drift.simulated_streams import Drift
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,16 @@ def test_the_benchmark_counts_as_a_sidecar_does() -> None:
 
 def test_streams_without_drift_do_not_alarm() -> None:
     assert sum(false_alarms._independent(IndependentStream(seed, 2_000)) for seed in range(6)) == 0
+
+
+@pytest.mark.parametrize("kind", ["zip codes", "ids", "sparse", "seasons"])
+def test_columns_that_are_hard_to_leave_alone_are_left_alone(kind: str) -> None:
+    assert not any(healthy_streams._alarms(HealthyStream(kind, seed)) for seed in range(6))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lasting_shift_within_the_season_is_found_within_two_months(seed: int) -> None:
+    assert 0 < healthy_streams._days_until_found(ShiftedSeason(0.0, seed)) <= 60
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from mlmodel_cli.drift import app
+from sklearn.model_selection import cross_val_predict
+from sklearn.tree import DecisionTreeRegressor
 
 RANDOM = np.random.default_rng(0)
 
@@ -68,6 +70,51 @@ def test_the_loss_is_watched_where_truths_are_given(files: Path) -> None:
     assert (harmless["runs"], [change["what"] for change in harmless["changes"]]) == (0, ["harm None"])
 
 
+def flowers(rows: int, *, contrary: bool = False) -> pd.DataFrame:
+    """Three classes, their probabilities, and truths that follow them, or the next class's."""
+    chances = RANDOM.dirichlet([1.0, 1.0, 1.0], rows)
+    codes = (RANDOM.random(rows)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    kinds = np.array(["iris", "rose", "tulip"])[(codes + contrary) % 3]
+    return pd.DataFrame({"x": RANDOM.normal(size=rows), "kind": kinds} | dict(zip(("p_i", "p_r", "p_t"), chances.T, strict=True)))
+
+
+def test_the_loss_of_three_classes_is_watched(files: Path) -> None:
+    flowers(3_000).to_parquet(files / "reference.parquet")
+    watched = ("--task", "Classification", "--classes", "iris,rose,tulip", "--prediction", "p_i,p_r,p_t", "--truth", "kind")
+    harmless = found(files, flowers(2_000), *watched)
+    assert (harmless["runs"], [change["what"] for change in harmless["changes"]]) == (0, ["harm None"])
+    assert harmless["loss"]["live"] == pytest.approx(5 / 6, abs=0.06), "the mean entropy of such chances"
+    harmed = found(files, pd.concat([flowers(1_000), flowers(2_000, contrary=True)]), *watched)
+    assert [change["what"] for change in harmed["changes"]][-1] == "harm Confirmed, run (Performance)"
+
+
+def test_predictions_out_of_fold_are_no_drift_where_they_are_said_to_be(files: Path) -> None:
+    """Each of a tree's fits has its own few predictions."""
+    random = np.random.default_rng(4)
+    inputs = random.normal(size=(12_000, 6))
+    truth = inputs[:, 0] + inputs[:, 1] + random.normal(size=12_000)
+    tree, known = DecisionTreeRegressor(max_leaf_nodes=30, random_state=0), slice(0, 2_000)
+    out_of_fold = cross_val_predict(tree, inputs[known], truth[known])
+    table = pd.DataFrame({"x": inputs[:, 0], "p": [*out_of_fold, *tree.fit(inputs[known], truth[known]).predict(inputs[2_000:])]})
+    table[known].to_parquet(files / "reference.parquet")
+    alarm = found(files, table[2_000:], "--prediction", "p")["changes"][-1]
+    assert (alarm["what"], [feature["name"] for feature in alarm["features"]]) == ("drift Confirmed, run (Drift)", ["prediction"])
+    assert found(files, table[2_000:], "--prediction", "p", "--out-of-fold")["changes"] == []
+
+
+def test_a_season_that_the_reference_holds_is_no_drift_and_a_shift_within_it_is_found(files: Path) -> None:
+    times = pd.date_range("2023-01-01", periods=2 * 8_760, freq="h")
+    degrees = 10 - 12 * np.cos(2 * np.pi * times.day_of_year / 365) - 5 * np.cos(2 * np.pi * times.hour / 24)
+    table = pd.DataFrame({"at": times, "temp": degrees + 2 * RANDOM.normal(size=len(times))})
+    table[:8_760].to_parquet(files / "reference.parquet")
+    said = found(files, table[8_760:], "--time", "at", "--bucket", "250")
+    assert (said["changes"], said["runs"]) == ([], 0)
+    warmer = table[8_760:].assign(temp=lambda live: live["temp"].where(live.index < 10_000, live["temp"] + 1))
+    (change,) = found(files, warmer, "--time", "at")["changes"]
+    assert 10_000 < change["row"] + 8_760 <= 10_000 + 24 * 60
+    assert [(feature["name"], feature["change"]) for feature in change["features"]] == [("temp", "location")]
+
+
 def test_rows_whose_truth_is_not_known_are_not_judged(files: Path) -> None:
     live = table(3_000)
     live["late"] = live["late"].where(live["p"] > 0.3)  # read as "late" they would look like great losses
@@ -101,6 +148,13 @@ def test_a_person_gets_a_table_and_a_sentence(files: Path) -> None:
         assert words in " ".join(said.split())
 
 
+def test_times_of_one_file_and_numbers_of_the_other_are_reported(files: Path) -> None:
+    table(100).assign(at=pd.date_range("2024-01-01", periods=100, freq="h")).to_parquet(files / "reference.parquet")
+    code, said = run(files, table(100).assign(at=range(100)), "--time", "at")
+    assert code == 2
+    assert "--time: the column has dates in one file and numbers in the other" in " ".join(said.split())
+
+
 def test_rows_are_put_in_order_by_their_time(files: Path) -> None:
     reference, live = table(3_000), pd.concat([table(1_000), table(1_000, shift=2.0)])
     for one in (reference, live):
@@ -122,8 +176,22 @@ def test_rows_are_put_in_order_by_their_time(files: Path) -> None:
         (table(10), ("--columns", "x,oops"), "the reference has no column 'oops': it has x, y"),
         (table(10), ("--time", "oops"), "the reference has no column 'oops'"),
         (table(10).assign(late="perhaps"), ("--truth", "late", "--task", "Classification"), "a truth is a number, or true and false"),
+        (table(10), ("--classes", "a,b,c"), "add --task Classification"),
+        (table(10), ("--classes", "a,b", "--task", "Classification"), "--classes is for three and more"),
+        (table(10), ("--classes", "a,b,c", "--prediction", "p", "--task", "Classification"), "--prediction names 1 columns for 3 classes"),
     ],
-    ids=["no file", "no rows", "a column less", "text in a number", "unknown column", "unknown time", "unknown truth"],
+    ids=[
+        "no file",
+        "no rows",
+        "a column less",
+        "text in a number",
+        "unknown column",
+        "unknown time",
+        "unknown truth",
+        "classes of a number",
+        "two classes",
+        "a class less",
+    ],
 )
 def test_what_does_not_fit_is_reported_in_a_sentence(files: Path, live: pd.DataFrame | str, options: tuple[str, ...], message: str) -> None:
     code, said = run(files, live, *options)

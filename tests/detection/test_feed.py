@@ -124,3 +124,19 @@ def test_a_broken_feed_is_no_drift_and_when_it_is_mended_evidence_starts_anew() 
     total = [before + more for before, more in zip(total, rows(random, 700), strict=True)]
     verdict = evaluate(verdict.evidence, reports(total, 4), SETTINGS, NOW)
     assert verdict.drift.rows == 700
+
+
+@pytest.mark.parametrize("usual", [0.9, 0.93, 0.97, 0.999, 1.0])
+def test_a_column_of_ids_is_unseen_as_often_as_it_was(usual: float) -> None:
+    random = np.random.default_rng(5)
+    rare = round(10_000 * usual)
+    detector = FeedDetector((FeatureReference("id", FeatureKind.CATEGORICAL, (10_000 - rare, rare, 0)),), 0.001)
+    for _ in range(400):
+        known = int(random.binomial(100, 1 - usual))
+        assert detector.update(100, (known, 100 - known, 0), (0,), "now").state != "Broken"
+
+
+def test_a_column_that_is_nearly_always_missing_is_broken_when_it_always_is() -> None:
+    detector = FeedDetector((FeatureReference("x", FeatureKind.NUMERIC, (400, 400, 9_200)),), 0.001)
+    assert detector.update(500, (20, 20, 460), (0,), "now").state == "Healthy"
+    assert detector.update(500, (0, 0, 500), (0,), "now").state == "Broken"

@@ -142,3 +142,13 @@ def test_tables_without_drift_alarm_as_seldom_as_promised() -> None:
         verdict = after(detector, table(2 * seed + 1, 5_000))
         alarms += verdict.drift.state == "Confirmed" or verdict.feed.state == "Broken"
     assert alarms <= 18  # 99.7% of 100 streams at one in ten
+
+
+def test_categories_that_were_the_most_frequent_by_chance_are_no_drift() -> None:
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        zips = np.array([f"z{code}" for code in random.integers(0, 200, 13_000)], object)
+        detector = TableDetector({"zip": zips[:3_000]})
+        for start in range(3_000, 13_000, 500):
+            verdict = detector.update({"zip": zips[start : start + 500]})
+        assert (verdict.drift.state, verdict.feed.state) == ("None", "Healthy")

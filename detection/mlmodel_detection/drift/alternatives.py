@@ -98,6 +98,7 @@ class Alternatives:
     names: tuple[str, ...]
     rows: Floats  # training rows, by feature
     counts: Floats  # training rows, by cell
+    reference_error: Floats  # by feature, see FeatureReference
     smooth: SmoothAlternatives
     rare: RareAlternatives
     scored: Indices  # the features with location scores that correlations are tested
@@ -124,6 +125,7 @@ def build_alternatives(features: tuple[FeatureReference, ...], correlations: Cor
             names=tuple(feature.name for feature in features),
             rows=np.array([sum(feature.counts) for feature in features], np.float64),
             counts=np.concatenate([feature.counts for feature in features]).astype(np.float64),
+            reference_error=np.array([feature.reference_error for feature in features]),
             smooth=smooth,
             rare=rare,
             scored=scored,

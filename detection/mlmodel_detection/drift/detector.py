@@ -13,6 +13,7 @@ import numpy as np
 
 from ..references import CorrelationReference, FeatureReference
 from .alternatives import Floats, build_alternatives
+from .blind_spots import BlindSpot, blind_spots
 from .change_points import scales_for
 from .detector_state import Bucket, DriftDetectorState, FeatureChange, Segment, empty_bucket, initial_state, retained_segments
 from .mixture import FALSE_DISCOVERY_RATE, Mixture
@@ -37,11 +38,15 @@ class DriftState(StrEnum):
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """The state, the ln of the evidence that it rests on, and the features that changed, strongest first."""
+    """The state, the ln of the evidence that it rests on, and the features that changed, strongest first.
+
+    Where nothing is suspected, ``blind_spots`` are the numbers in which a severe change could not have been seen yet.
+    """
 
     state: DriftState
     evidence: float
     features: tuple[FeatureChange, ...]
+    blind_spots: tuple[BlindSpot, ...] = ()
 
     @property
     def severe(self) -> bool:
@@ -107,7 +112,10 @@ class DriftDetector:
         """Return the verdict on the rows so far."""
         highest = max(self.state.highest, 0.0)
         if highest < self._suspected():
-            return DriftVerdict(DriftState.NONE, highest, ())
+            rows = sum(segment.bucket.rows for segment in self.state.segments)
+            known = build_alternatives(self.references, self.correlations)
+            unseen = blind_spots(known, rows, self.false_alarm_probability, self.tolerance, SEVERE)
+            return DriftVerdict(DriftState.NONE, highest, (), unseen)
         state = DriftState.CONFIRMED if highest >= math.log(1 / self.false_alarm_probability) else DriftState.SUSPECTED
         return DriftVerdict(state, highest, tuple(sorted(self.state.blamed, key=lambda change: -change.evidence)))
 

@@ -31,9 +31,10 @@ def rare_evidence(known: Alternatives, counts: CandidateCounts, tolerance: float
     m = known.rows + counts.rows_before[:, None]
     n = counts.rows_after[:, None]
     allowed = (tolerance * n / (1 + n / m))[:, rare.feature] * rare.spread
+    effect = rare.effect * (1 + n * known.reference_error)[:, rare.feature]
     total = np.zeros(x.shape)
     for ratio in RATIOS:  # one at a time: all at once they would not fit into the processor's cache
         growth = np.log((m + n) / (m + n * np.exp(ratio)))[:, rare.feature]
-        loglik = (x * ratio + both * growth - allowed * abs(ratio)) / rare.effect
+        loglik = (x * ratio + both * growth - allowed * abs(ratio)) / effect
         total += np.exp(np.minimum(loglik + growth if ratio > 0 else loglik, _MOST_EVIDENCE))
     return np.log(np.maximum(total, _LEAST)) - math.log(len(RATIOS))

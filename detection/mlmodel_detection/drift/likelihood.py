@@ -48,7 +48,7 @@ def dense_evidence(known: Alternatives, dense: DenseAlternative, counts: Candida
     weights = known.smooth.weights[:, known.location]
     mean = _centred(known, counts, weights, ratio) / n
     length = np.sqrt(np.maximum(np.einsum("si,ij,sj->s", mean, dense.precision, mean), 0.0))
-    v = (n * shrink)[:, 0] / dense.effect
+    v = n[:, 0] * shrink.min(axis=1) / dense.effect
     beyond = v * np.square(np.maximum(length - tolerance, 0.0))
     grown = v[:, None] * _SCALES**2
     loglik = -0.5 * len(feature) * np.log1p(grown) + 0.5 * grown / (1 + grown) * beyond[:, None]
@@ -69,10 +69,13 @@ def log_sum(logs: Floats) -> Floats:
 
 
 def _sizes(known: Alternatives, counts: CandidateCounts, feature: Indices) -> tuple[Floats, Floats, Floats]:
-    """Return rows after (candidates x 1), and by candidate and alternative the shrinkage 1 / (1 + n / M) and the ratio n / M."""
+    """Return rows after (candidates x 1), and by candidate and alternative the shrinkage and the ratio n / M.
+
+    The shrinkage is 1 / (1 + n / M), and smaller where the reference has an error of its own, which lasts however many rows come.
+    """
     n = counts.rows_after[:, None]
     ratio = n / (known.rows[feature] + counts.rows_before[:, None])
-    return n, 1 / (1 + ratio), ratio
+    return n, 1 / (1 + ratio) / (1 + n * known.reference_error[feature]), ratio
 
 
 def _centred(known: Alternatives, counts: CandidateCounts, weights: Floats, ratio: Floats) -> Floats:

@@ -73,7 +73,7 @@ def _plausible(features: tuple[FeatureReference, ...], reported: ReportCounts) -
     counts = [*reported.counts, *(rows for feature in features for rows in feature.counts)]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))
     effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
-    sound = all(1 <= effect <= MOST_ROWS for effect in effects)
+    sound = all(1 <= effect <= MOST_ROWS for effect in effects) and all(0 <= feature.reference_error <= 1 for feature in features)
     return whole and sound and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
 
 

@@ -25,6 +25,7 @@ from ..runtime.memory import trim_heap
 from ..storage import Location, StorageError, locate, write_atomic
 from .batch_merging import RowBatch
 from .parquet import labels_content, rows_content
+from .row_times import row_seconds
 from .spool import Spool
 
 _log = logging.getLogger(__name__)
@@ -119,11 +120,10 @@ class RowBuffer:
     def _values(self, rows: RowBatch) -> dict[str, Any]:
         """Return all columns of a file, of all rows."""
         given, number = rows.columns, len(rows.ids)
-        times = given.get(self._schema.time or "")
         return {
             **{name: given.get(name, [None] * number) for name in self._features},
             COLUMN_ID: rows.ids,
-            COLUMN_TIME: rows.seconds if times is None else list(map(_seconds, times, rows.seconds.tolist())),
+            COLUMN_TIME: row_seconds(rows, self._schema),
             COLUMN_ARRIVED: rows.seconds,
             COLUMN_PREDICTION: monitored_prediction(rows.predictions, self._schema.task),
             COLUMN_TRACE: rows.traces,
@@ -225,11 +225,3 @@ class Archive:
 
 def _hash(identity: str) -> int:
     return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big")
-
-
-def _seconds(value: Any, otherwise: float) -> float:
-    """The row's own time, which the server has checked and which is UTC where it names no zone; the request's where the row has none."""
-    if not isinstance(value, str):
-        return otherwise
-    row_time = datetime.fromisoformat(value)
-    return (row_time if row_time.tzinfo else row_time.replace(tzinfo=UTC)).timestamp()

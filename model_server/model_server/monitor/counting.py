@@ -13,6 +13,7 @@ from mlmodel_contract.report import PREDICTION, FeatureCounts
 from mlmodel_contract.slot_scores import MOST_SCORE, location_scores
 from numpy.typing import NDArray
 
+from ..binning.cycles import CycleRemover
 from ..binning.monitored_prediction import monitored_prediction
 from ..binning.slots import EncodedRows, FeatureBinner
 from .slot_names import slot_names
@@ -35,25 +36,37 @@ class RowCounter:
         self._ranges = {column.name: (column.min, column.max) for column in schema.features if (column.min, column.max) != (None, None)}
         self._names = slot_names(profile.features, {column.name for column in schema.features if column.sensitive})
         self._binner = FeatureBinner(profile.features)
+        self._cycles = CycleRemover(profile.features)
         self._counts: Counts = np.zeros(self._binner.slot_count, dtype=np.int64)
         self._outside = {feature.name: 0 for feature in profile.features}
         self._waiting: list[EncodedRows] = []
         self._rows_waiting = 0
         self._products = ProductSums(profile, self._binner)
 
-    def update(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]], predictions: NDArray[np.float64]) -> None:
+    @property
+    def needs_times(self) -> bool:
+        """Whether a number is compared with the same hours and seasons."""
+        return bool(self._cycles.names)
+
+    def update(
+        self,
+        columns: Mapping[str, Sequence[Any] | NDArray[Any]],
+        predictions: NDArray[np.float64],
+        seconds: NDArray[np.float64] | None = None,
+    ) -> None:
         """Count rows: all features of all rows, or nothing.
 
         Args:
             columns: by name, of the same length; a feature that is not there is missing in every row.
             predictions: rows x classes, or rows x 1.
+            seconds: the rows' times, since the epoch; they are asked for where ``needs_times`` is true.
 
         Raises:
-            ValueError, TypeError: a value is not of its feature's type, or columns differ in length.
+            ValueError, TypeError: a value is not of its feature's type, columns differ in length, or times are needed and not given.
 
         """
         scores = monitored_prediction(predictions, self._task)
-        encoded = self._binner.encode({**columns, PREDICTION: scores}, len(scores))
+        encoded = self._binner.encode(self._cycles.remove({**columns, PREDICTION: scores}, seconds), len(scores))
         outside = {name: _outside(columns[name], *bounds) for name, bounds in self._ranges.items() if name in columns}
         for name, number in outside.items():
             self._outside[name] += number
@@ -99,6 +112,7 @@ class RowCounter:
                 outside=outside,
                 effect=feature.effect,
                 slot_effects=feature.slot_effects,
+                reference_error=feature.reference_error,
                 slots=names,
             )
             for feature, live, outside, names in zip(self._profile.features, self.counts, self.outside, self._names, strict=True)

@@ -25,6 +25,7 @@ from .counting import RowCounter
 from .labels import ScoredLabels
 from .report_pacing import CountSnapshot, should_report_early
 from .row_accounting import RowAccount
+from .row_times import row_seconds
 from .scoring import Scorer
 from .spool import QueuedLabel, Spool, Transaction
 
@@ -174,7 +175,8 @@ class PodCounts:
 
     def _count(self, rows: RowBatch) -> None:
         if rows.ids:
-            self._counter.update(rows.columns, rows.predictions)
+            seconds = row_seconds(rows, self._subject.schema) if self._counter.needs_times else None
+            self._counter.update(rows.columns, rows.predictions, seconds)
         for batch in rows.batches:
             self._account.add_batch(batch.server, batch.served, len(batch.ids), batch.seconds)
 

@@ -25,5 +25,6 @@ def slot_names(features: Sequence[FeatureProfile], sensitive: Collection[str] = 
 def _names(feature: FeatureProfile) -> list[str]:
     if feature.kind is FeatureKind.CATEGORICAL:
         return [*(category[:LONGEST_SLOT_NAME] for category in feature.categories), "other", "missing"]
-    last = f"> {feature.edges[-1]:.4g}" if feature.edges else "any number"
-    return [*(f"<= {edge:.4g}" for edge in feature.edges), last, "missing"]
+    shown = [f"usual {edge:+.2f} sd" if feature.cycle else f"{edge:.4g}" for edge in feature.edges]
+    last = f"> {shown[-1]}" if shown else "any number"
+    return [*(f"<= {edge}" for edge in shown), last, "missing"]

@@ -1,6 +1,7 @@
 """The drift detector on simulated streams: false alarms, power, and the features that are named."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,3 +127,29 @@ def test_an_empty_bucket_changes_nothing() -> None:
     before = detector.state
     detector.update(Bucket(0, (0,) * len(before.waiting.cells)))
     assert detector.state == before
+
+
+def test_calm_that_may_be_blindness_names_what_could_not_have_been_seen() -> None:
+    reference = normal_slots() * 8_760
+    cells = tuple(int(rows) for rows in normal_slots() * 1_500)
+    seen, blind = (
+        FeatureReference(name, FeatureKind.NUMERIC, tuple(map(int, reference)), effect) for name, effect in (("x", 3.0), ("t", 1_400.0))
+    )
+    verdict = DriftDetector((seen, blind), 0.005).update(Bucket(sum(cells), cells * 2))
+    (spot,) = verdict.blind_spots
+    assert (verdict.state, spot.name) == (DriftState.NONE, "t")
+    assert spot.size > 3
+    shown = DriftDetector((replace(blind, effect=12.0),), 0.005)
+    (smaller,) = shown.update(Bucket(sum(cells), cells)).blind_spots
+    assert 0.5 < smaller.size < 0.8
+    shift = np.round(normal_slots(smaller.size + 0.1) * 1_500).astype(int)
+    detector = DriftDetector((replace(blind, effect=12.0),), 0.005)
+    assert detector.update(Bucket(int(shift.sum()), tuple(shift.tolist()))).state is DriftState.CONFIRMED
+
+
+def test_evidence_never_exceeds_what_the_references_own_error_allows() -> None:
+    known = FeatureReference("p", FeatureKind.NUMERIC, tuple(int(rows) for rows in normal_slots() * 100_000), reference_error=0.01)
+    moved = tuple(int(rows) for rows in normal_slots(0.2) * 1_000_000)
+    bucket = Bucket(sum(moved), moved)
+    assert DriftDetector((known,), 0.005).update(bucket).state is DriftState.NONE
+    assert DriftDetector((replace(known, reference_error=0.0),), 0.005).update(bucket).state is DriftState.CONFIRMED

@@ -30,17 +30,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows in time order: every feature by column, and the target as a number or as the index of its class."""
+    """Rows in time order: every feature by column, the target as a number or as the index of its class, and where known the times.
+
+    Times are in seconds since the epoch.
+    """
 
     columns: Columns
     target: Floats
+    times: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.target)
 
     def slice(self, start: int, stop: int) -> "TrainingRows":
         """Return rows [``start``, ``stop``), without copying."""
-        return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop])
+        times = None if self.times is None else self.times[start:stop]
+        return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop], times)
 
     def frame(self, features: Sequence[SchemaColumn]) -> Any:
         """Return the features as the data frame that pipelines take."""
@@ -52,7 +57,6 @@ class RunRows:
     """The training rows, the holdout, and their schema.
 
     ``unseen``: no earlier run has learnt from the holdout. ``changed``: the first row, counted over both, after the last known change.
-    ``times``: of all rows, None where the data has no time.
     """
 
     schema: BundleSchema
@@ -60,13 +64,15 @@ class RunRows:
     holdout: TrainingRows
     unseen: bool = False
     changed: int | None = None
-    times: NDArray[np.datetime64] | None = None
 
     @property
     def whole(self) -> TrainingRows:
         """All rows."""
         columns = {name: np.concatenate([values, self.holdout.columns[name]]) for name, values in self.train.columns.items()}
-        return TrainingRows(columns, np.concatenate([self.train.target, self.holdout.target]))
+        times = None
+        if self.train.times is not None and self.holdout.times is not None:
+            times = np.concatenate([self.train.times, self.holdout.times])
+        return TrainingRows(columns, np.concatenate([self.train.target, self.holdout.target]), times)
 
 
 def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
@@ -87,7 +93,6 @@ def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
         _rows(newest, schema),
         unseen=UNSEEN in (newest.schema.metadata or {}),
         changed=rows_until(times, parse_time(change)) if times is not None and change else None,
-        times=None if times is None else times.cast(pa.timestamp("us")).to_numpy(),
     )
 
 
@@ -125,11 +130,15 @@ def _groups(objective: Objective, data: Data, train: Any) -> list[SliceGroup]:
 
 def _rows(table: Any, schema: BundleSchema) -> TrainingRows:
     columns = {column.name: column_values(table[column.name], column.type) for column in schema.features}
-    target = table[schema.target]
+    target, times = table[schema.target], _seconds(table[schema.time]) if schema.time else None
     if schema.task is Task.REGRESSION:
-        return TrainingRows(columns, column_values(target, ColumnType.NUMBER))
+        return TrainingRows(columns, column_values(target, ColumnType.NUMBER), times)
     codes = pa.compute.index_in(target, pa.array(schema.classes, target.type)).fill_null(UNKNOWN_CLASS)
-    return TrainingRows(columns, codes.to_numpy().astype(np.float64))
+    return TrainingRows(columns, codes.to_numpy().astype(np.float64), times)
+
+
+def _seconds(times: Any) -> Floats:
+    return np.asarray(times.cast(pa.timestamp("us", "UTC")).to_numpy(), dtype="M8[us]").astype(np.float64) / 1e6
 
 
 def column_values(values: Any, kind: ColumnType) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from ..fitting import predict
 from ..golden_row_selection import golden_rows
 from ..onnx import verified_onnx
 from ..pipeline import for_serving
-from ..profile import profile
+from ..profile import PredictionOrigin, profile
 from ..run_context import RunContext
 from .trial import FITTING_FAILED, candidate_of, fit_recipe, predictions_file
 
@@ -156,24 +156,26 @@ def _fit(context: RunContext, standing: _Standing, rows: RunRows) -> tuple[_Eval
         pipeline, fits = fit_recipe(context, recipe, part, rows), fits + 1
     start = window_start(recipe.window, len(part), rows.changed)
     _log.info("fitted %s on %d rows", recipe, len(part) - start)
-    fitted = _Fitted(for_serving(pipeline), part.slice(start, len(part)), _time(rows, start))
+    fitted_rows = part.slice(start, len(part))
+    fitted = _Fitted(for_serving(pipeline), fitted_rows, _first_time(fitted_rows))
     return _Evaluation(judged, metrics(judged), fits), fitted
 
 
-def _time(rows: RunRows, row: int) -> str | None:
-    if rows.times is None or np.isnat(rows.times[row]):
+def _first_time(rows: TrainingRows) -> str | None:
+    if rows.times is None or np.isnan(rows.times[0]):
         return None
-    return format_time(rows.times[row].astype("datetime64[us]").item().replace(tzinfo=UTC))
+    return format_time(datetime.fromtimestamp(float(rows.times[0]), UTC))
 
 
 def _contents(context: RunContext, recipe: Recipe, rows: RunRows, evaluation: _Evaluation, fitted: _Fitted) -> BundleContents:
     predictor = SklearnPredictor(fitted.pipeline, rows.schema.features)
     golden: GoldenRows = golden_rows(rows.schema, rows.holdout, predictor)
+    origin = PredictionOrigin(rows.holdout.times, by_other_fits=context.training.validation.refit)
     return BundleContents(
         version=context.document.version,
         estimator=candidate_of(context.training.tried, recipe).estimator,
         schema=rows.schema,
-        profile=profile(rows.schema, fitted.rows, evaluation.dataset.predictions, loss_reference(evaluation.dataset)),
+        profile=profile(rows.schema, fitted.rows, evaluation.dataset.predictions, loss_reference(evaluation.dataset), origin),
         golden=golden,
         metrics=evaluation.metrics,
         model=pipeline_bytes(fitted.pipeline),
