@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document, Time
+from .base import Document, Duration, Time
 from .manifest import Data, Objective, Training
 from .version import Artifact, Comparison, DataLineage, Metrics, Reason, SliceMetrics
 
@@ -52,6 +52,7 @@ class RunDocument(Document):
     champion_version: str | None = None
     artifact: Artifact | None = Field(None, description="Verify: the bundle to verify.")
     quarantine: list[Quarantine] = Field(default_factory=list, description="Times whose captured rows are not to be learned from.")
+    maturity: Duration = Field("7d", description="Captured rows younger than this are learned from only where nearly all have their label.")
 
     @property
     def version(self) -> str:

@@ -77,6 +77,7 @@ def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, con
         champion_version=champion.name if champion else None,
         artifact=artifact,
         quarantine=model.status.quarantine,
+        maturity=model.spec.monitoring.labels.maturity,
     )
 
 
