@@ -25,6 +25,10 @@ class PodDocument(Document):
     report_every: Duration = "30s"
     heartbeat: Duration = "5m"
     label_delay: Duration = "7d"
+    complete_after: Duration | None = Field(
+        None,
+        description="labels.completeAfter of the manifest; absent where it has none, so that an earlier server reads the rest.",
+    )
     capture_fraction: float = Field(1.0, ge=0, le=1)
     capture_retention: Duration = "90d"
     tracing: Tracing | None = Field(None, description="Where spans of requests are sent.")

@@ -41,6 +41,9 @@ MOST_GROUPS = 20
 LONGEST_GROUP = 100
 """Characters of a group's value that a report has."""
 
+MOST_RECENT = 20
+"""Stretches of time whose rows are counted apart until their label delay is over."""
+
 _MOST_PAIRS = MOST_SCORED * (MOST_SCORED - 1) // 2
 _EFFECT = "How many times larger dependence between training rows makes the variance of a mean than independent rows would."
 
@@ -143,6 +146,17 @@ class GroupCounts(Document):
     labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions of the group.")
 
 
+class RecentRows(Document):
+    """Counted rows that were predicted within a stretch of time, and their labels that came; stretches are the same in each pod."""
+
+    before: Time = Field(description="End of the stretch, RFC 3339.")
+    rows: int = Field(0, ge=0, description="Counted rows.")
+    labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions; they are counted in the whole too.")
+    groups: list[LabelCounts] = Field(
+        default_factory=list, max_length=MOST_GROUPS, description="Labelled predictions by the objective's slices, in the order of groups."
+    )
+
+
 class RowCounts(Document):
     """What happened to the rows that the server predicted."""
 
@@ -174,5 +188,10 @@ class MonitorReportSpec(Document):
     labels: LabelCounts = Field(default_factory=LabelCounts, description="Labelled predictions.")
     groups: list[GroupCounts] = Field(
         default_factory=list, max_length=MOST_GROUPS, description="Labelled predictions by the objective's slices, the same in each pod."
+    )
+    recent: list[RecentRows] | None = Field(
+        None,
+        max_length=MOST_RECENT,
+        description="The rows whose label delay is not over, or not for long. Reports of 0.1 have none: there all labels count at once.",
     )
     loss_reference: LossReference | None = Field(None, description="The holdout's loss, from the bundle.")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document, Time
+from .base import Document, Duration, Time
 from .manifest import Data, Objective, Training, Window
 from .version import (
     Artifact,
@@ -95,6 +95,7 @@ class RunDocument(Document):
     quarantine: list[Quarantine] = Field(default_factory=list, description="Times whose captured rows are not to be learned from.")
     time: Time | None = Field(None, description="When the run was started: later rows are not there yet. None: the time of the clock.")
     competition: Competition | None = Field(None, description="None: every trial draws its candidate, as in a first run.")
+    maturity: Duration = Field("7d", description="Captured rows younger than this are learned from only where nearly all have their label.")
 
     @property
     def version(self) -> str:

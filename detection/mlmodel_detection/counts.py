@@ -51,12 +51,7 @@ class ReportCounts:
     @property
     def label_counts(self) -> LabelCounts:
         """The counts of all labels as a document."""
-        return _document(self.labels[:LABELS])
-
-    @property
-    def groups(self) -> list[LabelCounts]:
-        """The label counts of each group as documents."""
-        return [_document(self.labels[start : start + LABELS]) for start in range(LABELS, len(self.labels), LABELS)]
+        return label_documents(self.labels)[0]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -86,14 +81,23 @@ def zero_counts(cells: int = 0, pairs: int = 0, features: int = 0, groups: int =
 
 def report_counts(report: MonitorReportSpec) -> ReportCounts:
     """Return the report's counts; histograms that it leaves out are zeros."""
-    labels = [report.labels, *(group.labels for group in report.groups)]
     return ReportCounts(
         tuple(getattr(report.rows, name) for name in _ROWS),
-        tuple(number for counts in labels for number in _numbers(counts)),
+        label_numbers([report.labels, *(group.labels for group in report.groups)]),
         tuple(rows for feature in report.features for rows in feature.live),
         tuple(report.products),
         tuple(feature.outside for feature in report.features),
     )
+
+
+def label_numbers(labels: Iterable[LabelCounts]) -> tuple[int, ...]:
+    """Write label counts out: of all labels, then of each group."""
+    return tuple(number for counts in labels for number in _numbers(counts))
+
+
+def label_documents(numbers: Sequence[int]) -> list[LabelCounts]:
+    """Return the documents of label counts that are written out."""
+    return [_document(numbers[start : start + LABELS]) for start in range(0, len(numbers), LABELS)]
 
 
 def added(left: Iterable[int], right: Iterable[int]) -> tuple[int, ...]:

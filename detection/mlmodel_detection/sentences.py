@@ -17,20 +17,28 @@ from .harm.detector import HarmVerdict
 _NAMED = 5  # features that a sentence names
 
 
-def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, labels: int) -> str:
-    """Say what is known: drifted and harmful, drifted without harm, harmful without drift, neither, or that one cannot tell."""
+def verdict_sentence(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, labels: int, waiting: int) -> str:
+    """Say what is known: drifted and harmful, drifted without harm, harmful without drift, neither, or that one cannot tell.
+
+    ``labels`` are judged, ``waiting`` ones came and are not mature.
+    """
     if rows.counted == 0 and labels == 0:
         return "No live rows yet."
+    held = f"; {waiting:,} more labels wait for monitoring.labels.completeAfter" if waiting > 0 else ""
+    return f"{_verdict(drift, harm, rows, labels)}{held}."
+
+
+def _verdict(drift: DriftVerdict, harm: HarmVerdict, rows: RowCounts, labels: int) -> str:
     opening, inputs = _OPENINGS[drift.state], _inputs(drift, rows.counted)
     match harm.state:
         case "Confirmed" if drift.state is DriftState.CONFIRMED:
-            return f"{opening} and harmful: {inputs}, and {_damage(harm)}."
+            return f"{opening} and harmful: {inputs}, and {_damage(harm)}"
         case "Confirmed":
-            return f"Harmful without confirmed drift: {_damage(harm)}; {inputs}."
+            return f"Harmful without confirmed drift: {_damage(harm)}; {inputs}"
         case "None":
-            return f"{opening}, no harm seen: {inputs}; {_loss(harm, labels)}."
+            return f"{opening}, no harm seen: {inputs}; {_loss(harm, labels)}"
         case "Unknown":
-            return f"{opening}, cannot tell whether harmful: {inputs}; {harm.shortage}."
+            return f"{opening}, cannot tell whether harmful: {inputs}; {harm.shortage}"
 
 
 _OPENINGS = {DriftState.CONFIRMED: "Drifted", DriftState.SUSPECTED: "Drift suspected", DriftState.NONE: "No drift"}

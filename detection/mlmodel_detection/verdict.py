@@ -5,15 +5,16 @@ Not here: what is done about a verdict, and any clock: the time is passed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mlmodel_contract.base import format_time
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
-from mlmodel_contract.report import LabelCounts, MonitorReportSpec
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
 from mlmodel_contract.status import MOST_DRIFTED_FEATURES, CriterionStatus, DriftedFeature, DriftStatus, FeedStatus, SliceStatus
 from mlmodel_contract.version import Metrics, SliceMetrics
 
+from .counts import label_documents
 from .drift.detector import TOLERANCE, DriftDetector, DriftState, DriftVerdict
 from .drift.detector_state import Bucket, FeatureChange
 from .evidence import Evidence, Group
@@ -21,7 +22,9 @@ from .feed import FeedDetector, FeedVerdict
 from .harm.criteria import beyond_chance, criterion_status
 from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, LabelledPredictions, LossSums
 from .harm.live_metrics import live_metric
-from .merging import Increment, merge_reports
+from .harm.maturity import JudgedLabels, subtracted, without_interrupted
+from .merging import Increment, merge_reports, young_rows_of
+from .recent import YoungRows
 from .reports.refusal import RefusalReason
 from .sentences import feed_status, verdict_sentence
 
@@ -40,6 +43,7 @@ class MonitoringSettings:
         groups_on_holdout: the same in groups of rows.
         false_alarm_probability: of any false verdict in the version's life; shared by drift, harm and broken feeds.
         tolerance: differences of the inputs that never count, see ``detector.TOLERANCE``.
+        maturity: age of a prediction at which its label, if one comes at all, is in a report.
 
     """
 
@@ -50,6 +54,7 @@ class MonitoringSettings:
     groups_on_holdout: tuple[SliceMetrics, ...] = ()
     false_alarm_probability: float = 0.01
     tolerance: float = TOLERANCE
+    maturity: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,21 @@ def evaluate(
 
     The same reports a second time change nothing, and no report makes it raise.
     """
-    counted, increment = merge_reports(evidence, reports, settings.version)
+    horizon = now - settings.maturity
+    counted, increment = merge_reports(evidence.without_mature(horizon), reports, settings.version)
+    believed = {pod: report for pod, report in reports.items() if pod not in increment.refused}
+    young = young_rows_of(counted, believed, horizon)
     time = format_time(now)
     counted, increment, feed = _feed(counted, increment, settings, time)
     counted, drift = _drift(counted, increment.bucket, settings, time)
-    counted, harm = _harm(counted, increment, settings)
+    counted, harm = _harm(counted, young, settings)
     if drift.state is DriftState.CONFIRMED and counted.drift_since is None:
         counted = replace(counted, drift_since=time)
-    status, criteria, slices = _status(counted, drift, harm), _criteria(counted, settings), _slices(counted, settings)
+    status, criteria, slices = (
+        _status(counted, _rows(counted, young), drift, harm),
+        _criteria(counted, settings),
+        _slices(counted, settings),
+    )
     return MonitoringVerdict(counted, status, feed_status(feed), criteria, slices, counted != evidence, increment.refused)
 
 
@@ -94,7 +106,7 @@ def _feed(evidence: Evidence, increment: Increment, settings: MonitoringSettings
     if verdict.state == "Broken":
         return evidence, replace(increment, bucket=replace(increment.bucket, rows=0)), verdict
     if was_broken:
-        return evidence.restarted(), replace(increment, bucket=replace(increment.bucket, rows=0), losses=LossSums()), verdict
+        return evidence.restarted(), replace(increment, bucket=replace(increment.bucket, rows=0)), verdict
     return evidence, increment, verdict
 
 
@@ -107,19 +119,38 @@ def _drift(evidence: Evidence, bucket: Bucket, settings: MonitoringSettings, tim
     return replace(evidence, drift=detector.state), verdict
 
 
-def _harm(evidence: Evidence, increment: Increment, settings: MonitoringSettings) -> tuple[Evidence, HarmVerdict]:
+def _harm(evidence: Evidence, young: YoungRows | None, settings: MonitoringSettings) -> tuple[Evidence, HarmVerdict]:
+    """Judge the labels that are mature, or whole, by now."""
+    new, rows = LossSums(), _rows(evidence, young)
+    if evidence.features and young:
+        judged = evidence.judged or JudgedLabels((0,) * len(evidence.total.labels), young.awaited)
+        before, total = without_interrupted(judged, evidence.total, young)
+        judged = before.advance(total, young)
+        new = LossSums.from_labels(label_documents(subtracted(judged.labels, before.labels))[0])
+        evidence = replace(evidence, total=total, judged=judged)
     detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
     groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}
-    verdict = detector.update(LabelledPredictions(evidence.total.label_counts, increment.losses, evidence.total.row_counts, groups))
+    verdict = detector.update(LabelledPredictions(_judged(evidence)[0], new, rows, groups))
     return replace(evidence, harm=detector.state), verdict
 
 
-def _status(evidence: Evidence, drift: DriftVerdict, harm: HarmVerdict) -> DriftStatus:
-    rows, labels = evidence.total.row_counts, evidence.total.label_counts.rows
+def _rows(evidence: Evidence, young: YoungRows | None) -> RowCounts:
+    """Return the counts of rows; those due are all but the young ones, where reports say which are: also those of pods that are gone."""
+    rows = evidence.total.row_counts
+    return rows.replace(due=max(0, rows.counted - young.rows)) if young and evidence.has_recent else rows
+
+
+def _judged(evidence: Evidence) -> list[LabelCounts]:
+    """Return the counts of the labels that are judged, then of those in each group."""
+    return evidence.judged.documents if evidence.judged else [LabelCounts()]
+
+
+def _status(evidence: Evidence, rows: RowCounts, drift: DriftVerdict, harm: HarmVerdict) -> DriftStatus:
+    labels, judged = evidence.total.label_counts.rows, _judged(evidence)[0].rows
     return DriftStatus(
         state=drift.state.value,
         harm=harm.state,
-        message=verdict_sentence(drift, harm, rows, labels),
+        message=verdict_sentence(drift, harm, rows, judged, labels - judged),
         since=evidence.drift_since if drift.state is DriftState.CONFIRMED else None,
         rows=rows.counted,
         due=rows.due,
@@ -141,7 +172,7 @@ def _drifted(change: FeatureChange) -> DriftedFeature:
 
 
 def _criteria(evidence: Evidence, settings: MonitoringSettings) -> list[CriterionStatus]:
-    labels, holdout = evidence.total.label_counts, settings.holdout
+    labels, holdout = _judged(evidence)[0], settings.holdout
     figures = {
         criterion.metric: live_metric(criterion.metric, labels, evidence.unit) if labels.rows >= LEAST_LABELS else None
         for criterion in settings.criteria
@@ -175,6 +206,6 @@ def _groups(evidence: Evidence, settings: MonitoringSettings) -> dict[Group, Lab
     """Return the labels of the groups that are declared, and large enough to be evaluated."""
     return {
         (column, value): labels
-        for (column, value), labels in zip(evidence.groups, evidence.total.groups, strict=True)
+        for (column, value), labels in zip(evidence.groups, _judged(evidence)[1:], strict=True)
         if column in settings.slices and labels.rows >= max(LEAST_LABELS, settings.slices[column])
     }

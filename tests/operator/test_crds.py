@@ -244,6 +244,11 @@ SPECS_REFUSED = [
         "serving.timeout must be longer than serving.batcher.maxLatency",
         id="a timeout while requests still wait for others",
     ),
+    pytest.param(
+        {"monitoring": {"labels": {"completeAfter": "90m", "maxDelay": "1h"}}},
+        "monitoring.labels.completeAfter must not exceed monitoring.labels.maxDelay",
+        id="labels that come when none is taken",
+    ),
     pytest.param({"serving": {"limits": {"maxBodyBytes": 100}}}, "should be greater than or equal to 1024", id="bodies too short for any"),
     pytest.param({"serving": {"limits": {"maxRequests": 0}}}, "should be greater than or equal to 1", id="no request"),
     pytest.param({"serving": {"limits": {"maxRow": 5}}}, 'unknown field "spec.serving.limits.maxRow"', id="a limit that does not exist"),

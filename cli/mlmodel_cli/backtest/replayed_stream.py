@@ -126,6 +126,7 @@ class _Replayer:
             self._waiting[start + row] = LabelledPrediction(
                 id=prediction_id(start + row),
                 version=live.version,
+                milliseconds=round(1000 * float(self._stream.arrived[start + row])),
                 values=values[row].tolist(),
                 groups=found,
                 truth=self._truth(start + row),

@@ -24,6 +24,7 @@ from model_server.link.labels import LabelledPrediction
 from model_server.link.row_packets import Batch
 from model_server.monitor.batch_merging import RowBatch, merge_batches
 from model_server.monitor.capture import Archive, Destination, RowBuffer
+from model_server.monitor.label_delay import LabelDelay
 from model_server.monitor.pod_counts import PodCounts, Subject
 from model_server.monitor.report_publisher import ReportPublisher
 from model_server.monitor.retention import delete_expired
@@ -56,7 +57,8 @@ class ServerPod:
         self._served = 0
         self._spool = Spool(folder / "spool")
         delay = duration(document.label_delay).total_seconds()
-        self._counts = PodCounts(Subject(document.model, document.version, bundle.schema, bundle.profile, delay), self._spool)
+        maturity = LabelDelay(duration(document.complete_after or document.label_delay).total_seconds(), _heartbeat(document))
+        self._counts = PodCounts(Subject(document.model, document.version, bundle.schema, bundle.profile, delay, maturity), self._spool)
         self._buffer = RowBuffer(bundle.schema, document.capture_fraction)
         destination = Destination(captured_folder(document.store), document.store_credentials, document.version, name)
         self._archive = Archive(destination, bundle.schema, self._spool, self._counts.add_captured, clock)
@@ -140,6 +142,10 @@ def _document(deployment: Body) -> PodDocument:
     pod = deployment["spec"]["template"]["spec"]
     variables = {entry["name"]: entry.get("value", "") for container in pod["containers"] for entry in container["env"]}
     return PodDocument.model_validate_json(variables[ENV_POD])
+
+
+def _heartbeat(document: PodDocument) -> float:
+    return duration(document.heartbeat).total_seconds()
 
 
 def _is_number(column: SchemaColumn) -> bool:

@@ -95,6 +95,13 @@ class Checks(Document):
     max_unseen_categories: float = Field(
         1.0, ge=0, le=1, description="Largest share of holdout rows with a category that the training rows do not have."
     )
+    max_coverage_difference: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest difference, from one range of predictions to another, of the share of captured rows whose label came; "
+        "0.2 by default.",
+    )
 
 
 class Data(Document):

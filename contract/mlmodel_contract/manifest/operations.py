@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ..base import Document, Duration
+from ..base import Document, Duration, duration
 from .authentication import TLS, Authentication
 from .rules import ComputeResources, Rule, between, cel
 
@@ -141,7 +141,28 @@ class Serving(ServerSettings):
 class LabelSettings(Document):
     """When the truth comes back."""
 
+    model_config = {
+        "json_schema_extra": cel(
+            Rule(
+                "!has(self.completeAfter) || !has(self.maxDelay) || "
+                "[self.completeAfter, self.maxDelay].exists(t, !t.matches('^([0-9.]+(ms|s|m|h))+$')) || "
+                "duration(self.completeAfter) <= duration(self.maxDelay)",
+                "monitoring.labels.completeAfter must not exceed monitoring.labels.maxDelay, after which no label is taken",
+            )
+        )
+    }
+
     max_delay: Duration = Field("7d", description="Feedback is taken for this long after the prediction.")
+    complete_after: Duration | None = Field(
+        None,
+        description="By this long after the prediction every label that comes has come, whatever it says; maxDelay by default. Younger "
+        "rows are neither judged nor learnt from, unless 99% of them have their label already.",
+    )
+
+    @property
+    def maturity(self) -> Duration:
+        """How old a prediction must be for its label, or the lack of one, to count: ``completeAfter``, and ``maxDelay`` at most."""
+        return self.max_delay if self.complete_after is None else min(self.complete_after, self.max_delay, key=duration)
 
 
 class Capture(Document):

@@ -5,11 +5,14 @@ Not here: what was counted before of any pod (``evidence.py``).
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from mlmodel_contract import VERSION
+from mlmodel_contract.base import parse_time
 from mlmodel_contract.report import LARGEST_LOG_LOSS, MICRO, SCORE_BINS, LabelCounts, LossReference, MonitorReportSpec
 
 from ..counts import ReportCounts, report_counts
+from ..recent import recent_rows
 from ..references import CorrelationReference, FeatureReference
 from .correlations import read_correlations
 from .refusal import RefusalReason, require
@@ -35,7 +38,8 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
     require(_features_agree(report) and _groups_agree(report), RefusalReason.INCONSISTENT)
     features = tuple(FeatureReference.from_counts(feature) for feature in report.features)
     counts = report_counts(report)
-    require(_plausible(features, counts) and _finite(report.loss_reference), RefusalReason.ABSURD)
+    recent = [ReportCounts((one.rows,), one.labels) for one in recent_rows(report)]
+    require(_plausible(features, [counts, *recent]) and _finite(report.loss_reference), RefusalReason.ABSURD)
     correlations = read_correlations(report)
     require(_adds_up(report), RefusalReason.INCONSISTENT)
     return features, correlations, counts
@@ -57,20 +61,37 @@ def _groups_agree(report: MonitorReportSpec) -> bool:
     for group in report.groups:
         by_column[group.column] += group.labels.rows
     within = all(rows <= report.labels.rows for rows in by_column.values())
-    return len(names) == len(report.groups) and within and all(map(_labels_agree, _all_labels(report)))
+    return len(names) == len(report.groups) and within and _recent_agree(report) and all(map(_labels_agree, _all_labels(report)))
+
+
+def _recent_agree(report: MonitorReportSpec) -> bool:
+    """Return whether the stretches differ and have times, and are no more than the whole."""
+    recent = report.recent or []
+    try:
+        times = {parse_time(one.before) for one in recent}
+    except ValueError:
+        return False
+    parts = [(report.labels, [one.labels for one in recent])]
+    if any(len(one.groups) != len(report.groups) for one in recent):
+        return False
+    parts += [(group.labels, [one.groups[index] for one in recent]) for index, group in enumerate(report.groups)]
+    within = all(sum(one.rows for one in some) <= whole.rows for whole, some in parts)
+    return within and len(times) == len(recent) and sum(one.rows for one in recent) <= report.rows.counted
 
 
 def _all_labels(report: MonitorReportSpec) -> list[LabelCounts]:
-    return [report.labels, *(group.labels for group in report.groups)]
+    recent = (labels for one in report.recent or () for labels in (one.labels, *one.groups))
+    return [report.labels, *(group.labels for group in report.groups), *recent]
 
 
 def _labels_agree(labels: LabelCounts) -> bool:
     return len(labels.scores_of_negatives) == len(labels.scores_of_positives) and len(labels.scores_of_negatives) in (0, SCORE_BINS)
 
 
-def _plausible(features: tuple[FeatureReference, ...], reported: ReportCounts) -> bool:
-    numbers = [*reported.counts, *reported.sums, *map(abs, reported.truths)]
-    counts = [*reported.counts, *(rows for feature in features for rows in feature.counts)]
+def _plausible(features: tuple[FeatureReference, ...], reported: Sequence[ReportCounts]) -> bool:
+    counts = [number for one in reported for number in one.counts]
+    numbers = [*counts, *(number for one in reported for number in (*one.sums, *map(abs, one.truths)))]
+    counts += [rows for feature in features for rows in feature.counts]
     whole = all(isinstance(number, int) for number in (*numbers, *counts))
     effects = [effect for feature in features for effect in (feature.effect, *feature.slot_effects)]
     sound = all(1 <= effect <= MOST_ROWS for effect in effects) and all(0 <= feature.reference_error <= 1 for feature in features)

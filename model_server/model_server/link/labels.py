@@ -15,6 +15,7 @@ class LabelledPrediction(TypedDict):
 
     id: str
     version: str
+    milliseconds: int  # of the prediction, since the epoch
     values: list[float]  # see prediction_id
     groups: list[int]
     truth: str | bool | int | float

@@ -14,15 +14,16 @@ from threading import Lock
 from typing import Any
 
 from mlmodel_contract import VERSION
-from mlmodel_contract.base import format_time
+from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.bundle import BundleSchema, Profile
-from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
+from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RecentRows, RowCounts
 
 from ..link.labels import Acknowledgement, LabelledPrediction
 from ..prediction_id.ids import signature
 from .batch_merging import RowBatch
 from .counting import RowCounter
-from .labels import ScoredLabels
+from .label_delay import LabelDelay
+from .labels import ScoredLabels, VersionLabels
 from .report_pacing import CountSnapshot, should_report_early
 from .row_accounting import RowAccount
 from .row_times import row_seconds
@@ -35,13 +36,14 @@ _ROWS, _LABELS = "rows", "labels"
 
 @dataclass(frozen=True)
 class Subject:
-    """What is monitored. ``label_delay`` is in seconds."""
+    """What is monitored. Labels are taken for ``label_delay`` seconds; those that come at all have come after the ``maturity``."""
 
     model: str
     version: str
     schema: BundleSchema
     profile: Profile
     label_delay: float
+    maturity: LabelDelay
 
 
 @dataclass
@@ -62,9 +64,10 @@ class PodCounts:
         self._spool = spool
         self._lock = Lock()
         self._counter = RowCounter(subject.profile, subject.schema)
-        self._account = RowAccount(subject.label_delay)
+        self._account = RowAccount(subject.maturity)
         self._scorer = Scorer(subject.schema, subject.profile.loss)
-        self._labels = ScoredLabels.empty(subject.schema, self._scorer)
+        empty = ScoredLabels.empty(subject.schema, self._scorer)
+        self._labels = VersionLabels(empty, empty)
         self._sequence = 0
         self._changed = False
         self.fresh = True
@@ -98,7 +101,7 @@ class PodCounts:
                 first = [transaction.add_received_id(label) for label in queued]
                 scored, unscored = self._scored(labels, first)
                 without_room = transaction.enqueue_labels([label for label, is_first in zip(queued, first, strict=True) if is_first])
-                transaction.put(_LABELS, scored.dump())
+                self._save_labels(transaction, scored)
             self._labels = scored
             self.dropped.unscored_labels += unscored
             self.dropped.labels_without_room += without_room
@@ -131,10 +134,13 @@ class PodCounts:
         """
         with self._lock:
             self._account.advance(now)
+            labels = self._labels.advance(self._subject.maturity, now)
             self._sequence += 1
             with self._spool.transaction() as transaction:
                 self._save(transaction)
+                self._save_labels(transaction, labels)
                 transaction.delete_received_ids(now - self._subject.label_delay)
+            self._labels = labels
             self._reported = self._snapshot()
             return self._report(now)
 
@@ -154,17 +160,14 @@ class PodCounts:
             if self._counter.add_earlier(
                 [feature.live for feature in earlier.features], earlier.products, [feature.outside for feature in earlier.features]
             ):
-                self._account.add_earlier(earlier.rows.model_dump(), now)
-                self._labels = self._labels.merged(earlier.labels, earlier.groups)
-                with self._spool.transaction() as transaction:
-                    transaction.put(_LABELS, self._labels.dump())
+                self._add_earlier(earlier, now)
             else:
                 _log.warning("the pod's earlier report has other slots than the bundle's profile; it is not gone on from")
 
     def totals(self) -> tuple[RowCounts, LabelCounts]:
         """Return the counts as they are now, for metrics."""
         with self._lock:
-            return RowCounts(**self._account.rows()), self._labels.total
+            return RowCounts(**self._account.rows()), self._labels.total.total
 
     def _count_or_drop(self, rows: RowBatch) -> None:
         try:
@@ -180,7 +183,7 @@ class PodCounts:
         for batch in rows.batches:
             self._account.add_batch(batch.server, batch.served, len(batch.ids), batch.seconds)
 
-    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[ScoredLabels, int]:
+    def _scored(self, labels: Sequence[LabelledPrediction], first: Sequence[bool]) -> tuple[VersionLabels, int]:
         """Return the counts with these labels, and how many could not be scored."""
         scored, unscored = self._labels, 0
         for label, is_first in zip(labels, first, strict=True):
@@ -189,12 +192,30 @@ class PodCounts:
             scored = changed or scored
         return scored, unscored
 
-    def _score(self, scored: ScoredLabels, label: LabelledPrediction, is_first: bool) -> ScoredLabels | None:
+    def _score(self, scored: VersionLabels, label: LabelledPrediction, is_first: bool) -> VersionLabels | None:
         if not is_first:
             return scored.with_repeated()
         if label["version"] != self._subject.version:
             return scored.with_other_version()
-        return scored.add(label, self._scorer)
+        return scored.add(label, self._scorer, self._subject.maturity)
+
+    def _add_earlier(self, earlier: MonitorReportSpec, now: float) -> None:
+        """Add the rows and labels of the pod before a restart."""
+        parts = {self._subject.maturity.stretch(parse_time(part.before).timestamp() - 1e-3): part for part in earlier.recent or ()}
+        recent = {one: ScoredLabels.from_counts(part.labels, earlier.groups, part.groups) for one, part in parts.items()}
+        rows = None if earlier.recent is None else {one: part.rows for one, part in parts.items()}
+        labels = self._labels.merged(earlier, recent)
+        with self._spool.transaction() as transaction:
+            self._save_labels(transaction, labels)
+        self._labels = labels
+        self._account.add_earlier(earlier.rows.model_dump(), rows, now)
+
+    def _save_labels(self, transaction: Transaction, labels: VersionLabels) -> None:
+        """Save what differs from the labels as they were saved before."""
+        before = self._labels.recent
+        transaction.put(_LABELS, labels.total.dump())
+        changed = {stretch: scored.dump() for stretch, scored in labels.recent.items() if scored is not before.get(stretch)}
+        transaction.put_recent_labels(changed, before.keys() - labels.recent.keys())
 
     def _save(self, transaction: Transaction) -> None:
         document = {"sequence": self._sequence, "fresh": self.fresh, "account": self._account.dump(), **self._counted()}
@@ -202,7 +223,7 @@ class PodCounts:
         self._changed = False
 
     def _snapshot(self) -> CountSnapshot:
-        return CountSnapshot(self._counter.counts, self._counter.outside, self._labels.total)
+        return CountSnapshot(self._counter.counts, self._counter.outside, self._labels.total.total)
 
     def _counted(self) -> dict[str, Any]:
         return {"features": self._counter.counts, "products": self._counter.products, "outside": self._counter.outside}
@@ -210,9 +231,10 @@ class PodCounts:
     def _load(self) -> None:
         with self._spool.transaction() as transaction:
             rows: dict[str, Any] | None = transaction.get(_ROWS)
-            labels = transaction.get(_LABELS)
+            labels, recent = transaction.get(_LABELS), transaction.recent_labels()
         if labels is not None:
-            self._labels = ScoredLabels.load(labels)
+            parts = {stretch: ScoredLabels.load(scored) for stretch, scored in recent.items()}
+            self._labels = VersionLabels(self._labels.empty, ScoredLabels.load(labels), parts)
         if rows is not None:
             self._sequence = rows["sequence"]
             self.fresh = rows["fresh"]
@@ -230,7 +252,18 @@ class PodCounts:
             features=self._counter.features(),
             correlations=self._subject.profile.correlations,
             products=self._counter.products,
-            labels=self._labels.total,
-            groups=list(self._labels.groups),
+            labels=self._labels.total.total,
+            groups=list(self._labels.total.groups),
+            recent=self._recent(),
             loss_reference=self._subject.profile.loss,
         )
+
+    def _recent(self) -> list[RecentRows]:
+        recent = []
+        for stretch in sorted(self._account.recent.keys() | self._labels.recent.keys()):
+            labels = self._labels.within(stretch)
+            end = datetime.fromtimestamp(self._subject.maturity.end(stretch), UTC)
+            groups = [group.labels for group in labels.groups]
+            rows = self._account.recent.get(stretch, 0)
+            recent.append(RecentRows(before=format_time(end, "milliseconds"), rows=rows, labels=labels.total, groups=groups))
+        return recent

@@ -44,6 +44,7 @@ from ..runtime.ports import port
 from .batch_merging import RowBatch
 from .capture import Archive, Destination, RowBuffer
 from .feedback import create_app
+from .label_delay import LabelDelay
 from .label_files import LabelFileImporter
 from .metrics import Reporting, Sources, registry
 from .pod_counts import PodCounts, Subject
@@ -107,9 +108,10 @@ class Sidecar:
 
         """
         schema, profile = reference
-        counts = PodCounts(
-            Subject(document.model, document.version, schema, profile, duration(document.label_delay).total_seconds()), spool
-        )
+        period, heartbeat = duration(document.report_every).total_seconds(), duration(document.heartbeat).total_seconds()
+        label_delay = duration(document.label_delay).total_seconds()
+        maturity = LabelDelay(duration(document.complete_after or document.label_delay).total_seconds(), heartbeat)
+        counts = PodCounts(Subject(document.model, document.version, schema, profile, label_delay, maturity), spool)
         destination = Destination(captured_folder(document.store), document.store_credentials, document.version, pod)
         archive = Archive(destination, schema, spool, counts.add_captured)
         buffer = RowBuffer(schema, document.capture_fraction)
@@ -123,7 +125,6 @@ class Sidecar:
         retention = partial(delete_expired, *folders, document.store_credentials, duration(document.capture_retention))
         sources = Sources(counts, buffer, archive, label_files, reporting)
         start_http_server(port(PORT_METRICS_MONITOR), registry=registry((document.namespace, document.model, document.version), sources))
-        period, heartbeat = duration(document.report_every).total_seconds(), duration(document.heartbeat).total_seconds()
         return cls(counts, buffer, archive, publisher, label_files, retention, reporting, period, heartbeat)
 
     async def run(self) -> None:

@@ -1,11 +1,12 @@
 """What the sidecar must still know after a restart, in an SQLite file that a killed process cannot leave half written.
 
-It holds the row counts as they were last saved, the label counts, the ids whose label came, and the labels that are not in the store yet.
+It holds the row counts as they were last saved, the label counts, in all and of recent predictions, the ids whose label came, and the
+labels that are not in the store yet.
 Safe to be used by several threads. Not here: what is counted.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ _OUTBOX_ROWS = 500_000
 _RENAME_TABLE_OF_0_1 = "ALTER TABLE seen RENAME TO received_ids; DROP INDEX IF EXISTS seen_time;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recent_labels (stretch INTEGER PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS received_ids (signature BLOB PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS received_ids_time ON received_ids (time);
 CREATE TABLE IF NOT EXISTS outbox (id TEXT NOT NULL, truth TEXT NOT NULL, time REAL NOT NULL, file INTEGER);
@@ -67,6 +69,16 @@ class Transaction:
         """Return a named JSON value, None where it was never set."""
         row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if row is None else orjson.loads(row[0])
+
+    def put_recent_labels(self, changed: Mapping[int, Any], removed: Iterable[int]) -> None:
+        """Set the JSON value of some stretches of the label delay, and delete that of others."""
+        rows = [(stretch, orjson.dumps(value)) for stretch, value in changed.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO recent_labels VALUES (?, ?)", rows)
+        self._connection.executemany("DELETE FROM recent_labels WHERE stretch = ?", [(stretch,) for stretch in removed])
+
+    def recent_labels(self) -> dict[int, Any]:
+        """Return the JSON value of each stretch of the label delay."""
+        return {stretch: orjson.loads(value) for stretch, value in self._connection.execute("SELECT stretch, value FROM recent_labels")}
 
     def next_file_number(self) -> int:
         """Return a number that no file of this pod has yet."""

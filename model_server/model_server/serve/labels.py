@@ -82,7 +82,12 @@ class FeedbackPlane:
         if truth is None or not self._is_valid(truth):
             raise InvalidRequest(f"'truth' must be {self._expected}")
         return LabelledPrediction(
-            id=prediction_id, version=prediction.version, values=list(prediction.values), groups=list(prediction.groups), truth=truth
+            id=prediction_id,
+            version=prediction.version,
+            milliseconds=prediction.milliseconds,
+            values=list(prediction.values),
+            groups=list(prediction.groups),
+            truth=truth,
         )
 
 

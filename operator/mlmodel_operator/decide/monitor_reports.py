@@ -20,6 +20,7 @@ from ..snapshot import Snapshot, Version
 UNREADABLE = "Unreadable"
 """Refusal of a report that does not even fit the schema."""
 
+_REPORTS = 2  # heartbeats, within which each pod has reported what came before them
 _OLD_AFTER = timedelta(minutes=5)
 
 
@@ -66,11 +67,13 @@ def _evaluate_version(
         slices={piece.column: piece.min_rows for piece in spec.objective.slices},
         holdout=version.spec.metrics,
         groups_on_holdout=tuple(version.spec.slices),
+        maturity=duration(spec.monitoring.labels.maturity) + _REPORTS * duration(spec.monitoring.heartbeat),
     )
     before = _evidence(version)
     verdict = evaluate(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
-    evidence = verdict.evidence.forget(gone)
+    last = {pod: report for pod, report in reports.items() if not _exists(snapshot, pod) and _is_old(snapshot, report, now)}
+    evidence = verdict.evidence.depart(last).forget(gone)
     status = version.status.replace(evidence=evidence.pack(), drift=verdict.drift, feed=verdict.feed)
     return status, Figures(verdict.criteria, verdict.slices), verdict.refused
 

@@ -58,6 +58,7 @@ def _document(model: Model, version: Version, config: Config) -> PodDocument:
         report_every=monitoring.report_every,
         heartbeat=monitoring.heartbeat,
         label_delay=monitoring.labels.max_delay,
+        complete_after=monitoring.labels.maturity if monitoring.labels.complete_after else None,
         capture_fraction=monitoring.capture.fraction,
         capture_retention=monitoring.capture.retention,
         tracing=model.spec.serving.tracing,

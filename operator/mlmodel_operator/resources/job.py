@@ -84,6 +84,7 @@ def _document(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, con
         quarantine=model.status.quarantine,
         time=run.started,
         competition=run.competition,
+        maturity=model.spec.monitoring.labels.maturity,
     )
 
 

@@ -10,6 +10,7 @@ from mlmodel_operator import metrics
 from mlmodel_operator.cluster.client import Client
 from mlmodel_operator.reconcile import Reconciler
 from model_server.monitor.capture import Archive, Destination, RowBuffer
+from model_server.monitor.label_delay import LabelDelay
 from model_server.monitor.label_files import LabelFileImporter
 from model_server.monitor.metrics import Reporting, Sources, registry
 from model_server.monitor.pod_counts import PodCounts, Subject
@@ -66,7 +67,7 @@ def _sidecar(folder: Path) -> Iterator[tuple[str, frozenset[str]]]:
     schema = BundleSchema.model_validate_json((folder / "bundle" / SCHEMA).read_text())
     profile = Profile.model_validate_json((folder / "bundle" / PROFILE).read_text())
     spool = Spool(folder / "spool")
-    counts = PodCounts(Subject("late", "late-v1", schema, profile, 60.0), spool)
+    counts = PodCounts(Subject("late", "late-v1", schema, profile, 60.0, LabelDelay(60.0)), spool)
     archive = Archive(Destination(str(folder), None, "late-v1", "pod"), schema, spool, counts.add_captured)
     with httpx.Client() as client:
         label_files = LabelFileImporter(str(folder / "feedback"), None, "pod", schema, client, "late")

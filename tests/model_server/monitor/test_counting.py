@@ -15,6 +15,7 @@ from mlmodel_contract.report import MICRO, MOST_UNITS, PREDICTION, FeatureKind, 
 from model_server.binning.monitored_prediction import monitored_prediction
 from model_server.binning.slots import FeatureBinner
 from model_server.monitor.counting import RowCounter
+from model_server.monitor.label_delay import LabelDelay
 from model_server.monitor.row_accounting import RowAccount
 from model_server.monitor.scoring import Scorer
 from model_server.monitor.slot_names import slot_names
@@ -146,7 +147,7 @@ def test_the_prediction_that_is_counted() -> None:
 @given(st.lists(st.tuples(st.integers(1, 50), st.booleans(), st.booleans()), max_size=40))
 def test_served_is_counted_plus_missed_whatever_arrives(batches: list[tuple[int, bool, bool]]) -> None:
     """Batches are lost, and servers start anew, at random; the last batch of each server arrives."""
-    account = RowAccount(DAY)
+    account = RowAccount(LabelDelay(DAY))
     arrived = sent = served = 0
     server = 0
     for rows, lost, new_server in batches:
@@ -163,9 +164,9 @@ def test_served_is_counted_plus_missed_whatever_arrives(batches: list[tuple[int,
 
 
 def test_an_account_goes_on_from_its_dump() -> None:
-    account = RowAccount(DAY)
+    account = RowAccount(LabelDelay(DAY))
     account.add_batch("a", 10, 10, 1000.0)
-    restarted = RowAccount(DAY)
+    restarted = RowAccount(LabelDelay(DAY))
     restarted.load(account.dump())
     restarted.add_batch("a", 25, 5, 1000.0)
     assert restarted.rows() == {"served": 25, "counted": 15, "missed": 10, "captured": 0, "due": 0}
@@ -173,7 +174,7 @@ def test_an_account_goes_on_from_its_dump() -> None:
 
 def test_the_rows_of_as_many_workers_as_a_pod_may_have_are_counted_once() -> None:
     """After a restart of the server, too, when those before are forgotten, and no other."""
-    account = RowAccount(DAY)
+    account = RowAccount(LabelDelay(DAY))
     for life in range(3):
         for turn in range(1, 6):
             for worker in range(16):
@@ -182,7 +183,7 @@ def test_the_rows_of_as_many_workers_as_a_pod_may_have_are_counted_once() -> Non
 
 
 def test_rows_become_due_when_the_label_delay_is_over() -> None:
-    account = RowAccount(DAY)
+    account = RowAccount(LabelDelay(DAY))
     account.add_batch("a", 10, 10, 0.0)
     account.add_batch("a", 15, 5, 2 * DAY)
     account.advance(DAY - 1)

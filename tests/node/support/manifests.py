@@ -148,7 +148,7 @@ def _spec() -> Body:
             "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}},
         },
         "serving": {"resources": {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}, "drain": "5s"},
-        "monitoring": {"reportEvery": "2s", "heartbeat": "2s", "labels": {"maxDelay": "10m"}},
+        "monitoring": {"reportEvery": "2s", "heartbeat": "2s", "labels": {"maxDelay": "10m", "completeAfter": "1s"}},
         "retraining": {"cooldown": "5s"},
     }
 

@@ -39,6 +39,7 @@ def test_they_are_left_alone_by_edits_that_are_for_the_next_version(parts: dict[
         {"serving": {"resources": {"limits": {"memory": "2Gi"}}}},
         {"monitoring": {"reportEvery": "10s", "heartbeat": "10s"}},
         {"monitoring": {"labels": {"maxDelay": "1d"}}},
+        {"monitoring": {"labels": {"completeAfter": "1d"}}},
         {"monitoring": {"capture": {"fraction": 0.5}}},
     ],
 )

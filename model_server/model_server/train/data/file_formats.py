@@ -34,12 +34,12 @@ _UNREADABLE = (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError, U
 class Reading:
     """Rows that were read, and why more could not be; the table has one column for each declared one, of its type.
 
-    ``quarantined`` rows were left out, since they were live while a feed was broken.
+    ``dropped`` rows were left out, by cause.
     """
 
     table: Any
     problems: list[Problem] = field(default_factory=list)
-    quarantined: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

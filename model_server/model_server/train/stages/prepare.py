@@ -5,6 +5,7 @@ Must not import scikit-learn or pandas, which would take longer than the work. N
 
 import io
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from mlmodel_contract.report import PREDICTION
 from mlmodel_contract.run import PrepareResult, Problem, RunDocument
 
 from ...storage import write_atomic
-from ..data.captured import read_captured
+from ..data.captured import IMMATURE, read_captured
 from ..data.checks import CAPTURED, Cleaning, clean, unseen_categories
 from ..data.file_formats import Reading
 from ..data.lineage import lineage
@@ -27,9 +28,6 @@ from ..data.sources import read_source
 from ..data.splits import Holdout, choose_holdout, newest_share
 from ..data.training_times import rows_until
 from ..run_context import HOLDOUT, TRAIN, UNSEEN, RunContext
-
-QUARANTINED = "quarantined"
-"""Cause of rows that were left out since they were live while a feed was broken."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +39,12 @@ def prepare(context: RunContext) -> PrepareResult:
         StorageError: the run's folder cannot be written.
 
     """
-    table, problems, quarantined = _read(context)
+    now = _now(context.document)
+    table, problems, dropped = _read(context, now)
     if problems:
-        return PrepareResult(problems=problems)
-    cleaning = clean(table, context.data, _now(context.document))
-    if quarantined:
-        cleaning.dropped[QUARANTINED] = quarantined
+        return PrepareResult(problems=problems, dropped=dropped)
+    cleaning = clean(table, context.data, now)
+    cleaning.dropped |= dropped
     seen = _seen_rows(cleaning.table, context)
     split = _holdout(cleaning.table, seen, context)
     train, holdout = cleaning.table.slice(0, split.start), cleaning.table.slice(split.start)
@@ -70,7 +68,7 @@ def _seen_rows(table: Any, context: RunContext) -> int:
     if competition is None:
         return 0
     if context.data.time is None or competition.since is None:
-        return min(competition.seen_rows, table.num_rows)
+        return min(competition.seen_rows, int(table.num_rows))
     rows: int = rows_until(table[context.data.time], parse_time(competition.since))
     return rows
 
@@ -86,29 +84,34 @@ def _holdout(table: Any, seen: int, context: RunContext) -> Holdout:
     return choose_holdout(table.num_rows, seen, changed, share)
 
 
-def _read(context: RunContext) -> tuple[Any, list[Problem], int]:
-    """Read every source, also after one failed: the user sees all problems at once. The number is of rows left out."""
+def _read(context: RunContext, now: datetime) -> tuple[Any, list[Problem], dict[str, int]]:
+    """Read every source, also after one failed: the user sees all problems at once. The numbers are of rows left out, by cause."""
     data = context.data
-    tables, problems, quarantined = [], [], 0
+    tables, problems, dropped = [], [], Counter[str]()
     for source in data.sources:
-        reading = _source(source, context.document, data)
+        reading = _source(source, context.document, data, now)
         _log.info("read %d rows from %s", reading.table.num_rows, source.uri or "captured rows")
         captured = pa.array([source.uri is None]).take(pa.array([0] * reading.table.num_rows, pa.int64()))
-        quarantined += reading.quarantined
+        dropped.update(reading.dropped)
         tables.append(reading.table.append_column(CAPTURED, captured))
         problems += reading.problems
     table = pa.concat_tables(tables)
     if not problems and table.num_rows == 0:
-        problems.append(
-            Problem(check="SourceEmpty", message="data.sources has no rows yet: no live row's label has come back, or add a uri")
-        )
-    return table, problems, quarantined
+        problems.append(_empty(dropped[IMMATURE]))
+    return table, problems, dict(dropped)
 
 
-def _source(source: Source, document: RunDocument, data: Data) -> Reading:
+def _empty(immature: int) -> Problem:
+    why = "no live row's label has come back"
+    if immature:
+        why = f"{immature} labelled live rows are younger than monitoring.labels.completeAfter"
+    return Problem(check="SourceEmpty", message=f"data.sources has no rows yet: {why}; wait, or add a uri")
+
+
+def _source(source: Source, document: RunDocument, data: Data, now: datetime) -> Reading:
     if source.uri is not None:
         return read_source(source.uri, source.credentials, data.columns)
-    return read_captured(document.captured_folder, document.store_credentials, data, document.quarantine)
+    return read_captured(document, data, now)
 
 
 def _unmet_needs(cleaning: Cleaning, train: Any, holdout: Any, context: RunContext) -> list[Problem]:

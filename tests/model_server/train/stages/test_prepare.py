@@ -4,10 +4,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -228,6 +229,54 @@ class TestCaptured:
         assert result.dropped == {"quarantined": 3}
         assert result.lineage is not None
         assert result.lineage.captured_rows == 3
+
+    def test_rows_whose_labels_come_late_by_class_keep_the_true_share_of_positives(self, run: Run) -> None:
+        """Positives are known after a day, negatives after seven; one day in the middle has all its labels already."""
+        self.arrive(run, flights(2_000, hours=300), lambda late, age: age >= (1 if late else 7) or 3 <= age < 4)
+        result = run.prepare(maturity="7d")
+        assert result.problems == []
+        assert result.lineage is not None
+        assert result.lineage.captured_rows == pytest.approx(1_400, abs=1), "13 of 20 days, and the whole one"
+        assert result.dropped.keys() == {"immature"}
+        learnt = [pq.read_table(run.store / f"runs/1/{name}.parquet") for name in ("train", "holdout")]
+        live = pa.concat_tables(learnt).slice(300)["late"].to_numpy()
+        assert live.mean() == pytest.approx(flights(2_000, hours=300)["late"].to_numpy().mean(), abs=0.03)
+
+    def test_rows_that_are_all_too_young_are_no_source(self, run: Run) -> None:
+        run.data = {"sources": [{"captured": {}}]}
+        self.arrive(run, flights(200), lambda late, age: late and age >= 1, days=2)
+        (problem,) = run.prepare(maturity="7d").problems
+        assert problem.check == "SourceEmpty"
+        assert "labelled live rows are younger than monitoring.labels.completeAfter" in problem.message
+
+    def test_labels_that_come_by_the_prediction_are_refused(self, run: Run) -> None:
+        self.arrive(run, flights(2_000, hours=300), lambda late, age: late or age > 25)
+        (problem,) = run.prepare().problems
+        assert problem.check == "SelectiveLabels"
+        assert "labels came for 0% of " in problem.message
+        assert "captured rows with a prediction from " in problem.message
+        assert "more than data.checks.maxCoverageDifference 20%: label a random share of the rows in the former range" in problem.message
+        run.data = {"checks": {"maxCoverageDifference": 1.0}}
+        assert run.prepare().problems == []
+
+    @pytest.mark.parametrize("rows", [60, 2_000])
+    def test_labels_of_a_random_share_are_learnt_from_and_so_are_few_that_look_chosen(self, run: Run, rows: int) -> None:
+        random = np.random.default_rng(0)
+        self.arrive(run, flights(rows, hours=300), lambda late, _: late if rows < 100 else random.random() < 0.3)
+        assert run.prepare().problems == []
+
+    def arrive(self, run: Run, live: pa.Table, is_labelled: Callable[[bool, float], bool], days: int = 20) -> None:
+        """Capture rows that arrived evenly over the last days; predictions are high for late flights. Labels come by truth and age."""
+        truths = live["late"].to_pylist()
+        now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        ages = [days * (live.num_rows - index) / live.num_rows for index in range(live.num_rows)]
+        labels = [(str(index), truth) for index, (truth, age) in enumerate(zip(truths, ages, strict=True)) if is_labelled(truth, age)]
+        self.capture(run, live, labels)
+        file = run.store / "captured/rows/flights-v1/2024-01-13/pod-0.parquet"
+        times = pa.array([now - timedelta(days=age) for age in ages], pa.timestamp("us", tz="UTC"))
+        predictions = pa.array([0.5 + 0.4 * truth + 0.001 * index / len(truths) for index, truth in enumerate(truths)])
+        rows = pq.read_table(file).drop_columns(COLUMN_PREDICTION).append_column(COLUMN_PREDICTION, predictions)
+        self.keep(file, rows.append_column(COLUMN_ARRIVED, times))
 
     def test_a_damaged_page_is_a_fault_of_the_data(self, run: Run) -> None:
         self.capture(run, flights(5, hours=300), [("1", True)])

@@ -1,0 +1,1 @@
+"""The loop benchmark: what decisions are worth, and how often they are wrong."""
