@@ -3,14 +3,13 @@
 Not here: the command (``command.py``).
 """
 
-import json
 import math
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mlmodel_contract.manifest import Checks, MLModelSpec, Objective
+from mlmodel_contract.manifest import MLModelSpec, Objective
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_operator.cluster.ownership import Key
 
@@ -64,14 +63,6 @@ def run_backtest(
         schedules = early or (stack.enter_context(pending_schedules(stream, leader, valuation, settings.jobs)) if leader else None)
         found = schedules.results(lambda share: on_progress((1.0 + share) / 2, "fitting the schedules")) if schedules else ()
     return _result(name, spec, stream, replay, found)
-
-
-def schedule_inputs(spec: MLModelSpec, settings: BacktestSettings) -> str:
-    """Return all of a manifest that its schedules follow from: those of two manifests with the same are the same."""
-    training = spec.training.tried if spec.training and settings.schedules == "all" else []
-    data = spec.data.replace(sources=[], checks=Checks()).wire() if spec.data else {}
-    own = spec.wire() if settings.schedules == "leader" else {}
-    return json.dumps([data, [candidate.wire() for candidate in training], own])
 
 
 def _result(name: str, spec: MLModelSpec, stream: Stream, replay: Replay, schedules: tuple[ScheduleResult, ...]) -> BacktestResult:

@@ -7,20 +7,15 @@ What a backtest needs is the extra ``backtest`` of this package, and is imported
 import json
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from mlmodel_contract.base import duration
 
 from ..options import output_option
 from .settings import BacktestError, BacktestSettings
-
-if TYPE_CHECKING:
-    from .result import BacktestResult
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -34,9 +29,10 @@ class _Duration(click.ParamType[timedelta]):
         if isinstance(value, timedelta):
             return value
         try:
-            return duration(value)
+            found = duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return found if found or param is None or param.name == "run_takes" else self.fail("must be longer than 0s", param, ctx)
 
 
 class _Start(click.ParamType[float | str]):
@@ -113,6 +109,8 @@ def backtest(files: tuple[Path, ...], data: Path, plot: Path | None, output: str
         os.environ.setdefault(name, "1")  # before the libraries are imported: processes share the processors, not threads
     logging.getLogger("model_server").addHandler(logging.NullHandler())  # what a stage says is in its result
     try:
+        from .comparison import compare
+        from .plot import check_folder, save
         from .progress import progress_bar
         from .result import document
         from .summary import print_results
@@ -121,11 +119,11 @@ def backtest(files: tuple[Path, ...], data: Path, plot: Path | None, output: str
         click.echo(f"Error: a backtest needs the package {package}, which is not installed: pip install 'mlmodel-cli[backtest]'", err=True)
         raise click.exceptions.Exit(1) from error
     try:
-        with progress_bar() as on_progress:
-            results = _results(files, data, BacktestSettings(**choices), on_progress)
         if plot is not None:
-            from .plot import save
-
+            check_folder(plot)
+        with progress_bar() as on_progress:
+            results = compare(files, data, BacktestSettings(**choices), on_progress)
+        if plot is not None:
             save(results, plot)
     except BacktestError as error:
         click.echo(f"Error: {error}", err=True)
@@ -134,28 +132,3 @@ def backtest(files: tuple[Path, ...], data: Path, plot: Path | None, output: str
         click.echo(json.dumps([document(result) for result in results], indent=1))
     else:
         print_results(results)
-
-
-def _results(
-    files: tuple[Path, ...], data: Path, settings: BacktestSettings, on_progress: Callable[[float, str], None]
-) -> "list[BacktestResult]":
-    """Play each manifest; all are read before the first is played."""
-    from .backtest import run_backtest, schedule_inputs
-    from .manifests import read_manifest
-    from .stream import read_rows
-
-    manifests = [read_manifest(file) for file in files]
-    tables = [read_rows(data, manifest.spec, settings) for manifest in manifests]
-    played: dict[str, BacktestResult] = {}  # by what the schedules of it follow from, which are fitted once
-    results = []
-    for number, (manifest, table) in enumerate(zip(manifests, tables, strict=True)):
-
-        def on_share(share: float, doing: str, number: int = number, name: str = manifest.name) -> None:
-            on_progress((number + share) / len(manifests), f"{name}: {doing}")
-
-        inputs = schedule_inputs(manifest.spec, settings)
-        own = replace(settings, schedules="none") if inputs in played else settings
-        result = run_backtest(manifest.spec, table, own, manifest.name, on_share)
-        results.append(replace(result, schedules=played[inputs].schedules) if inputs in played else result)
-        played.setdefault(inputs, result)
-    return results

@@ -4,6 +4,7 @@ Not here: the tables, which the page takes over from the terminal (``summary.py`
 """
 
 import io
+import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -48,21 +49,28 @@ PICTURE
 """
 
 
-def save(results: Sequence[BacktestResult], path: Path) -> tuple[Path, Path]:
-    """Write the picture and the page beside each other, and return their paths: that of ``path``, ending in .png and .html.
+def check_folder(path: Path) -> None:
+    """Make the folder of the picture, before a backtest is played for it.
 
     Raises:
-        BacktestError: the folder cannot be written.
+        BacktestError: it cannot be made or written.
 
     """
-    figure = _figure(results)
-    picture, page = path.with_suffix(".png"), path.with_suffix(".html")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(picture, dpi=_DOTS)
-        page.write_text(_page(results, figure))
+        writable = os.access(path.parent, os.W_OK)
     except OSError as error:
-        raise BacktestError(f"--plot {path} cannot be written ({error.strerror}): name a folder that can") from error
+        raise BacktestError(f"--plot {path}: the folder cannot be made ({error.strerror}): name another one") from error
+    if not writable:
+        raise BacktestError(f"--plot {path}: the folder cannot be written: name another one")
+
+
+def save(results: Sequence[BacktestResult], path: Path) -> tuple[Path, Path]:
+    """Write the picture and the page beside each other, and return their paths: that of ``path``, ending in .png and .html."""
+    figure = _figure(results)
+    picture, page = path.with_suffix(".png"), path.with_suffix(".html")
+    figure.savefig(picture, dpi=_DOTS)
+    page.write_text(_page(results, figure))
     return picture, page
 
 

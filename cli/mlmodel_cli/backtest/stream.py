@@ -79,7 +79,7 @@ class Stream:
     def period_starts(self) -> Floats:
         """Return when each period begins."""
         number = max(1, math.ceil((self.end - self.start) / self.period - 1e-6))
-        return self.start + self.period * np.arange(number)
+        return self.start + self.period * np.arange(number, dtype=np.float64)
 
 
 def read_rows(file: Path, spec: MLModelSpec, settings: BacktestSettings) -> Any:

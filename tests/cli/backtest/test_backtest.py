@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from mlmodel_cli.backtest.backtest import run_backtest
@@ -34,6 +35,7 @@ def recovered(result: BacktestResult) -> float:
     return float(np.mean(result.judgement.losses[-(ROWS - HISTORY) // 4 :]))
 
 
+@pytest.mark.slow
 def test_where_nothing_changes_what_is_served_is_as_good_as_the_first_fit() -> None:
     result = run_backtest(spec(), table(), replace(SETTINGS, schedules="leader"))
     never = result.best_schedule(0)
@@ -86,6 +88,7 @@ def test_a_schedule_serves_each_fit_until_its_next_one(changed: BacktestResult) 
     assert (losses(1)[second] != losses(0)[second]).any()
 
 
+@pytest.mark.slow
 def test_fits_in_other_processes_are_the_same(changed: BacktestResult) -> None:
     beside = run_backtest(spec(), table(CHANGE), replace(SETTINGS, schedules="all", jobs=2))
 
@@ -110,6 +113,7 @@ def test_rows_are_named_by_their_place_in_the_data(changed: BacktestResult) -> N
     assert order[again.index].tolist() == list(range(HISTORY, ROWS))
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_labels_that_have_not_come(changed: BacktestResult) -> None:
     late = run_backtest(spec(), table(CHANGE), replace(SETTINGS, labels_after=timedelta(days=1), schedules="leader"))
 
@@ -121,14 +125,16 @@ def test_nothing_is_learnt_from_labels_that_have_not_come(changed: BacktestResul
     assert recovered(late) < 0.8
 
 
+@pytest.mark.slow
 def test_labels_later_than_the_server_takes_them_are_refused_and_told() -> None:
     frame_ = frame(CHANGE)
-    frame_["known"] = frame_["at"] + np.where(frame_["y"], timedelta(days=1), timedelta(days=9))
+    frame_["known"] = frame_["at"] + pd.to_timedelta(np.where(frame_["y"], 1, 9), unit="D")
     result = run_backtest(spec(), pa.Table.from_pandas(frame_), replace(SETTINGS, labels_after="known"))
     assert any("monitoring.labels.maxDelay" in note for note in result.notes)
     assert np.isfinite(result.judgement.losses).all()  # the rows are judged all the same
 
 
+@pytest.mark.slow
 def test_a_run_takes_its_time() -> None:
     taken = run_backtest(spec(), table(), replace(SETTINGS, run_takes=timedelta(days=1)))
     assert times(taken, "Promoted")[0] == time_of(HISTORY + 24 * 6)
@@ -155,6 +161,7 @@ def test_a_trainer_that_crashes_fails_its_run(monkeypatch: pytest.MonkeyPatch) -
     assert "no room for the trees" in next(entry.message for entry in result.log if entry.decision == "RunFailed")
 
 
+@pytest.mark.slow
 def test_numbers_are_predicted_too() -> None:
     regression = {"task": "Regression", "trials": 1, "candidates": [{"name": "ridge", "estimator": "sklearn.linear_model.Ridge"}]}
     columns = [column for column in data()["columns"] if column["name"] != "y"] + [{"name": "price", "type": "number"}]
@@ -166,6 +173,7 @@ def test_numbers_are_predicted_too() -> None:
     assert np.mean(result.judgement.losses[: CHANGE - HISTORY]) == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_rows_without_a_time_are_a_minute_apart() -> None:
     columns = [column for column in data()["columns"] if column["type"] != "time"]
     untimed = spec(data=data(time=None, window=None, columns=columns))
@@ -182,6 +190,7 @@ def right(predicted: EvaluationDataset, rows: TrainingRows) -> Any:
     return (predicted.predictions.argmax(axis=1) == predicted.target) * (1 + rows.columns["flag"])
 
 
+@pytest.mark.slow
 def test_predictions_are_valued_where_somebody_says_how() -> None:
     result = run_backtest(spec(), table(CHANGE), replace(SETTINGS, schedules="leader"), valuation=right)
     never, amounts = result.best_schedule(0), result.judgement.amounts
