@@ -57,8 +57,12 @@ class Competition(Document):
     """What a run compares: recipes on rows that none of their fits has seen, and versions on the same rows."""
 
     leader: Recipe | None = Field(None, description="The recipe that the live version was made by; None: a first run draws its recipes.")
-    records: list[RecipeRecord] = Field(default_factory=list, max_length=24, description="The recipes that compete, with what is known of them.")
-    tried: list[int] = Field(default_factory=list, max_length=24, description="Positions in ``records`` of those that this run fits and scores.")
+    records: list[RecipeRecord] = Field(
+        default_factory=list, max_length=24, description="The recipes that compete, with what is known of them."
+    )
+    tried: list[int] = Field(
+        default_factory=list, max_length=24, description="Positions in ``records`` of those that this run fits and scores."
+    )
     draws: int = Field(0, ge=0, description="How many candidates with newly drawn parameters are tried too.")
     versions: list[PooledVersion] = Field(default_factory=list, max_length=16, description="Earlier versions to score beside the champion.")
     since: Time | None = Field(None, description="Rows after this time are new: the last run has seen those before.")

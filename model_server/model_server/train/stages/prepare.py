@@ -70,7 +70,7 @@ def _seen_rows(table: Any, context: RunContext) -> int:
     if competition is None:
         return 0
     if context.data.time is None or competition.since is None:
-        return min(competition.seen_rows, table.num_rows)
+        return min(competition.seen_rows, int(table.num_rows))
     rows: int = rows_until(table[context.data.time], parse_time(competition.since))
     return rows
 
