@@ -216,8 +216,10 @@ class ModelLifecycle:
 
     def _check_versions(self) -> None:
         for body in self.api.all(MODEL_VERSION):
-            first = self._versions.setdefault(body["metadata"]["uid"], copy.deepcopy(body["spec"]))
-            assert body["spec"] == first, f"{body['metadata']['name']} was changed"
+            uid = body["metadata"]["uid"]
+            if uid not in self._versions:
+                self._versions[uid] = copy.deepcopy(body["spec"])
+            assert body["spec"] == self._versions[uid], f"{body['metadata']['name']} was changed"
 
     def guard(self, before: Callable[[str], None] = lambda _: None, after: Callable[[str], None] = lambda _: None) -> None:
         """Check the rules after every single write, and call the hooks around it."""
