@@ -10,7 +10,7 @@ from mlmodel_contract.version import Reason, Verdict
 
 from demo.story import Story, Version
 
-ON_FIGURES = ("CriterionMissed", "SliceMissed", "NotBetter")
+ON_FIGURES = ("BaselineNotBeaten", "CriterionMissed", "SliceMissed", "ChampionBetter")
 BY_MONITORING = (Reason.DRIFT, Reason.PERFORMANCE)
 SERVED = (Phase.LIVE, Phase.DRAINING, Phase.RETIRED)
 

@@ -13,7 +13,7 @@ from demo.narrator import LineNarrator
 from demo.screen import Progress, draw
 from demo.story import Observation, Story
 from demo.verdict import check_requirements
-from tests.demo.support.stories import ACCEPTED, BEGAN, NOT_BETTER, day, decision, story, version
+from tests.demo.support.stories import ACCEPTED, BEGAN, CHAMPION_BETTER, day, decision, story, version
 
 STATUS = {
     "live": {"version": "flight-delay-v1", "since": "2026-01-01T11:00:00Z", "readyReplicas": 2},
@@ -37,7 +37,7 @@ STATUS = {
 
 def example_story() -> Story:
     status = MLModelStatus.model_validate(STATUS).model_copy(update={"decisions": [decision("RunStarted", 3, "the loss rose to [0.7]")]})
-    versions = {"flight-delay-v1": version("Initial", ACCEPTED, Phase.LIVE), "flight-delay-v2": version("Drift", NOT_BETTER, None)}
+    versions = {"flight-delay-v1": version("Initial", ACCEPTED, Phase.LIVE), "flight-delay-v2": version("Drift", CHAMPION_BETTER, None)}
     days = tuple(day(number, v1=(100, 40.0)) for number in range(10))
     return story(days).updated(Observation(status, versions, "Succeeded"), days)
 
@@ -82,7 +82,7 @@ def test_summary_names_versions_losses_requirements_and_times() -> None:
     summary.print_losses(on, shown)
     summary.print_times(on, [("cluster", 12.4), ("replay", 60.0)], elapsed=65.0)
     summary.print_requirements(on, check_requirements(shown))
-    for expected in ("NotBetter", "1,000 live predictions: 0.4000; of the first version alone: 1.0000", "12 s", "65 s", "yes"):
+    for expected in ("ChampionBetter", "1,000 live predictions: 0.4000; of the first version alone: 1.0000", "12 s", "65 s", "yes"):
         assert expected in printed(on)
 
 

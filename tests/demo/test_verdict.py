@@ -3,7 +3,7 @@ from mlmodel_contract.status import Phase
 
 from demo.story import Version
 from demo.verdict import check_requirements
-from tests.demo.support.stories import ACCEPTED, NOT_BETTER, day, story, version
+from tests.demo.support.stories import ACCEPTED, CHAMPION_BETTER, day, story, version
 
 LIVE = version("Initial", ACCEPTED, Phase.LIVE)
 MISSED = {"verdict": "Rejected", "reason": "CriterionMissed", "message": "roc_auc"}
@@ -18,7 +18,7 @@ def met(*days_failed: int, replay: str = "Succeeded", **versions: Version) -> li
     "second",
     [
         pytest.param(version("Performance", ACCEPTED, Phase.LIVE), id="promoted"),
-        pytest.param(version("Drift", NOT_BETTER, Phase.REJECTED), id="refused as not better"),
+        pytest.param(version("Drift", CHAMPION_BETTER, Phase.REJECTED), id="refused as not better"),
         pytest.param(version("Drift", MISSED, Phase.REJECTED), id="refused for a criterion"),
     ],
 )
@@ -32,7 +32,7 @@ def test_version_that_monitoring_asked_for_and_figures_decided_on_is_what_must_b
         pytest.param(version("Schedule", ACCEPTED, Phase.LIVE), id="asked for by the clock"),
         pytest.param(version("Manual", ACCEPTED, Phase.LIVE), id="asked for by a person"),
         pytest.param(version("Drift", ACCEPTED, Phase.FAILED), id="accepted, but its pods never came up"),
-        pytest.param(version("Drift", {**NOT_BETTER, "reason": "ForbiddenType"}, Phase.REJECTED), id="refused, but not on figures"),
+        pytest.param(version("Drift", {**CHAMPION_BETTER, "reason": "ForbiddenType"}, Phase.REJECTED), id="refused, but not on figures"),
     ],
 )
 def test_other_versions_do_not_show_it(second: Version) -> None:

@@ -16,7 +16,7 @@ from mlmodel_operator.structural_schema import structural_schema
 from devtools.cluster.control_plane import ControlPlane
 from devtools.cluster.kubectl import Kubectl
 from devtools.errors import CommandError
-from tests.operator.support.crd_manifests import Manifest, candidate, columns, data, model, version
+from tests.operator.support.crd_manifests import Manifest, candidate, columns, data, model, objective, version
 
 ROOT = Path(__file__).parents[2]
 
@@ -261,6 +261,31 @@ SPECS_REFUSED = [
     pytest.param(
         {"retraining": {"schedule": "0 3 * * 0"}}, "retraining.schedule and the trigger Schedule need each other", id="schedule alone"
     ),
+    pytest.param({"retraining": {"maxAge": "90d"}}, "retraining.maxAge and the trigger Age need each other", id="age alone"),
+    pytest.param(
+        {"retraining": {"triggers": ["Age"]}}, "retraining.maxAge and the trigger Age need each other", id="the trigger Age without an age"
+    ),
+    pytest.param({"objective": objective(onMiss="Hope")}, 'Unsupported value: "Hope"', id="unknown consequence of a miss"),
+    pytest.param(
+        {"objective": objective(value={})},
+        "objective.value needs exactly one of outcomes, column and perUnitError",
+        id="a value of nothing",
+    ),
+    pytest.param(
+        {"objective": objective(value={"outcomes": {}, "column": "dep_delay"})},
+        "objective.value needs exactly one of outcomes, column and perUnitError",
+        id="two values",
+    ),
+    pytest.param(
+        {"objective": objective(value={"perUnitError": 2})},
+        "objective.value: perUnitError is for Regression; outcomes and column are for Classification",
+        id="a value of errors for a classification",
+    ),
+    pytest.param(
+        {"objective": objective(value={"column": "carrier"})},
+        "objective.value.column must be one of data.columns of type number",
+        id="a value of text",
+    ),
     pytest.param({"retraining": {"triggers": ["Moon"]}}, 'Unsupported value: "Moon"', id="unknown trigger"),
     pytest.param({"monitoring": {"falseAlarmProbability": 0}}, "should be greater than 0", id="no false alarm ever"),
     pytest.param({"trainig": {}}, 'unknown field "spec.trainig"', id="a field that does not exist"),
@@ -308,6 +333,20 @@ SPECS_ACCEPTED = [
     ),
     pytest.param(
         {"data": data(sources=[{"uri": "https://host/x.csv.gz", "credentials": "key"}, {"captured": {}}])}, id="captured rows as a source"
+    ),
+    pytest.param(
+        {
+            "objective": objective(onMiss="KeepLive", value={"outcomes": {"truePositive": 5, "falsePositive": -1}, "currency": "EUR"}),
+            "training": {"task": "Classification", "windows": ["Recent"], "validation": {"refit": False}},
+            "retraining": {
+                "triggers": ["NewRows", "Age", "Source"],
+                "maxAge": "90d",
+                "sourceCheck": "12h",
+                "budget": {"runsPerWeek": 7, "cpuHoursPerWeek": 2.5},
+                "pricePerCpuHour": 0.05,
+            },
+        },
+        id="worth, windows and the pace of runs",
     ),
     pytest.param(
         {
@@ -371,8 +410,8 @@ def test_defaults_are_filled_in(anywhere: Kubectl) -> None:
     assert spec["serving"]["limits"] == {"maxBodyBytes": 8 * 2**20, "maxRows": 65_536, "maxRequests": 1024}
     assert (spec["serving"]["workers"], spec["serving"]["timeout"]) == (1, "30s")
     assert spec["monitoring"]["labels"] == {"maxDelay": "7d"}
-    assert spec["retraining"]["triggers"] == ["Drift", "Performance"]
-    assert spec["training"]["validation"] == {"folds": 3, "holdout": 0.2}
+    assert spec["retraining"]["triggers"] == ["Drift", "Performance", "NewRows"]
+    assert spec["training"]["validation"] == {"folds": 3, "holdout": 0.2, "refit": True}
     assert spec["suspend"] is False
     assert "candidates" not in spec["training"]
 
@@ -414,7 +453,7 @@ def test_the_columns_tell_how_a_model_is(kubectl: Kubectl) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("mlmodel.spec.objective", "Bounds that a version must meet on the holdout"),
+        ("mlmodel.spec.objective", "Bounds that are promised"),
         ("mlmodel.spec.data.columns", "number, category (text), boolean, or time"),
         ("mlmodel.spec.serving", "Processes that serve in each pod"),
         ("mlmodel.spec.serving.batcher", "Most rows that are computed together"),

@@ -46,7 +46,7 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         records=records,
         tried=_tried(records, number, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
         draws=draws,
-        versions=pooled_versions(snapshot),
+        versions=pooled_versions(snapshot, version.name),
         since=retraining.seen_until,
         seen_rows=retraining.seen_rows,
         change=retraining.change,

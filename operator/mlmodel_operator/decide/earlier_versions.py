@@ -20,10 +20,9 @@ MOST_POOLED = 8
 _PRIOR_ROWS = 100.0
 
 
-def pooled_versions(snapshot: Snapshot) -> list[PooledVersion]:
+def pooled_versions(snapshot: Snapshot, live: str) -> list[PooledVersion]:
     """Return the newest accepted versions but the live one, with their bundles."""
-    live = snapshot.model.status.live
-    others = [version for version in snapshot.versions.values() if _may_return(version) and (live is None or version.name != live.version)]
+    others = [version for version in snapshot.versions.values() if _may_return(version) and version.name != live]
     newest = sorted(others, key=lambda version: version.spec.run, reverse=True)[:MOST_POOLED]
     return [PooledVersion(version=version.name, artifact=version.spec.artifact) for version in newest]
 

@@ -100,8 +100,9 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
     pause = cooldown(asked, fruitless)
     if snapshot.model.status.live is None and step.ended in ("DataInvalid", "Failed"):
         pause = min(RETRY_FIRST * 2 ** min(run.number - 1, 10), RETRY_LAST)
+    settled = step.ended in ("ChampionKept", "Unchanged", "Rejected")  # what is to serve has yet to get ready
     ended = retraining.replace(
-        failed_in_a_row=retraining.failed_in_a_row + 1 if crashed else retraining.failed_in_a_row if step.ended == "DataInvalid" else 0,
+        failed_in_a_row=0 if settled else retraining.failed_in_a_row + crashed,
         fruitless_in_a_row=fruitless,
         not_before=format_time(now + pause),
         costs=with_cost(retraining.costs, run.started, run.cpu_seconds, now),

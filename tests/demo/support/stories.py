@@ -15,7 +15,7 @@ FIRST = date(2013, 4, 1)
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SCENARIO = Scenario(date(2013, 1, 1), date(2013, 3, 31), FIRST, date(2013, 4, 30), seconds_per_day=2.0)
 ACCEPTED = {"verdict": "Accepted", "reason": "CriteriaMet", "message": "all criteria are met"}
-NOT_BETTER = {"verdict": "Rejected", "reason": "NotBetter", "message": "not proven better"}
+CHAMPION_BETTER = {"verdict": "Rejected", "reason": "ChampionBetter", "message": "the champion is still the best"}
 
 
 def day(number: int, failed: int = 0, **versions: tuple[int, float]) -> Day:

@@ -4,7 +4,7 @@ from mlmodel_contract.run import Stage
 from mlmodel_operator.cluster.kinds import JOB
 
 from tests.operator.support.fake_controllers import LiveRows
-from tests.operator.support.manifests import DIGEST, imported, verified
+from tests.operator.support.manifests import DIGEST, KEEP_LIVE, imported, verified
 from tests.operator.support.model_lifecycle import ModelLifecycle
 
 
@@ -22,13 +22,22 @@ def test_it_is_verified_and_goes_live_by_the_figures_that_it_brings() -> None:
     assert model.condition("RetrainingPaused").reason == "NotTrainedHere"
 
 
-def test_a_bundle_that_misses_a_criterion_or_its_digest_is_refused() -> None:
+def test_a_bundle_that_misses_a_criterion_serves_all_the_same_and_says_so() -> None:
+    model = ModelLifecycle(imported())
+    model.settle()
+    model.ends(Stage.VERIFY, verified(roc_auc=0.6))
+    model.ready("late-v1")
+    assert (model.live, model.version(1).decision.reason) == ("late-v1", "BestThereIs")
+    assert "roc_auc >= 0.7 was asked, the holdout gives 0.6" in model.version(1).decision.message
+
+
+def test_where_a_manifest_asks_for_it_a_bundle_that_misses_a_criterion_is_refused_as_one_of_another_digest_is() -> None:
     for result, reason in [
         (verified(roc_auc=0.6), "CriterionMissed"),
         (verified(), "CriterionMissed"),
         (verified("DigestDiffers"), "NotVerified"),
     ]:
-        model = ModelLifecycle(imported())
+        model = ModelLifecycle(imported() | {"objective": KEEP_LIVE})
         model.settle()
         model.ends(Stage.VERIFY, result)
         assert model.run_state == "Rejected"

@@ -9,7 +9,7 @@ from mlmodel_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, DISRUPTION_BU
 from tests.operator.support import fake_controllers
 from tests.operator.support.fake_controllers import killed
 from tests.operator.support.in_memory_api import replicas_owned_elsewhere
-from tests.operator.support.manifests import packaged, spec
+from tests.operator.support.manifests import KEEP_LIVE, packaged, spec
 from tests.operator.support.model_lifecycle import ModelLifecycle
 
 AUTOSCALED = {"autoscaling": {"minReplicas": 2, "maxReplicas": 9}}
@@ -114,7 +114,7 @@ def test_rollback_while_the_old_version_drains_is_quick() -> None:
 
 
 def test_rollbacks_that_cannot_be_are_refused_once_with_a_sentence() -> None:
-    model = ModelLifecycle()
+    model = ModelLifecycle(spec(objective=KEEP_LIVE))
     model.go_live()
     model.annotate(retrain="now")
     model.run_through(packaged(2, roc_auc=0.5))

@@ -1,12 +1,14 @@
 """What starts a run beside a changed spec: a person, drift, loss, the clock; and what holds it back."""
 
 import time
+from typing import Any
 
 import pytest
 from mlmodel_contract.run import RunDocument, Stage
 
-from tests.operator.support.fake_controllers import LiveRows, job_of
-from tests.operator.support.manifests import packaged, prepared, spec
+from tests.operator.support import fake_controllers
+from tests.operator.support.fake_controllers import LiveRows, job_of, killed
+from tests.operator.support.manifests import KEEP_LIVE, packaged, prepared, spec
 from tests.operator.support.model_lifecycle import ModelLifecycle
 
 DRIFTED = LiveRows(rows=2000, shifted=True)
@@ -21,6 +23,12 @@ MENDED = LiveRows(rows=6000, labels=3000, loss=2.0, missing=2000)
 
 def reason(model: ModelLifecycle) -> str | None:
     return model.status.run.reason if model.status.run else None
+
+
+def crashes(model: ModelLifecycle) -> None:
+    """Let the present run's first pods crash for good."""
+    fake_controllers.fail(model.api, model.run_number, Stage.PREPARE, model.now, killed())
+    model.settle()
 
 
 def test_a_person_starts_one_run_for_each_new_text() -> None:
@@ -38,7 +46,7 @@ def test_a_person_starts_one_run_for_each_new_text() -> None:
 def test_a_person_knows_no_cooldown_and_no_giving_up() -> None:
     model = ModelLifecycle(spec(retraining={"cooldown": "1h", "giveUpAfter": 1}))
     model.settle()
-    model.run_through(packaged(roc_auc=0.5))
+    crashes(model)
     assert model.condition("RetrainingPaused").reason == "GaveUp"
     model.annotate(retrain="please")
     assert model.run_number == 2
@@ -64,19 +72,35 @@ def test_wishes_during_a_run_are_folded_into_it() -> None:
     assert model.run_number == 2
 
 
-def test_after_giving_up_only_a_person_starts_a_run() -> None:
+def test_runs_that_crash_are_given_up_and_the_condition_tells_cause_and_remedy() -> None:
     model = ModelLifecycle(spec(retraining={"cooldown": "1h", "giveUpAfter": 2}))
     model.settle()
-    model.run_through(packaged(roc_auc=0.5))
+    crashes(model)
     model.wait(hours=1)
     assert model.run_number == 2
-    model.run_through(packaged(2, roc_auc=0.5))
+    crashes(model)
     model.wait(days=7)
 
     assert model.run_number == 2
     paused = model.condition("RetrainingPaused")
     assert (paused.status, paused.reason) == ("True", "GaveUp")
+    assert "2 runs in a row failed" in paused.message
+    assert "boom" in paused.message
     assert "mlmodel.dev/retrain" in paused.message
+
+
+@pytest.mark.parametrize("objective", [None, KEEP_LIVE])
+def test_a_version_that_is_refused_is_no_failure(objective: dict[str, Any] | None) -> None:
+    """Neither that the champion is still the best, nor that criteria are missed, is a cause that a person could remove."""
+    changes = {"objective": objective} if objective else {}
+    model = ModelLifecycle(spec(retraining={"cooldown": "1h", "giveUpAfter": 1}, **changes))
+    model.go_live()
+    for number in range(2, 6):
+        model.annotate(retrain=f"request {number}")
+        model.run_through(packaged(number, roc_auc=0.5, against="late-v1", difference=(0.1, 0.05, 0.15)))
+        assert (model.run_number, model.run_state) == (number, "Rejected" if objective else "ChampionKept")
+        assert model.condition("RetrainingPaused").reason != "GaveUp"
+    assert model.status.retraining.failed_in_a_row == 0
 
 
 @pytest.mark.parametrize(
@@ -127,14 +151,14 @@ def test_monitoring_waits_for_the_cooldown() -> None:
     assert (model.run_number, reason(model)) == (2, "Performance")
 
 
-def test_a_rejected_challenger_is_followed_by_another_only_after_the_cooldown() -> None:
+def test_a_challenger_that_was_worse_is_followed_by_another_only_after_twice_the_cooldown() -> None:
     model = ModelLifecycle()
     model.go_live()
     model.wait(hours=1)
     model.reports("late-v1", HARMED)
     model.run_through(packaged(2, against="late-v1", difference=(0.1, 0.05, 0.15)))
-    assert (model.run_number, model.run_state) == (2, "Rejected")
-    model.wait(minutes=59)
+    assert (model.run_number, model.run_state) == (2, "ChampionKept")
+    model.wait(minutes=119)
     assert model.run_number == 2
     model.wait(minutes=1)
     assert model.run_number == 3
@@ -191,7 +215,7 @@ def test_an_empty_annotation_asks_for_nothing() -> None:
     model.annotate(retrain="now")
     model.run_through(packaged(2, against="late-v1", difference=(0.1, 0.05, 0.15)))
     model.annotate(retrain="")
-    assert (model.run_number, model.run_state) == (2, "Rejected")
+    assert (model.run_number, model.run_state) == (2, "ChampionKept")
 
 
 @pytest.mark.parametrize("schedule", ["nonsense", "0 0 31 2 *"])

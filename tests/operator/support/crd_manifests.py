@@ -31,6 +31,12 @@ def data(**changes: Any) -> Manifest:
     return parts
 
 
+def objective(**changes: Any) -> Manifest:
+    """The `objective` of `model`, changed."""
+    parts: Manifest = model()["spec"]["objective"] | changes
+    return parts
+
+
 def columns(*added: Manifest) -> list[Manifest]:
     """The columns of `model` and more."""
     parts: list[Manifest] = model()["spec"]["data"]["columns"]

@@ -130,7 +130,7 @@ def add_server(api: InMemoryApi, deployment: Body, name: str, ended: ContainerEn
 
 @dataclass(frozen=True)
 class LiveRows:
-    """What a pod's sidecar has counted: rows, how they fall on the slots of ``distance``, and labels with their mean loss."""
+    """What a pod's sidecar has counted: rows, how they fall on the slots of ``distance``, and labels with mean and spread of their loss."""
 
     rows: int
     shifted: bool = False
@@ -138,6 +138,7 @@ class LiveRows:
     loss: float = 0.5
     due: int = 0
     missing: int = 0
+    spread: float = 0.0
 
     def spec(self, version: str, sequence: int, now: datetime) -> MonitorReportSpec:
         """The cumulative report."""
@@ -156,7 +157,7 @@ class LiveRows:
             labels=LabelCounts(
                 rows=self.labels,
                 loss=int(self.labels * self.loss * MICRO),
-                loss_squared=int(self.labels * self.loss**2 * MICRO) + self.labels,
+                loss_squared=int(self.labels * (self.loss**2 + self.spread**2) * MICRO) + self.labels,
             ),
             loss_reference=LossReference(rows=5000, mean=0.5, variance=0.25),
         )

@@ -5,12 +5,12 @@ Not here: any expectation that is one test's own.
 """
 
 import copy
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from mlmodel_contract.environment import LABEL_VERSION
-from mlmodel_contract.run import Stage, StageResult
+from mlmodel_contract.run import Competition, Stage, StageResult
 from mlmodel_contract.status import Condition, MLModelStatus, ModelVersionStatus
 from mlmodel_contract.version import ModelVersionSpec
 from mlmodel_operator.act import act
@@ -112,17 +112,19 @@ class ModelLifecycle:
         fake_controllers.complete(self.api, number, stage, messages, self.now)
         return self.settle()
 
-    def run_through(self, package: StageResult | None = None) -> DesiredState:
+    def run_through(
+        self, package: StageResult | None = None, *, prepared: StageResult | None = None, trained: Sequence[StageResult] = ()
+    ) -> DesiredState:
         """Let the present run pass all its stages."""
-        self.ends(Stage.PREPARE)
-        self.ends(Stage.TRAIN)
+        self.ends(Stage.PREPARE, *([prepared] if prepared else []))
+        self.ends(Stage.TRAIN, *trained)
         self.ends(Stage.PACKAGE, *([package] if package else []))
         return self.ends(Stage.VERIFY)
 
-    def go_live(self) -> DesiredState:
+    def go_live(self, package: StageResult | None = None) -> DesiredState:
         """Bring the first version to live."""
         self.settle()
-        self.run_through()
+        self.run_through(package)
         return self.ready(f"{NAME}-v1")
 
     def ready(self, version: str, pods: int | None = None) -> DesiredState:
@@ -163,6 +165,13 @@ class ModelLifecycle:
     def run_state(self) -> str:
         assert self.status.run is not None
         return self.status.run.state
+
+    @property
+    def competition(self) -> Competition:
+        """What the present run compares; it must be one that compares."""
+        assert self.status.run is not None
+        assert self.status.run.competition is not None
+        return self.status.run.competition
 
     @property
     def progress(self) -> str:
@@ -207,8 +216,10 @@ class ModelLifecycle:
 
     def _check_versions(self) -> None:
         for body in self.api.all(MODEL_VERSION):
-            first = self._versions.setdefault(body["metadata"]["uid"], copy.deepcopy(body["spec"]))
-            assert body["spec"] == first, f"{body['metadata']['name']} was changed"
+            uid = body["metadata"]["uid"]
+            if uid not in self._versions:
+                self._versions[uid] = copy.deepcopy(body["spec"])
+            assert body["spec"] == self._versions[uid], f"{body['metadata']['name']} was changed"
 
     def guard(self, before: Callable[[str], None] = lambda _: None, after: Callable[[str], None] = lambda _: None) -> None:
         """Check the rules after every single write, and call the hooks around it."""

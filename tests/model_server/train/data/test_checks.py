@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from mlmodel_contract.manifest import Data
-from model_server.train.data.checks import CAPTURED, Cleaning, clean, split, unseen_categories
+from model_server.train.data.checks import CAPTURED, Cleaning, clean, unseen_categories
 from model_server.train.data.file_formats import schema_of
 from model_server.train.data.lineage import digest, lineage
 
@@ -148,15 +148,10 @@ def test_too_few_rows_say_what_was_dropped() -> None:
     assert "beforeWindow 71" in cleaning.problems[0].message
 
 
-def test_the_newest_share_is_held_out() -> None:
-    train, holdout = split(marked(flights(100)), 0.2)
-    assert (train.num_rows, holdout.num_rows) == (80, 20)
-    assert train["at"][79].as_py() < holdout["at"][0].as_py()
-
-
 @pytest.mark.parametrize(("bound", "found"), [(1.0, None), (0.5, None), (0.1, "UnseenCategories")])
 def test_categories_that_no_training_row_has_are_judged(bound: float, found: str | None) -> None:
-    train, holdout = split(marked(flights(100)), 0.2)
+    rows = marked(flights(100))
+    train, holdout = rows.slice(0, 80), rows.slice(80)
     holdout = with_values(holdout, "carrier", row0="ZZ", row1="ZZ", row2="YY", row3=None)
     problem = unseen_categories(train, holdout, declared(checks={"maxUnseenCategories": bound}))
     assert (problem.check if problem else None) == found

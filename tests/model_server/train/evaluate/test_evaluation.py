@@ -12,7 +12,15 @@ from model_server.binning.slots import FeatureBinner
 from model_server.train.data.splits import expanding
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.dependence import likely_design_effect
-from model_server.train.evaluate.evaluation import EvaluationDataset, difference, loss_reference, metric_values, metrics, score
+from model_server.train.evaluate.evaluation import (
+    EvaluationDataset,
+    PairedDifference,
+    loss_reference,
+    metric_values,
+    metrics,
+    paired_difference,
+    score,
+)
 from model_server.train.evaluate.losses import Floats, loss
 from model_server.train.parameter_search import sample_candidate, sample_value
 from model_server.train.profile import profile
@@ -26,6 +34,14 @@ def binary(rows: int = 2000) -> EvaluationDataset:
     positive = np.clip(RANDOM.normal(0.4, 0.2, rows), 0.01, 0.99).round(2)  # rounded: ties
     target = (RANDOM.random(rows) < positive).astype(float)
     return EvaluationDataset(Task.CLASSIFICATION, np.column_stack([1 - positive, positive]), target)
+
+
+def between(challenger: Floats, champion: Floats) -> PairedDifference:
+    """Compare two models whose loss of each row is this: their absolute error."""
+    truth = np.zeros(len(challenger))
+    offset = 1e6  # below which no error lies
+    judged = [EvaluationDataset(Task.REGRESSION, (values + offset)[:, None], truth) for values in (challenger, champion)]
+    return paired_difference(Metric.MAE, *judged)
 
 
 def test_metrics_of_two_classes_are_those_of_scikit_learn() -> None:
@@ -68,9 +84,9 @@ def test_a_class_that_the_model_does_not_know_has_the_largest_loss() -> None:
 def test_intervals_cover_and_widen_with_dependence() -> None:
     rows = 5000
     independent, dependent = RANDOM.normal(0, 1, rows), np.repeat(RANDOM.normal(0, 1, rows // 100), 100)
-    narrow, wide = difference(independent, np.zeros(rows)), difference(dependent, np.zeros(rows))
+    narrow, wide = between(independent, np.zeros(rows)).estimate, between(dependent, np.zeros(rows)).estimate
     assert narrow.low < narrow.value < narrow.high
-    assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / np.sqrt(rows), rel=0.35)
+    assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / np.sqrt(rows), rel=0.5)
     assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
 
 
@@ -94,8 +110,9 @@ def test_intervals_of_many_rows_need_memory_for_the_rows_alone(task: Task) -> No
     target = (RANDOM.random(rows) < 0.5).astype(float)
     predictions = np.full((rows, 2), 0.5) if task is Task.CLASSIFICATION else np.full((rows, 1), 0.5)
     tracemalloc.start()
-    metrics(EvaluationDataset(task, predictions, target))
-    difference(target, predictions[:, 0])
+    judged = EvaluationDataset(task, predictions, target)
+    metrics(judged)
+    paired_difference(Metric.RMSE if task is Task.REGRESSION else Metric.LOG_LOSS, judged, judged)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 200 * rows  # bytes; the 200 replicates of each row as floats are 1,600

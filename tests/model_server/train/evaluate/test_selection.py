@@ -1,9 +1,9 @@
-"""Which trial wins, for metrics of either direction."""
+"""How the trials of a first run rank, for metrics of either direction."""
 
 import pytest
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import TrialResult
-from model_server.train.evaluate.selection import ranked
+from model_server.train.evaluate.selection import all_failed, ranked
 
 
 def trials(*scores: float | None) -> list[TrialResult]:
@@ -30,11 +30,11 @@ def trials(*scores: float | None) -> list[TrialResult]:
     ],
 )
 def test_the_best_score_wins_and_the_earlier_of_equals(metric: Metric, scores: tuple[float | None, ...], wins: int) -> None:
-    won = winner(trials(*scores), metric)
-    assert won is not None
-    assert won.index == wins
+    order = ranked(trials(*scores), metric)
+    assert order[0].index == wins
+    assert len(order) == sum(score is not None for score in scores)
 
 
 def test_without_a_score_nobody_wins_and_the_reason_is_reported() -> None:
-    assert winner(trials(None, None), Metric.ROC_AUC) is None
+    assert ranked(trials(None, None), Metric.ROC_AUC) == []
     assert "singular matrix" in all_failed(trials(None, None)).message
