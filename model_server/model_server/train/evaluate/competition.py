@@ -8,15 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mlmodel_contract.manifest import Window
-from mlmodel_contract.version import Recipe, RecipeRecord
+from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Recipe, RecipeRecord
 
 from .evaluation import PairedDifference
 
 HALF_LIFE = 3.0
 """Comparisons after which an earlier one counts half: what was better last year says little of the world of today."""
-
-STANDARD_ERRORS = 2.0
-"""By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
 
 
 def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int) -> list[RecipeRecord]:
@@ -34,9 +31,9 @@ def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifferenc
 def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:
     """Return the records with the recipe that is to be served first, and all differences taken from it.
 
-    That is the first one, unless another is better by ``STANDARD_ERRORS``; then it is the one with the smallest mean.
+    That is the first one, unless another is better by ``STANDARD_ERRORS_TO_LEAD``; then it is the one with the smallest mean.
     """
-    better = [record for record in records[1:] if record.rows and record.difference < -STANDARD_ERRORS * math.sqrt(record.variance)]
+    better = [record for record in records[1:] if record.rows and record.difference < -STANDARD_ERRORS_TO_LEAD * math.sqrt(record.variance)]
     if not better:
         return list(records)
     best = min(better, key=lambda record: record.difference)
@@ -50,7 +47,7 @@ def with_draw(records: Sequence[RecipeRecord], drawn: RecipeRecord) -> list[Reci
     """Return the records with a newly drawn recipe, where it is better than the one of its candidate and window, in that one's place."""
     for index, record in enumerate(records):
         same = (record.recipe.candidate, record.recipe.window) == (drawn.recipe.candidate, drawn.recipe.window)
-        if same and drawn.difference < record.difference - STANDARD_ERRORS * math.sqrt(drawn.variance):
+        if same and drawn.difference < record.difference - STANDARD_ERRORS_TO_LEAD * math.sqrt(drawn.variance):
             return [*records[:index], *records[index + 1 :], drawn] if index else [*records, drawn]
     return list(records)
 
