@@ -182,6 +182,7 @@ class LoggedDecision(Document):
         "Superseded, Promoted, RolloutFailed, RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
+    run: int | None = Field(None, ge=1, description="The run that it belongs to.")
     message: str = Field(max_length=LONGEST_MESSAGE, description="Why, with the figures.")
     otherwise: str | None = Field(None, max_length=LONGEST_MESSAGE, description="Which figures would have made it another one.")
 

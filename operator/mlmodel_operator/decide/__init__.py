@@ -41,9 +41,10 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     if request is not None:
         run, retraining = run_start.start_run(snapshot, status, request, now)
         status = status.replace(run=run, retraining=retraining)
-        started = f"run {run.number} ({request.reason}): {request.message}"
-        entry = LoggedDecision(time=format_time(now), decision="RunStarted", message=started[:LONGEST_MESSAGE], otherwise=request.otherwise)
-        log.append(entry)
+        started = f"run {run.number} ({request.reason}): {request.message}"[:LONGEST_MESSAGE]
+        log.append(
+            LoggedDecision(time=format_time(now), decision="RunStarted", run=run.number, message=started, otherwise=request.otherwise)
+        )
     status = status.replace(decisions=[*status.decisions, *log][-MOST_DECISIONS:])
     status = status.replace(retraining=with_expected_runs(snapshot, status, now))
     status = status.replace(conditions=all_conditions(model, status, rollout.blocking_reason, now))

@@ -277,9 +277,8 @@ def _problem_sentences(problems: list[Problem]) -> str:
 def _end_run(run: RunStatus, state: RunEnd, message: str, now: datetime, version: str | None = None) -> RunStep:
     ended = run.replace(state=state, finished=format_time(now), progress=message[:LONGEST_MESSAGE])
     decision = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
-    entry = LoggedDecision(
-        time=format_time(now), decision=decision, version=version, message=f"run {run.number}: {message}"[:LONGEST_MESSAGE]
-    )
+    sentence = f"run {run.number}: {message}"[:LONGEST_MESSAGE]
+    entry = LoggedDecision(time=format_time(now), decision=decision, version=version, run=run.number, message=sentence)
     return RunStep(ended, log=(entry,), ended=state)
 
 
