@@ -93,13 +93,14 @@ def _histograms(view: VersionView, histograms: Sequence[Histogram], width: int) 
     elif not histograms:
         yield Text("No feature is blamed; --all shows the rows of all features by slot.")
     else:
-        yield Text(f"Rows by slot, training rows beside the {totals.rows:,} that {_pods(totals.pods)} served since they started:")
+        yield Text(f"Rows by slot, training rows beside the {totals.rows:,} that {count_of_pods(totals.pods)} served since they started:")
     for histogram in histograms:
         yield Text(escape(histogram.name), "bold")
         yield render_histogram(histogram, width)
 
 
-def _pods(number: int) -> str:
+def count_of_pods(number: int) -> str:
+    """Return so many pods in words."""
     return f"{number} pod{'s' if number != 1 else ''}"
 
 

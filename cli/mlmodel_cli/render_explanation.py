@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .explanation import Decision, Explanation, Version
-from .render import criteria_table, labels_sentence
+from .render import count_of_pods, criteria_table, labels_sentence
 from .terminal_escape import escape
 
 _STYLES = {
@@ -91,7 +91,7 @@ def _header(explanation: Explanation) -> Iterator[RenderableType]:
     if status.live is None or live is None:
         yield _line("No version is live.")
     else:
-        yield _line(f"Live: {live.name}, since {status.live.since}, {status.live.ready_replicas} pods ready; {_origin(live)}")
+        yield _line(f"Live: {live.name}, since {status.live.since}, {count_of_pods(status.live.ready_replicas)} ready; {_origin(live)}")
         if value is not None:
             yield _line(f"Worth: {_worth(live.spec)}.")
     if status.run is not None and status.run.state == "Running":
@@ -207,7 +207,7 @@ def _next(explanation: Explanation) -> Iterator[RenderableType]:
         yield _line(f"{held.reason}: {held.message}", "yellow" if held.status == "True" else "")
     expected = explanation.status.retraining.next
     if expected:
-        table = Table("run", "waits for", "now", "due")
+        table = Table("reason", "waits for", "now", "due")
         for one in expected:
             table.add_row(*(Text(escape(cell)) for cell in (one.reason, one.message, _so_far(one, explanation), one.time or "")))
         yield table
