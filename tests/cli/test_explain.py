@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlmodel_contract.run import PackageResult, ScoringResult, Stage
-from mlmodel_contract.version import Estimate, Recipe, RecipeRecord, VersionScore, Worth
+from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Estimate, Recipe, RecipeRecord, VersionScore, Worth
 from mlmodel_operator.cluster.kinds import ML_MODEL, MODEL_VERSION
 
 from tests.cli.support.api_server import ApiServer, serving
@@ -111,7 +111,7 @@ def test_decisions_come_newest_first_with_figures_and_what_would_have_changed_th
         (
             made(2, difference=(0, -0.1, 0.1)).replace(baseline=Estimate(value=0.02, low=0.01, high=0.03)),
             "Rejected",
-            "a loss that is lower by more than 0.0200",
+            "a loss that is lower by 0.0100 would have been no worse than a guess beyond chance",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_recipes_are_shown_beside_the_leading_one(screen: Screen) -> None:
     run_once_more(screen.story, 2, made(2, difference=(-0.01, -0.03, 0.01)))
     shown = screen.shown("explain", "late")
     row = next(line for line in shown.splitlines() if "linear() on All" in line)
-    assert all(figure in row for figure in ("+0.0200", "0.0100", "-0.0100", "400", "run 2"))
+    assert all(figure in row for figure in ("+0.0200", "0.0100", f"{-0.01 * STANDARD_ERRORS_TO_LEAD:+.4f}", "400", "run 2"))
 
 
 def test_what_comes_next_is_told_for_each_trigger_with_how_far_it_is(screen: Screen) -> None:
