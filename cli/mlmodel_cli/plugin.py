@@ -1,8 +1,8 @@
 """``kubectl mlmodel``: what the operator knows of a model, for people in a terminal.
 
 kubectl runs any program of the name ``kubectl-mlmodel`` that is on the PATH. This module imports nothing that takes long to import: what a
-command needs is imported when it runs, so that help is quick. Not here: what is read (``version_view.py``), and how it is
-printed (``render.py``).
+command needs is imported when it runs, so that help is quick. Not here: what is read (``version_view.py``, ``explanation.py``), and how it
+is printed (``render.py``, ``render_explanation.py``).
 """
 
 import json
@@ -56,6 +56,34 @@ def drift(
         click.echo(json.dumps(view_document(view, histograms), indent=1))
     else:
         print_view(view, histograms)
+
+
+@app.command()
+@click.argument("name")
+@click.option("--namespace", "-n", help="Namespace of the MLModel NAME; the context's by default.")
+@click.option("--version", help="Only what was decided about this ModelVersion, such as flight-delay-v2.")
+@click.option("--context", help="Context of the kubeconfig; its current one by default.")
+@click.option("--kubeconfig", envvar="KUBECONFIG", show_envvar=True, help="The kubeconfig; ~/.kube/config by default.")
+@output_option
+def explain(name: str, namespace: str | None, version: str | None, context: str | None, kubeconfig: str | None, output: str) -> None:
+    """Explain what was decided on which figures, what would have changed it, what competes, and what comes next when.
+
+    Needs the rights of the ClusterRole mlmodel-viewer in the namespace. Ends with 1 where the cluster cannot tell, and with 2 where there
+    is no such model or version.
+    """
+    from .cluster import ClusterError, connect
+    from .explanation import load_explanation
+    from .render_explanation import explanation_document, print_explanation
+
+    try:
+        explanation = load_explanation(connect(kubeconfig, context, namespace), name, version)
+    except ClusterError as error:
+        click.echo(f"Error: {escape(str(error))}", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    if output == "json":
+        click.echo(json.dumps(explanation_document(explanation), indent=1))
+    else:
+        print_explanation(explanation)
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ Not here: where it is from, and the bars (``histograms.py``).
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlmodel_contract.status import DriftStatus
+from mlmodel_contract.status import CriterionStatus, DriftStatus, SliceStatus
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from .histograms import Histogram, render_histogram
 from .terminal_escape import escape
-from .version_view import Verdicts, VersionView, by_evidence
+from .version_view import VersionView, by_evidence
 
 _MET = {True: "yes", False: "no", None: ""}
 _HEADERS = ("feature", "evidence", "size (sd)", "what changed", "since")
@@ -35,9 +35,9 @@ def render(view: VersionView, histograms: Sequence[Histogram], width: int) -> It
     if verdicts.drift.features:
         yield _table(verdicts.drift)
     yield from _histograms(view, histograms, width)
-    yield Text(_labels(verdicts.drift))
+    yield Text(labels_sentence(verdicts.drift))
     if verdicts.objective:
-        yield _criteria(verdicts)
+        yield criteria_table(verdicts.objective, verdicts.slices)
 
 
 def view_document(view: VersionView, histograms: Sequence[Histogram]) -> dict[str, Any]:
@@ -66,11 +66,11 @@ def _table(drift: DriftStatus) -> Table:
     return table
 
 
-def _criteria(verdicts: Verdicts) -> Table:
+def criteria_table(objective: Sequence[CriterionStatus], slices: Sequence[SliceStatus]) -> Table:
     """Return each criterion with its live value, of all labelled rows and of the groups that miss one."""
     table = Table("criterion", "rows", "live", "95% sure of", "holdout", "met")
-    groups = [("all", verdicts.objective)]
-    groups += [(f"{one.column}={one.value}", one.criteria) for one in verdicts.slices if any(c.met is False for c in one.criteria)]
+    groups: list[tuple[str, Sequence[CriterionStatus]]] = [("all", objective)]
+    groups += [(f"{one.column}={one.value}", one.criteria) for one in slices if any(c.met is False for c in one.criteria)]
     for group, criteria in groups:
         for one in criteria:
             bounds = f"{one.low:.3g} to {one.high:.3g}" if one.low is not None and one.high is not None else ""
@@ -93,17 +93,19 @@ def _histograms(view: VersionView, histograms: Sequence[Histogram], width: int) 
     elif not histograms:
         yield Text("No feature is blamed; --all shows the rows of all features by slot.")
     else:
-        yield Text(f"Rows by slot, training rows beside the {totals.rows:,} that {_pods(totals.pods)} served since they started:")
+        yield Text(f"Rows by slot, training rows beside the {totals.rows:,} that {count_of_pods(totals.pods)} served since they started:")
     for histogram in histograms:
         yield Text(escape(histogram.name), "bold")
         yield render_histogram(histogram, width)
 
 
-def _pods(number: int) -> str:
+def count_of_pods(number: int) -> str:
+    """Return so many pods in words."""
     return f"{number} pod{'s' if number != 1 else ''}"
 
 
-def _labels(drift: DriftStatus) -> str:
+def labels_sentence(drift: DriftStatus) -> str:
+    """Return how many labels came back, and the loss that they show."""
     if not drift.due and not drift.labels:
         return "Labels: none has come, and no row is due yet."
     share = f" ({min(1.0, drift.labels / drift.due):.0%})" if drift.due else ""

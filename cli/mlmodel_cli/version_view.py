@@ -59,21 +59,33 @@ def load_version_view(cluster: ClusterReader, name: str, version: str | None) ->
         ClusterError: the cluster does not answer, there is no such model or version, or nothing is known of it yet.
 
     """
-    model = cluster.get(PLURAL_MODELS, name)
-    if model is None:
-        raise UnknownNameError(f"there is no MLModel {name} in the namespace {cluster.namespace}: {_list_names(cluster, PLURAL_MODELS)}")
+    model = read_model(cluster, name)
     live = _status(model).get("live", {}).get("version")
     chosen = version or live
     if chosen is None:
         raise ClusterError(f"no version of {name} is live yet{_reason_not_ready(model)}; --version names another one")
     body = cluster.get(PLURAL_VERSIONS, chosen)
     if body is None or body["spec"].get("model") != name:
-        raise UnknownNameError(f"{name} has no version {chosen}: {_list_names(cluster, PLURAL_VERSIONS, f'{LABEL_MODEL}={name}')}")
+        raise UnknownNameError(f"{name} has no version {chosen}: {list_names(cluster.list_all(PLURAL_VERSIONS, f'{LABEL_MODEL}={name}'))}")
     reports = cluster.list_all(PLURAL_REPORTS, f"{LABEL_MODEL}={name},{LABEL_VERSION}={chosen}")
     verdicts = _verdicts(_status(model if chosen == live else body), chosen)
     if not reports and not verdicts.drift.rows:
         raise ClusterError(f"no report of {chosen} has come yet: its pods write their first soon after they serve")
     return VersionView(name, chosen, chosen == live, verdicts, _merge_reports(body, reports))
+
+
+def read_model(cluster: ClusterReader, name: str) -> Body:
+    """Read the MLModel.
+
+    Raises:
+        ClusterError: the cluster does not answer, or there is no such model.
+
+    """
+    model = cluster.get(PLURAL_MODELS, name)
+    if model is None:
+        known = list_names(cluster.list_all(PLURAL_MODELS))
+        raise UnknownNameError(f"there is no MLModel {name} in the namespace {cluster.namespace}: {known}")
+    return model
 
 
 def by_evidence(drift: DriftStatus) -> list[DriftedFeature]:
@@ -147,7 +159,8 @@ def _reason_not_ready(model: Body) -> str:
     return next((f": {one.get('message')}" for one in conditions if one["type"] == "Ready" and one.get("message")), "")
 
 
-def _list_names(cluster: ClusterReader, plural: str, selector: str | None = None) -> str:
-    names = sorted(body["metadata"]["name"] for body in cluster.list_all(plural, selector))
+def list_names(bodies: Sequence[Body]) -> str:
+    """Return what there is, as the end of an error."""
+    names = sorted(body["metadata"]["name"] for body in bodies)
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return f"there are {', '.join(names[:_MAX_NAMES])}{more}" if names else "there is none"

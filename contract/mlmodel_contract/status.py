@@ -182,7 +182,9 @@ class LoggedDecision(Document):
         "Superseded, Promoted, RolloutFailed, RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
+    run: int | None = Field(None, ge=1, description="The run that it belongs to.")
     message: str = Field(max_length=LONGEST_MESSAGE, description="Why, with the figures.")
+    otherwise: str | None = Field(None, max_length=LONGEST_MESSAGE, description="Which figures would have made it another one.")
 
 
 class RunCost(Document):
@@ -200,6 +202,7 @@ class VersionRecord(Document):
     variance: float = Field(0.0, ge=0, description="Variance of that sum.")
     rows: int = Field(0, ge=0, description="Rows that both were scored on, since this one last was not better.")
     evidence: float = Field(0.0, description="Natural logarithm of the e-value that this version is better.")
+    needed: float | None = Field(None, description="The evidence from which it serves again.")
 
 
 class LossPoint(Document):
@@ -208,6 +211,15 @@ class LossPoint(Document):
     time: Time = Field(description="When.")
     labels: int = Field(ge=0, description="Labelled predictions of the live version until then.")
     loss: float = Field(description="Sum of their loss.")
+
+
+class ExpectedRun(Document):
+    """A run that may come next. It holds what is waited for and not how far that is, so that it seldom changes."""
+
+    reason: Reason = Field(description="The reason that the run would have.")
+    message: str = Field(max_length=LONGEST_MESSAGE, description="What it waits for.")
+    labels: int | None = Field(None, ge=0, description="Labelled predictions of all versions from which it is due.")
+    time: Time | None = Field(None, description="When it is due; a time that has passed waits for what holds runs back.")
 
 
 class RetrainingStatus(Document):
@@ -233,6 +245,8 @@ class RetrainingStatus(Document):
     change: Time | None = Field(None, description="When the world is known to have changed last.")
     source_checked: Time | None = Field(None, description="When a run last read the sources.")
     not_before: Time | None = Field(None, description="No run that nobody asked for starts before this time.")
+    budget_free: Time | None = Field(None, description="When the week's budget allows the next run; absent where it does now.")
+    next: list[ExpectedRun] = Field(default_factory=list, max_length=8, description="The runs that may come next, by trigger.")
     last_scheduled: Time | None = Field(None, description="The schedule's last time that was acted on.")
     handled_retrain: str | None = Field(None, max_length=253, description="Value of the annotation mlmodel.dev/retrain that was acted on.")
     handled_rollback: str | None = Field(

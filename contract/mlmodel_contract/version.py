@@ -117,6 +117,10 @@ class Recipe(Document):
         return f"{self.candidate}({set_to}) on {self.window} rows"
 
 
+STANDARD_ERRORS_TO_LEAD = 1.0
+"""By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
+
+
 class RecipeRecord(Document):
     """What a recipe's fits said of rows that came later, beside the leading recipe's on the same rows; older runs count less."""
 
@@ -164,6 +168,7 @@ class VersionVerdict(Document):
         "BaselineNotBeaten, CriterionMissed, SliceMissed, ChampionBetter, NotVerified.",
     )
     message: str = Field(max_length=LONGEST_MESSAGE, description="The sentence with the figures.")
+    otherwise: str | None = Field(None, max_length=LONGEST_MESSAGE, description="Which figures would have made it another one.")
 
 
 class ModelVersionSpec(Document):

@@ -23,7 +23,8 @@ def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     [
         pytest.param("mlmodel_cli.plugin", EXTRA_MODULES | SLOW_MODULES, id="help of the plugin"),
         pytest.param("mlmodel_cli.drift", EXTRA_MODULES | SLOW_MODULES, id="help of the replay"),
-        pytest.param("mlmodel_cli.cluster, mlmodel_cli.render, mlmodel_cli.version_view", EXTRA_MODULES, id="a command of the plugin"),
+        pytest.param("mlmodel_cli.cluster, mlmodel_cli.render, mlmodel_cli.version_view", EXTRA_MODULES, id="drift"),
+        pytest.param("mlmodel_cli.explanation, mlmodel_cli.render_explanation", EXTRA_MODULES, id="explain"),
     ],
 )
 def test_libraries_that_are_not_used_are_not_imported(work: str, unwanted: set[str]) -> None:

@@ -4,6 +4,7 @@ Not here: schedules to compare with, and what is told of it.
 """
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet
+from mlmodel_contract.base import duration
 from mlmodel_contract.manifest import Captured, MLModelSpec, Source
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.run import Stage
@@ -151,9 +153,12 @@ class _Replayer:
 
 
 def _with_stream(spec: MLModelSpec, stream: Stream) -> MLModelSpec:
-    """Return the spec that learns from the history and from what is captured, whatever its sources were."""
+    """Return the spec that learns from the history and from what is captured, whatever its sources were; its pods report once a tick."""
     sources = [Source(uri=f"{_HISTORY}/{_ROWS}"), Source(captured=Captured())]
-    return spec.replace(data=stream.data.replace(sources=sources))
+    monitoring = spec.monitoring
+    if duration(monitoring.heartbeat).total_seconds() < stream.tick:
+        monitoring = monitoring.replace(heartbeat=f"{math.ceil(stream.tick / 60)}m")
+    return spec.replace(data=stream.data.replace(sources=sources), monitoring=monitoring)
 
 
 def _history(stream: Stream) -> bytes:

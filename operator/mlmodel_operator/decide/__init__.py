@@ -17,6 +17,7 @@ from ..snapshot import Snapshot
 from . import children, retraining_memory, run_start
 from .conditions import all_conditions
 from .desired_state import DesiredState, earliest
+from .expected_runs import with_expected_runs
 from .monitor_reports import Figures, MonitoringResult, evaluate_reports
 from .quarantine import update_quarantine
 from .rollout import Rollout, advance_rollout, version_phase
@@ -40,9 +41,12 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     if request is not None:
         run, retraining = run_start.start_run(snapshot, status, request, now)
         status = status.replace(run=run, retraining=retraining)
-        started = f"run {run.number} ({request.reason}): {request.message}"
-        log.append(LoggedDecision(time=format_time(now), decision="RunStarted", message=started[:LONGEST_MESSAGE]))
+        started = f"run {run.number} ({request.reason}): {request.message}"[:LONGEST_MESSAGE]
+        log.append(
+            LoggedDecision(time=format_time(now), decision="RunStarted", run=run.number, message=started, otherwise=request.otherwise)
+        )
     status = status.replace(decisions=[*status.decisions, *log][-MOST_DECISIONS:])
+    status = status.replace(retraining=with_expected_runs(snapshot, status, now))
     status = status.replace(conditions=all_conditions(model, status, rollout.blocking_reason, now))
     desired = children.desired_objects(snapshot, rollout, config)
     replaced = children.bindings_to_replace(snapshot, desired)

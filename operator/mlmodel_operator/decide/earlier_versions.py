@@ -50,6 +50,16 @@ def returning_version(records: Sequence[VersionRecord], scoring: ScoringResult, 
     return min(strong, key=lambda record: values[record.version]).version if strong else None
 
 
+def return_limit(record: VersionRecord) -> str:
+    """Return from which mean difference on, on the same rows, a version that came back would not have."""
+    scale = record.variance * _PRIOR_ROWS / record.rows
+    sum_needed = math.sqrt(2 * (record.variance + scale) * (RETURN_EVIDENCE + 0.5 * math.log1p(record.variance / scale)))
+    return (
+        f"with a difference above {-sum_needed / record.rows:+.4f} on those rows the evidence would have stayed below "
+        f"e^{RETURN_EVIDENCE:.1f}; a recipe fitted anew that is better on them would have been served in its place"
+    )
+
+
 def _may_return(version: Version) -> bool:
     return version.spec.decision.verdict is Verdict.ACCEPTED and version.status.phase is not None and version.status.phase != "Failed"
 
@@ -57,9 +67,10 @@ def _may_return(version: Version) -> bool:
 def _with_score(record: VersionRecord, score: VersionScore) -> VersionRecord:
     difference = record.difference + score.difference * score.rows
     if difference >= 0:
-        return record.replace(difference=0.0, variance=0.0, rows=0, evidence=0.0)
+        return record.replace(difference=0.0, variance=0.0, rows=0, evidence=0.0, needed=round(RETURN_EVIDENCE, 3))
     variance, rows = record.variance + score.variance * score.rows**2, record.rows + score.rows
-    return record.replace(difference=difference, variance=variance, rows=rows, evidence=round(_evidence(difference, variance, rows), 3))
+    evidence = round(_evidence(difference, variance, rows), 3)
+    return record.replace(difference=difference, variance=variance, rows=rows, evidence=evidence, needed=round(RETURN_EVIDENCE, 3))
 
 
 def _evidence(difference: float, variance: float, rows: int) -> float:

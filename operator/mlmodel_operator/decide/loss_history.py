@@ -16,8 +16,10 @@ from mlmodel_contract.status import DriftStatus, LossPoint
 STANDARD_ERRORS = 4.0
 """By how many standard errors the loss has to be above what it was before; it is looked at often, and at many times."""
 
-_LEAST_LABELS = 50
-_LEAST_SHARE = 0.1
+LEAST_LABELS = 50
+"""Fewer labels say nothing of the loss since a time."""
+
+_LEAST_SHARE = 0.1  # of the rows that the first run had
 _MOST_POINTS = 32
 _LEAST_GROWTH = 1.02
 
@@ -33,11 +35,16 @@ class LossRise:
     errors: float
 
     @property
+    def limit(self) -> float:
+        """The mean loss of the labels since then up to which nothing is suspected."""
+        return self.before + STANDARD_ERRORS * (self.after - self.before) / self.errors
+
+    @property
     def sentence(self) -> str:
-        """What is suspected, with the figures."""
+        """What is found, with the figures."""
         return (
-            f"the loss of the last {self.labels:,} labels is {self.after:.4g}, {self.errors:.1f} standard errors above the "
-            f"{self.before:.4g} before {self.since}"
+            f"the loss of the last {self.labels:,} labels is {self.after:.4g}, {abs(self.errors):.1f} standard errors "
+            f"{'above' if self.errors >= 0 else 'below'} the {self.before:.4g} before {self.since}"
         )
 
 
@@ -50,13 +57,24 @@ def with_point(points: Sequence[LossPoint], drift: DriftStatus | None, now: date
     if drift is None or drift.loss is None or (points and points[-1].labels > labels):
         return []
     last = points[-1].labels if points else 0
-    if labels < last + _LEAST_LABELS // 5 or labels < last * _LEAST_GROWTH:
+    if labels < last + LEAST_LABELS // 5 or labels < last * _LEAST_GROWTH:
         return list(points)
     return _thinned([*points, LossPoint(time=format_time(now), labels=labels, loss=round(drift.loss * labels, 6))])
 
 
 def find_rise(points: Sequence[LossPoint], reference: LossReference | None, first_rows: int = 0) -> LossRise | None:
-    """Return the rise of the loss that is clearest, among all times that it may have begun at; None where none is clear.
+    """Return the rise of the loss that is clearest, among all times that it may have begun at; None where none is clear."""
+    rise = clearest_rise(points, reference, first_rows)
+    return rise if rise is not None and rise.errors > STANDARD_ERRORS else None
+
+
+def least_labels(first_rows: int) -> int:
+    """Return the labels that a rise needs, by the rows that the first run had."""
+    return max(LEAST_LABELS, round(first_rows * _LEAST_SHARE))
+
+
+def clearest_rise(points: Sequence[LossPoint], reference: LossReference | None, first_rows: int = 0) -> LossRise | None:
+    """Return the same however clear it is, so that the loss may have fallen too; None where there are too few labels.
 
     A rise counts once it has a tenth of the rows that the first run had: from fewer nothing is learnt that lasts.
 
@@ -66,10 +84,9 @@ def find_rise(points: Sequence[LossPoint], reference: LossReference | None, firs
     if reference is None or not reference.rows or len(points) < 2 or reference.variance <= 0:
         return None
     last = points[-1]
-    least = max(_LEAST_LABELS, round(first_rows * _LEAST_SHARE))
+    least = least_labels(first_rows)
     rises = [_rise(point, last, reference) for point in points[:-1] if last.labels - point.labels >= least]
-    clear = [rise for rise in rises if rise.errors > STANDARD_ERRORS]
-    return max(clear, key=lambda rise: rise.errors, default=None)
+    return max(rises, key=lambda rise: rise.errors, default=None)
 
 
 def _rise(point: LossPoint, last: LossPoint, reference: LossReference) -> LossRise:

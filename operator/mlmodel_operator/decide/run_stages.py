@@ -21,7 +21,7 @@ from ..resources import names
 from ..resources import version as version_builder
 from ..snapshot import Job, Snapshot
 from .competition import with_leader_tried
-from .earlier_versions import returning_version, with_scores
+from .earlier_versions import return_limit, returning_version, with_scores
 from .job_results import (
     JobState,
     blocking_reason,
@@ -134,7 +134,8 @@ def _prepared(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
         return _next_stage(run, Stage.TRAIN)
     if result.new_rows == 0 and run.reason in ASKED_BY_NOBODY:
         newest = result.lineage.end if result.lineage and result.lineage.end else "the last one"
-        return _end_run(run, "Unchanged", f"no row is newer than {newest}, which the last run has seen: there is nothing to learn", now)
+        message = f"no row is newer than {newest}, which the last run has seen: there is nothing to learn"
+        return _with_otherwise(_end_run(run, "Unchanged", message, now), "one newer row would have been compared on and learnt from")
     return _next_stage(run.replace(competition=with_leader_tried(run.competition)), Stage.TRAIN)
 
 
@@ -157,7 +158,8 @@ def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
         f"{version} serves again: on the {record.rows:,} labelled rows that came since, its {metric} differs from {run.champion}'s by "
         f"{record.difference / record.rows:+.4f} as a loss, with evidence e^{record.evidence:.1f}, and no recipe fitted anew was better"
     )
-    return replace(_end_run(run, "Returned", message, now, version=version), scoring=scoring, serve=version)
+    ended = _with_otherwise(_end_run(run, "Returned", message, now, version=version), return_limit(record))
+    return replace(ended, scoring=scoring, serve=version)
 
 
 def _packaged(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | None:
@@ -187,9 +189,11 @@ def _verified(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
     package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)
     records = tuple(package.records) if package and package.records else None
     if decision.verdict is Verdict.ACCEPTED:
-        return replace(_end_run(run, "Succeeded", message, now, version=name), serve=name, records=records)
+        return replace(
+            _with_otherwise(_end_run(run, "Succeeded", message, now, version=name), decision.otherwise), serve=name, records=records
+        )
     end: RunEnd = "ChampionKept" if decision.reason == "ChampionBetter" else "Rejected"
-    return replace(_end_run(run, end, message, now, version=name), records=records)
+    return replace(_with_otherwise(_end_run(run, end, message, now, version=name), decision.otherwise), records=records)
 
 
 def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) -> ModelVersionSpec | None:
@@ -273,7 +277,11 @@ def _problem_sentences(problems: list[Problem]) -> str:
 def _end_run(run: RunStatus, state: RunEnd, message: str, now: datetime, version: str | None = None) -> RunStep:
     ended = run.replace(state=state, finished=format_time(now), progress=message[:LONGEST_MESSAGE])
     decision = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
-    entry = LoggedDecision(
-        time=format_time(now), decision=decision, version=version, message=f"run {run.number}: {message}"[:LONGEST_MESSAGE]
-    )
+    sentence = f"run {run.number}: {message}"[:LONGEST_MESSAGE]
+    entry = LoggedDecision(time=format_time(now), decision=decision, version=version, run=run.number, message=sentence)
     return RunStep(ended, log=(entry,), ended=state)
+
+
+def _with_otherwise(step: RunStep, otherwise: str | None) -> RunStep:
+    """Return the step with what would have made its decision another one."""
+    return replace(step, log=tuple(entry.replace(otherwise=otherwise) for entry in step.log))

@@ -6,13 +6,14 @@ remembered of it (``retraining_memory.py``), how soon the next one may come (``p
 (``mlmodel_detection``).
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 from mlmodel_contract.base import LONGEST_MESSAGE, duration, format_time, parse_time
-from mlmodel_contract.manifest import Trigger
+from mlmodel_contract.manifest import Retraining, Trigger
 from mlmodel_contract.report import LossReference
 from mlmodel_contract.run import Stage
 from mlmodel_contract.status import DriftStatus, FeedStatus, MLModelStatus, RetrainingStatus, RunStatus
@@ -37,6 +38,7 @@ class RunRequest:
 
     reason: Reason
     message: str
+    otherwise: str | None = None  # with which figures it would not start
 
 
 def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunRequest | None:
@@ -89,13 +91,21 @@ def request_by_monitoring(triggers: Collection[Trigger], drift: DriftStatus | No
     if drift is None or is_broken(feed):
         return None
     if Trigger.PERFORMANCE in triggers and drift.harm == "Confirmed":
-        return RunRequest(Reason.PERFORMANCE, drift.message)
+        return RunRequest(Reason.PERFORMANCE, drift.message, _without_harm(drift))
     if Trigger.DRIFT in triggers and drift.state == "Confirmed":
         if drift.harm == "Confirmed":
-            return RunRequest(Reason.DRIFT, drift.message)
+            return RunRequest(Reason.DRIFT, drift.message, _without_harm(drift))
         if drift.harm == "Unknown" and drift.due >= LABELS_DUE and drift.labels < LEAST_COVERAGE * drift.due:
-            return RunRequest(Reason.DRIFT, f"{drift.message}; labels are not available to tell whether it harms")
+            otherwise = f"with labels of {math.ceil(LEAST_COVERAGE * drift.due):,} rows or more it would have waited for harm"
+            return RunRequest(Reason.DRIFT, f"{drift.message}; labels are not available to tell whether it harms", otherwise)
     return None
+
+
+def _without_harm(drift: DriftStatus) -> str:
+    bound, reference = drift.loss_bound, drift.loss_reference
+    if bound is None or reference is None or bound <= reference:
+        return "no run for it where every criterion may still be kept"
+    return f"no run for it where the loss is at least {bound - reference:.4g} lower, so that its lower bound is within {reference:.4g}"
 
 
 def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus) -> RunRequest | None:
@@ -105,7 +115,7 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus) -> RunReque
         return None
     rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
     if Trigger.PERFORMANCE in triggers and rise is not None and is_news(status, rise):
-        return RunRequest(Reason.PERFORMANCE, rise.sentence)
+        return RunRequest(Reason.PERFORMANCE, rise.sentence, f"no run for it where the loss of those labels is {rise.limit:.4g} or less")
     return None
 
 
@@ -129,27 +139,48 @@ def is_news(status: MLModelStatus, rise: LossRise) -> bool:
 
 def _request_by_new_rows(snapshot: Snapshot, status: MLModelStatus) -> RunRequest | None:
     model = snapshot.model
-    learns = model.spec.data is not None and any(source.captured is not None for source in model.spec.data.sources)
-    if Trigger.NEW_ROWS not in model.spec.retraining.triggers or not learns or is_broken(status.feed) or not status.retraining.seen_rows:
+    if Trigger.NEW_ROWS not in model.spec.retraining.triggers or is_broken(status.feed):
+        return None
+    if not learns_from_captured(model) or not status.retraining.seen_rows:
         return None
     new, wanted = labelled_rows(snapshot) - status.retraining.labels, due_rows(status.retraining)
     if new < wanted:
         return None
-    return RunRequest(Reason.NEW_ROWS, f"{new:,} labels came back since the last run, {wanted:,} were waited for")
+    message = f"{new:,} labels came back since the last run, {wanted:,} were waited for"
+    return RunRequest(Reason.NEW_ROWS, message, f"no run for it at fewer than {wanted:,} labels")
+
+
+def learns_from_captured(model: Model) -> bool:
+    """Return whether live rows are learnt from, once their labels are back."""
+    return model.spec.data is not None and any(source.captured is not None for source in model.spec.data.sources)
 
 
 def _request_by_time(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunRequest | None:
     """Return the run that age or the check of the sources asks for."""
     asked, retraining = snapshot.model.spec.retraining, status.retraining
-    if Trigger.AGE in asked.triggers and asked.max_age and retraining.seen_until:
-        age = now - parse_time(retraining.seen_until)
-        if age > duration(asked.max_age):
-            return RunRequest(Reason.AGE, f"the newest row learnt from is of {retraining.seen_until}, older than {asked.max_age}")
-    if Trigger.SOURCE in asked.triggers and status.run is not None:
-        checked = parse_time(retraining.source_checked or status.run.started)
-        if now - checked >= duration(asked.source_check):
-            return RunRequest(Reason.SOURCE, f"the sources were last read at {format_time(checked)}")
+    old, unread = old_at(asked, retraining), unread_at(asked, status)
+    if old is not None and now > old:
+        message = f"the newest row learnt from is of {retraining.seen_until}, older than {asked.max_age}"
+        return RunRequest(Reason.AGE, message, f"no run for it before {format_time(old)}, nor where newer rows were learnt from")
+    if unread is not None and now >= unread:
+        return RunRequest(Reason.SOURCE, f"the sources were last read at {format_time(unread - duration(asked.source_check))}")
     return None
+
+
+def old_at(asked: Retraining, retraining: RetrainingStatus) -> datetime | None:
+    """Return when the newest row that was learnt from is too old; None where that starts no run, or rows have no time."""
+    if Trigger.AGE not in asked.triggers or not asked.max_age or not retraining.seen_until:
+        return None
+    oldest: timedelta = duration(asked.max_age)
+    return parse_time(retraining.seen_until) + oldest
+
+
+def unread_at(asked: Retraining, status: MLModelStatus) -> datetime | None:
+    """Return when the sources are to be read again; None where that starts no run."""
+    if Trigger.SOURCE not in asked.triggers or status.run is None:
+        return None
+    pause: timedelta = duration(asked.source_check)
+    return parse_time(status.retraining.source_checked or status.run.started) + pause
 
 
 def _request_by_schedule(model: Model, retraining: RetrainingStatus, now: datetime) -> RunRequest | None:
@@ -235,9 +266,6 @@ def seconds_to_cooldown(model: Model, retraining: RetrainingStatus, now: datetim
 def seconds_to_next_look(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> float | None:
     """Return how long until the week's budget is free again, a row gets too old, or the sources are to be read."""
     asked, retraining = snapshot.model.spec.retraining, status.retraining
-    times = [budget_free_at(asked, retraining.costs, now)]
-    if Trigger.AGE in asked.triggers and asked.max_age and retraining.seen_until:
-        times.append(parse_time(retraining.seen_until) + duration(asked.max_age) + timedelta(seconds=1))
-    if Trigger.SOURCE in asked.triggers and retraining.source_checked:
-        times.append(parse_time(retraining.source_checked) + duration(asked.source_check))
+    old = old_at(asked, retraining)
+    times = [budget_free_at(asked, retraining.costs, now), unread_at(asked, status), old and old + timedelta(seconds=1)]
     return min(((time - now).total_seconds() for time in times if time is not None and time > now), default=None)

@@ -9,16 +9,21 @@ from mlmodel_contract.manifest import Criterion, Objective, OnMiss
 from mlmodel_contract.run import PackageResult
 from mlmodel_contract.version import Comparison, Estimate, Metrics, Recipe, Verdict, VersionVerdict
 
+from .counterfactuals import champion_kept, champion_replaced, criteria_kept, guess_beaten, without_champion
+
+_KEEP_LIVE = "objective.onMiss: KeepLive would have refused it"
+
 
 def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionVerdict:
     """Return the verdict by the objective and the holdout's figures."""
     metrics = package.metrics or Metrics()
-    if not _beats_baseline(package):
-        return _rejected("BaselineNotBeaten", _baseline_sentence(package.baseline))
-    missed, slices = _missed(objective, metrics), _missed_slices(objective, package)
-    if objective.on_miss is OnMiss.KEEP_LIVE and (missed or slices):
-        return _rejected("CriterionMissed" if missed else "SliceMissed", "; ".join([*missed, *slices]))
-    return _against_champion(objective, package, metrics, [*missed, *slices])
+    if package.baseline is not None and not _beats(package.baseline, package.comparison):
+        return _rejected("BaselineNotBeaten", _baseline_sentence(package.baseline), guess_beaten(package.baseline, package.comparison))
+    criteria = [criterion for criterion in objective.criteria if _shown_to_miss(criterion, metrics)]
+    missed = [*_missed(criteria, metrics), *_missed_slices(objective, package)]
+    if objective.on_miss is OnMiss.KEEP_LIVE and missed:
+        return _rejected("CriterionMissed" if criteria else "SliceMissed", "; ".join(missed), criteria_kept(criteria, metrics))
+    return _against_champion(objective, package, metrics, missed)
 
 
 def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics, missed: list[str]) -> VersionVerdict:
@@ -26,17 +31,19 @@ def _against_champion(objective: Objective, package: PackageResult, metrics: Met
     comparison = package.comparison
     if comparison is None:
         if missed:
-            return _accepted("BestThereIs", f"the best there is, though it misses what was asked (objective.onMiss): {'; '.join(missed)}")
-        return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}")
+            message = f"the best there is, though it misses what was asked (objective.onMiss): {'; '.join(missed)}"
+            return _accepted("BestThereIs", message, _KEEP_LIVE)
+        return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}", without_champion(package.baseline))
     compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
     recipe = Recipe(candidate=package.candidate or "it", parameters=package.parameters, window=package.window)
     if comparison.difference.low > 0:
-        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is worse: {compared}")
+        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is worse: {compared}", champion_replaced(comparison))
+    otherwise = "; ".join([champion_kept(comparison), *([_KEEP_LIVE] if missed else [])])
     if comparison.same_recipe:
-        return _accepted("Fresher", f"the leading recipe, {recipe}, on newer rows: {compared}")
+        return _accepted("Fresher", f"the leading recipe, {recipe}, on newer rows: {compared}", otherwise)
     if comparison.difference.high < 0:
-        return _accepted("BetterThanChampion", f"{recipe} is better: {compared}")
-    return _accepted("BetterRecipe", f"{recipe} leads now: {compared}")
+        return _accepted("BetterThanChampion", f"{recipe} is better: {compared}", otherwise)
+    return _accepted("BetterRecipe", f"{recipe} leads now: {compared}", otherwise)
 
 
 def _compared(comparison: Comparison) -> str:
@@ -49,29 +56,23 @@ def _compared(comparison: Comparison) -> str:
     )
 
 
-def _beats_baseline(package: PackageResult) -> bool:
+def _beats(baseline: Estimate, comparison: Comparison | None) -> bool:
     """Return whether the version is better than a guess; beside a champion it must be shown to be worse, and not to be the lesser evil."""
-    comparison = package.comparison
-    if package.baseline is None or package.baseline.value < 0:
-        return True
-    return comparison is not None and (package.baseline.low <= 0 or comparison.difference.high < 0)
+    return baseline.value < 0 or (comparison is not None and (baseline.low <= 0 or comparison.difference.high < 0))
 
 
-def _baseline_sentence(baseline: Estimate | None) -> str:
-    value = baseline.value if baseline else 0.0
-    return f"it is no better than a guess by the shares of the classes, or the mean: its loss differs by {value:+.4f} on the holdout"
+def _baseline_sentence(baseline: Estimate) -> str:
+    return (
+        f"it is no better than a guess by the shares of the classes, or the mean: its loss differs by {baseline.value:+.4f} on the holdout"
+    )
 
 
-def _missed(objective: Objective, metrics: Metrics) -> list[str]:
-    """Return the criteria that the version is shown to miss: by the whole of the 95% interval."""
-    return [
-        f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}"
-        for criterion in objective.criteria
-        if _shown_to_miss(criterion, metrics)
-    ]
+def _missed(criteria: list[Criterion], metrics: Metrics) -> list[str]:
+    return [f"{criterion} was asked, the holdout gives {_value(criterion, metrics)}" for criterion in criteria]
 
 
 def _shown_to_miss(criterion: Criterion, metrics: Metrics) -> bool:
+    """Return whether the version is shown to miss the criterion: by the whole of the 95% interval."""
     estimate = metrics.get(criterion.metric)
     return estimate is None or not (criterion.met_by(estimate.low) or criterion.met_by(estimate.high))
 
@@ -90,9 +91,9 @@ def _missed_slices(objective: Objective, package: PackageResult) -> list[str]:
     ]
 
 
-def _accepted(reason: str, message: str) -> VersionVerdict:
-    return VersionVerdict(verdict=Verdict.ACCEPTED, reason=reason, message=message[:LONGEST_MESSAGE])
+def _accepted(reason: str, message: str, otherwise: str | None) -> VersionVerdict:
+    return VersionVerdict(verdict=Verdict.ACCEPTED, reason=reason, message=message[:LONGEST_MESSAGE], otherwise=otherwise)
 
 
-def _rejected(reason: str, message: str) -> VersionVerdict:
-    return VersionVerdict(verdict=Verdict.REJECTED, reason=reason, message=message[:LONGEST_MESSAGE])
+def _rejected(reason: str, message: str, otherwise: str) -> VersionVerdict:
+    return VersionVerdict(verdict=Verdict.REJECTED, reason=reason, message=message[:LONGEST_MESSAGE], otherwise=otherwise)

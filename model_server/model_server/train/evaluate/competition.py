@@ -8,18 +8,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mlmodel_contract.manifest import Window
-from mlmodel_contract.version import Recipe, RecipeRecord
+from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Recipe, RecipeRecord
 
 from .evaluation import PairedDifference
 
 HALF_LIFE = 3.0
 """Comparisons after which an earlier one counts half: what was better last year says little of the world of today."""
 
-STANDARD_ERRORS = 1.0
-"""By how many standard errors another recipe has to be better. A wrong switch costs what the two differ by, which is little then."""
-
 STANDARD_ERRORS_SINCE_CHANGE = 2.0
-"""The same for a recipe on the rows since a change, which are few at first: a fit on them may be anything."""
+"""By how many a recipe on the rows since a change has to be better, which are few at first: a fit on them may be anything."""
 
 
 def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int) -> list[RecipeRecord]:
@@ -37,7 +34,7 @@ def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifferenc
 def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:
     """Return the records with the recipe that is to be served first, and all differences taken from it.
 
-    That is the first one, unless another is better by ``STANDARD_ERRORS``; then it is the one with the smallest mean.
+    That is the first one, unless another is better by ``STANDARD_ERRORS_TO_LEAD``; then it is the one with the smallest mean.
     """
     better = [record for record in records[1:] if record.rows and record.difference < -_margin(record)]
     if not better:
@@ -53,7 +50,7 @@ def with_draw(records: Sequence[RecipeRecord], drawn: RecipeRecord) -> list[Reci
     """Return the records with a newly drawn recipe, where it is better than the one of its candidate and window, in that one's place."""
     for index, record in enumerate(records):
         same = (record.recipe.candidate, record.recipe.window) == (drawn.recipe.candidate, drawn.recipe.window)
-        if same and drawn.difference < record.difference - STANDARD_ERRORS * math.sqrt(drawn.variance):
+        if same and drawn.difference < record.difference - STANDARD_ERRORS_TO_LEAD * math.sqrt(drawn.variance):
             return [*records[:index], *records[index + 1 :], drawn] if index else [*records, drawn]
     return list(records)
 
@@ -75,7 +72,7 @@ def first_records(ranked: Sequence[Recipe], windows: Sequence[Window], run: int)
 
 
 def _margin(record: RecipeRecord) -> float:
-    errors = STANDARD_ERRORS_SINCE_CHANGE if record.recipe.window is Window.SINCE_CHANGE else STANDARD_ERRORS
+    errors = STANDARD_ERRORS_SINCE_CHANGE if record.recipe.window is Window.SINCE_CHANGE else STANDARD_ERRORS_TO_LEAD
     return errors * math.sqrt(record.variance)
 
 
