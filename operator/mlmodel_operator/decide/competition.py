@@ -15,11 +15,8 @@ from mlmodel_contract.version import ModelVersionSpec, Recipe, RecipeRecord
 from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
 
-CHALLENGE_EVERY = 3
-"""Runs between two that let a recipe compete which does not lead; one that is new, or seems to be better, competes at once."""
-
-_DOUBT = 0.25
-"""By how much of a standard error each run adds to the doubt about a recipe that was not compared in it."""
+CHALLENGE_EVERY = 2
+"""Runs between two that let the recipe compete that was compared longest ago; one that is new, or seems to be better, competes at once."""
 
 DRAW_EVERY = 12
 """Runs between two that try newly drawn parameters."""
@@ -67,21 +64,14 @@ def with_leader_tried(competition: Competition) -> Competition:
 
 def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: _at_best(records[index], number))
-    promising = bool(others) and (records[others[0]].rows == 0 or _seems_better(records[others[0]]))
-    challengers = others[:1] if changed or promising or number % CHALLENGE_EVERY == 0 else []
+    others = sorted(range(1 + changed, len(records)), key=lambda index: (records[index].run, index))
+    urgent = [index for index in others if records[index].rows == 0 or _seems_better(records[index])]
+    challengers = urgent[:1] or (others[:1] if changed or number % CHALLENGE_EVERY == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
 
 
 def _seems_better(record: RecipeRecord) -> bool:
     return record.difference < -0.5 * math.sqrt(record.variance)
-
-
-def _at_best(record: RecipeRecord, number: int) -> float:
-    """Return the smallest difference from the leading recipe that is plausible: known two standard errors, more the longer ago it is."""
-    if record.rows == 0:
-        return -math.inf
-    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * (number - record.run))
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:

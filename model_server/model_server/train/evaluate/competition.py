@@ -12,8 +12,8 @@ from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Recipe, RecipeReco
 
 from .evaluation import PairedDifference
 
-HALF_LIFE = 3.0
-"""Comparisons after which an earlier one counts half: what was better last year says little of the world of today."""
+HALF_LIFE = 4.0
+"""Runs after which a comparison counts half: what was better last year says little of the world of today."""
 
 STANDARD_ERRORS_SINCE_CHANGE = 2.0
 """By how many a recipe on the rows since a change has to be better, which are few at first: a fit on them may be anything."""
@@ -79,7 +79,7 @@ def _margin(record: RecipeRecord) -> float:
 def _with(record: RecipeRecord, found: PairedDifference, run: int) -> RecipeRecord:
     if not math.isfinite(found.mean):
         return record
-    discounted = record.rows * 0.5 ** (1 / HALF_LIFE)
+    discounted = record.rows * 0.5 ** (max(1, run - record.run) / HALF_LIFE)
     rows = discounted + found.rows
     share, new = discounted / rows, found.rows / rows
     return record.replace(
