@@ -66,7 +66,7 @@ class Competition(Document):
     draws: int = Field(0, ge=0, description="How many candidates with newly drawn parameters are tried too.")
     versions: list[PooledVersion] = Field(default_factory=list, max_length=16, description="Earlier versions to score beside the champion.")
     since: Time | None = Field(None, description="Rows after this time are new: the last run has seen those before.")
-    seen_rows: int = Field(0, ge=0, description="The same as a number of rows, for data without a time.")
+    rows_read: int = Field(0, ge=0, description="The same as a number of rows, for data without a time.")
     change: Time | None = Field(None, description="When the world is known to have changed, since the last run.")
 
     @property

@@ -231,8 +231,8 @@ class RetrainingStatus(Document):
         None, ge=1, description="New labelled rows that the trigger NewRows waits for: fewer where runs bring much, more where they do not."
     )
     labels: int = Field(0, ge=0, description="Labelled predictions of all versions when the last run began.")
-    seen_until: Time | None = Field(None, max_length=40, description="Time of the newest row that a run has seen.")
-    seen_rows: int = Field(0, ge=0, description="Rows that the last run has seen.")
+    newest_row: Time | None = Field(None, max_length=40, description="Time of the newest row that a run has seen.")
+    rows_read: int = Field(0, ge=0, description="Rows that the last run has seen.")
     first_rows: int = Field(0, ge=0, description="Rows that the first run of this spec has seen: the scale of what is waited for.")
     recipes: list[RecipeRecord] = Field(default_factory=list, max_length=24, description="Recipes that compete; the leading one first.")
     versions: list[VersionRecord] = Field(

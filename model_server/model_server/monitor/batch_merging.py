@@ -5,11 +5,13 @@ Not here: reading packets, and what is done with the rows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
+from mlmodel_contract.bundle import BundleSchema
 
 from ..link.row_packets import Batch, Floats
 
@@ -62,3 +64,19 @@ def _merged(batches: Sequence[Batch]) -> RowBatch:
         predictions=np.concatenate([batch.predictions for batch in batches]),
         traces=list(chain.from_iterable(batch.traces or [None] * size for batch, size in zip(batches, sizes, strict=True))),
     )
+
+
+def row_seconds(rows: RowBatch, schema: BundleSchema) -> Floats:
+    """Return when each row belongs, in seconds since the epoch: its own time, or that of the request that brought it."""
+    times = rows.columns.get(schema.time or "")
+    if times is None:
+        return rows.seconds
+    return np.array(list(map(_seconds, times, rows.seconds.tolist())), np.float64)
+
+
+def _seconds(value: Any, otherwise: float) -> float:
+    """The row's own time, which the server has checked and which is UTC where it names no zone; the request's where the row has none."""
+    if not isinstance(value, str):
+        return otherwise
+    row_time = datetime.fromisoformat(value)
+    return (row_time if row_time.tzinfo else row_time.replace(tzinfo=UTC)).timestamp()

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from ..binning.monitored_prediction import monitored_prediction
 from ..runtime.memory import trim_heap
 from ..storage import Location, StorageError, locate, write_atomic
-from .batch_merging import RowBatch
+from .batch_merging import RowBatch, row_seconds
 from .parquet import labels_content, rows_content
-from .row_times import row_seconds
 from .spool import Spool
 
 _log = logging.getLogger(__name__)

@@ -20,13 +20,12 @@ from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RecentRows, 
 
 from ..link.labels import Acknowledgement, LabelledPrediction
 from ..prediction_id.ids import signature
-from .batch_merging import RowBatch
+from .batch_merging import RowBatch, row_seconds
 from .counting import RowCounter
 from .label_delay import LabelDelay
 from .labels import ScoredLabels, VersionLabels
 from .report_pacing import CountSnapshot, should_report_early
 from .row_accounting import RowAccount
-from .row_times import row_seconds
 from .scoring import Scorer
 from .spool import QueuedLabel, Spool, Transaction
 

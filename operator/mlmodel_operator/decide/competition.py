@@ -44,8 +44,8 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         tried=_tried(records, number, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
         draws=draws,
         versions=pooled_versions(snapshot, version.name),
-        since=retraining.seen_until,
-        seen_rows=retraining.seen_rows,
+        since=retraining.newest_row,
+        rows_read=retraining.rows_read,
         change=retraining.change,
     )
 
@@ -76,14 +76,14 @@ def _seems_better(record: RecipeRecord) -> bool:
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:
     """Return whether no run has seen rows of the changed world yet."""
-    change, seen = retraining.change, retraining.seen_until
-    return change is not None and (seen is None or parse_time(change) > parse_time(seen))
+    change, newest = retraining.change, retraining.newest_row
+    return change is not None and (newest is None or parse_time(change) > parse_time(newest))
 
 
 def _is_fit_of_last_run(spec: ModelVersionSpec, retraining: RetrainingStatus) -> bool:
     """Return whether the version has seen just what the last run has, so that its own predictions of newer rows are its recipe's."""
     data = spec.data
-    return data is not None and data.end == retraining.seen_until and data.train_rows + data.holdout_rows == retraining.seen_rows
+    return data is not None and data.end == retraining.newest_row and data.train_rows + data.holdout_rows == retraining.rows_read
 
 
 def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecord]:

@@ -78,14 +78,14 @@ def _new_rows(snapshot: Snapshot, status: MLModelStatus) -> ExpectedRun:
     retraining = status.retraining
     if not learns_from_captured(snapshot.model):
         return ExpectedRun(reason=Reason.NEW_ROWS, message="nothing: no source is captured, so that no label is learnt from (data.sources)")
-    if not retraining.seen_rows:
+    if not retraining.rows_read:
         return ExpectedRun(reason=Reason.NEW_ROWS, message="a first run that ends well")
     wanted = due_rows(retraining)
     return ExpectedRun(reason=Reason.NEW_ROWS, message=f"{wanted:,} labels since the last run began", labels=retraining.labels + wanted)
 
 
 def _age(snapshot: Snapshot, status: MLModelStatus) -> ExpectedRun:
-    asked, until = snapshot.model.spec.retraining, status.retraining.seen_until
+    asked, until = snapshot.model.spec.retraining, status.retraining.newest_row
     due = old_at(asked, status.retraining)
     if due is None:
         return ExpectedRun(reason=Reason.AGE, message="a run that learns from rows with a time (data.time)")

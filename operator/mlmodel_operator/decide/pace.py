@@ -33,8 +33,8 @@ def labelled_rows(snapshot: Snapshot) -> int:
 
 def due_rows(retraining: RetrainingStatus) -> int:
     """Return how many new labelled rows the trigger NewRows waits for."""
-    least = max(LEAST_ROWS, round((retraining.first_rows or retraining.seen_rows) * _LEAST_SHARE))
-    wanted = min(retraining.due_rows or least, round(retraining.seen_rows * _MOST_SHARE))
+    least = max(LEAST_ROWS, round((retraining.first_rows or retraining.rows_read) * _LEAST_SHARE))
+    wanted = min(retraining.due_rows or least, round(retraining.rows_read * _MOST_SHARE))
     return max(least, wanted)
 
 

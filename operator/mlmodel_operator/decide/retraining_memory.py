@@ -107,15 +107,15 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
         not_before=format_time(now + pause),
         costs=with_cost(retraining.costs, run.started, run.cpu_seconds, now),
     )
-    return _with_seen(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
+    return _with_rows_read(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
 
 
-def _with_seen(run: RunStatus, retraining: RetrainingStatus, step: RunStep) -> RetrainingStatus:
+def _with_rows_read(run: RunStatus, retraining: RetrainingStatus, step: RunStep) -> RetrainingStatus:
     data = run.data
     return retraining.replace(
         recipes=list(step.records[:24]) if step.records else retraining.recipes,
-        seen_until=data.end if data else retraining.seen_until,
-        seen_rows=data.train_rows + data.holdout_rows if data else retraining.seen_rows,
+        newest_row=data.end if data else retraining.newest_row,
+        rows_read=data.train_rows + data.holdout_rows if data else retraining.rows_read,
         first_rows=data.train_rows + data.holdout_rows if data and run.competition is None else retraining.first_rows,
     )
 

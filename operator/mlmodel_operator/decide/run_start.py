@@ -141,7 +141,7 @@ def _request_by_new_rows(snapshot: Snapshot, status: MLModelStatus) -> RunReques
     model = snapshot.model
     if Trigger.NEW_ROWS not in model.spec.retraining.triggers or is_broken(status.feed):
         return None
-    if not learns_from_captured(model) or not status.retraining.seen_rows:
+    if not learns_from_captured(model) or not status.retraining.rows_read:
         return None
     new, wanted = labelled_rows(snapshot) - status.retraining.labels, due_rows(status.retraining)
     if new < wanted:
@@ -160,7 +160,7 @@ def _request_by_time(snapshot: Snapshot, status: MLModelStatus, now: datetime) -
     asked, retraining = snapshot.model.spec.retraining, status.retraining
     old, unread = old_at(asked, retraining), unread_at(asked, status)
     if old is not None and now > old:
-        message = f"the newest row learnt from is of {retraining.seen_until}, older than {asked.max_age}"
+        message = f"the newest row learnt from is of {retraining.newest_row}, older than {asked.max_age}"
         return RunRequest(Reason.AGE, message, f"no run for it before {format_time(old)}, nor where newer rows were learnt from")
     if unread is not None and now >= unread:
         return RunRequest(Reason.SOURCE, f"the sources were last read at {format_time(unread - duration(asked.source_check))}")
@@ -169,10 +169,10 @@ def _request_by_time(snapshot: Snapshot, status: MLModelStatus, now: datetime) -
 
 def old_at(asked: Retraining, retraining: RetrainingStatus) -> datetime | None:
     """Return when the newest row that was learnt from is too old; None where that starts no run, or rows have no time."""
-    if Trigger.AGE not in asked.triggers or not asked.max_age or not retraining.seen_until:
+    if Trigger.AGE not in asked.triggers or not asked.max_age or not retraining.newest_row:
         return None
     oldest: timedelta = duration(asked.max_age)
-    return parse_time(retraining.seen_until) + oldest
+    return parse_time(retraining.newest_row) + oldest
 
 
 def unread_at(asked: Retraining, status: MLModelStatus) -> datetime | None:

@@ -4,8 +4,7 @@ import numpy as np
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from mlmodel_contract.quality_metrics import Task
-from model_server.monitor.batch_merging import RowBatch
-from model_server.monitor.row_times import row_seconds
+from model_server.monitor.batch_merging import RowBatch, row_seconds
 
 SCHEMA = BundleSchema(
     task=Task.REGRESSION,

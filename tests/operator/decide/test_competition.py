@@ -83,7 +83,7 @@ def test_a_later_run_knows_who_leads_and_which_rows_were_learnt_from() -> None:
     compared = model.competition
     assert compared.leader == recipe()
     assert [record.recipe for record in compared.records] == [record.recipe for record in records()]
-    assert (compared.since, compared.seen_rows) == ("2024-03-31T00:00:00Z", 1000)
+    assert (compared.since, compared.rows_read) == ("2024-03-31T00:00:00Z", 1000)
     assert compared.versions == []
     assert document(model, Stage.PREPARE).competition == compared
 

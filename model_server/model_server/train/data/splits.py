@@ -49,12 +49,12 @@ def newest_share(rows: int, share: float) -> int:
     return min(max(1, rows - round(rows * share)), max(1, rows - 1))
 
 
-def choose_holdout(rows: int, seen: int, changed: int | None, share: float) -> Holdout:
+def choose_holdout(rows: int, read: int, changed: int | None, share: float) -> Holdout:
     """Return which rows judge the recipes of a run that is not the first.
 
     Args:
         rows: all rows, in time order.
-        seen: how many of them earlier runs have seen.
+        read: how many of them earlier runs have read.
         changed: the first row of a changed world that no run has learnt from yet; None without a known change.
         share: the newest share that judges where too few rows are new.
 
@@ -67,12 +67,12 @@ def choose_holdout(rows: int, seen: int, changed: int | None, share: float) -> H
     >>> choose_holdout(1_000, 900, 910, 0.2)
     Holdout(start=970, unseen=True)
     """
-    if changed is not None and changed >= seen and rows - changed >= _LEAST_CHANGED:
+    if changed is not None and changed >= read and rows - changed >= _LEAST_CHANGED:
         return Holdout(rows - (rows - changed) // 3, unseen=True)
-    if rows - seen >= LEAST_NEW and 2 * seen >= rows:
-        return Holdout(seen, unseen=True)
+    if rows - read >= LEAST_NEW and 2 * read >= rows:
+        return Holdout(read, unseen=True)
     start = newest_share(rows, share)
-    return Holdout(start, unseen=start >= seen)
+    return Holdout(start, unseen=start >= read)
 
 
 def window_start(window: Window, rows: int, changed: int | None) -> int:

@@ -45,8 +45,8 @@ def prepare(context: RunContext) -> PrepareResult:
         return PrepareResult(problems=problems, dropped=dropped)
     cleaning = clean(table, context.data, now)
     cleaning.dropped |= dropped
-    seen = _seen_rows(cleaning.table, context)
-    split = _holdout(cleaning.table, seen, context)
+    read = _rows_read(cleaning.table, context)
+    split = _holdout(cleaning.table, read, context)
     train, holdout = cleaning.table.slice(0, split.start), cleaning.table.slice(split.start)
     problems = [*cleaning.problems, *_unmet_needs(cleaning, train, holdout, context)]
     if problems:
@@ -55,25 +55,25 @@ def prepare(context: RunContext) -> PrepareResult:
     for name, part in ((TRAIN, train), (HOLDOUT, holdout.replace_schema_metadata({UNSEEN: b""} if split.unseen else None))):
         write_atomic(context.folder, name, _parquet(part))
     _log.info("kept %d rows to learn from and %d to judge by, dropped %s", train.num_rows, holdout.num_rows, cleaning.dropped or "none")
-    return PrepareResult(lineage=found, dropped=cleaning.dropped, new_rows=cleaning.table.num_rows - seen)
+    return PrepareResult(lineage=found, dropped=cleaning.dropped, new_rows=cleaning.table.num_rows - read)
 
 
 def _now(document: RunDocument) -> datetime:
     return parse_time(document.time) if document.time else datetime.now(UTC)
 
 
-def _seen_rows(table: Any, context: RunContext) -> int:
+def _rows_read(table: Any, context: RunContext) -> int:
     """Return how many of the rows, which are in time order, earlier runs have seen."""
     competition = context.competition
     if competition is None:
         return 0
     if context.data.time is None or competition.since is None:
-        return min(competition.seen_rows, int(table.num_rows))
+        return min(competition.rows_read, int(table.num_rows))
     rows: int = rows_until(table[context.data.time], parse_time(competition.since))
     return rows
 
 
-def _holdout(table: Any, seen: int, context: RunContext) -> Holdout:
+def _holdout(table: Any, read: int, context: RunContext) -> Holdout:
     """Return the rows that judge the run's recipes."""
     share, competition = context.training.validation.holdout, context.competition
     if competition is None or table.num_rows <= 1:
@@ -81,7 +81,7 @@ def _holdout(table: Any, seen: int, context: RunContext) -> Holdout:
     changed = None
     if competition.change is not None and context.data.time is not None:
         changed = rows_until(table[context.data.time], parse_time(competition.change))
-    return choose_holdout(table.num_rows, seen, changed, share)
+    return choose_holdout(table.num_rows, read, changed, share)
 
 
 def _read(context: RunContext, now: datetime) -> tuple[Any, list[Problem], dict[str, int]]:
