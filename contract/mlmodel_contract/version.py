@@ -117,7 +117,7 @@ class Recipe(Document):
         return f"{self.candidate}({set_to}) on {self.window} rows"
 
 
-STANDARD_ERRORS_TO_LEAD = 1.0
+STANDARD_ERRORS_TO_LEAD = 1.5
 """By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
 
 

@@ -65,13 +65,16 @@ def with_leader_tried(competition: Competition) -> Competition:
 def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
     others = sorted(range(1 + changed, len(records)), key=lambda index: (records[index].run, index))
-    urgent = [index for index in others if records[index].rows == 0 or _seems_better(records[index])]
+    urgent = sorted(
+        (index for index in others if _is_urgent(records[index])), key=lambda index: (records[index].rows > 0, records[index].difference)
+    )
     challengers = urgent[:1] or (others[:1] if changed or number % CHALLENGE_EVERY == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
 
 
-def _seems_better(record: RecipeRecord) -> bool:
-    return record.difference < -0.5 * math.sqrt(record.variance)
+def _is_urgent(record: RecipeRecord) -> bool:
+    """Return whether a recipe is new, or seems to be better than the leading one."""
+    return record.rows == 0 or record.difference < -0.5 * math.sqrt(record.variance)
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:

@@ -12,10 +12,10 @@ from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Recipe, RecipeReco
 
 from .evaluation import PairedDifference
 
-HALF_LIFE = 4.0
+HALF_LIFE = 8.0
 """Runs after which a comparison counts half: what was better last year says little of the world of today."""
 
-STANDARD_ERRORS_SINCE_CHANGE = 2.0
+STANDARD_ERRORS_SINCE_CHANGE = 3.0
 """By how many a recipe on the rows since a change has to be better, which are few at first: a fit on them may be anything."""
 
 
