@@ -183,8 +183,8 @@ def test_what_comes_next_is_told_for_each_trigger_with_how_far_it_is(screen: Scr
     document = json.loads(screen.shown("explain", "late", "-o", "json"))
     expected = {one["reason"]: one for one in document["next"]}
     assert list(expected) == RETRAINING["triggers"]
-    assert (document["labels"], expected["NewRows"]["labels"]) == (60, 100)
-    assert "60 of 100" in shown
+    assert (document["labels"], expected["NewRows"]["labels"]) == (60, 150)
+    assert "60 of 150" in shown
     assert expected["Age"]["time"] == "2024-05-30T00:00:00Z", "60 days after the newest row"
     assert expected["Source"]["time"] == "2024-05-02T12:00:00Z"
     assert expected["Schedule"]["time"] == "2024-05-05T03:00:00Z"
@@ -193,13 +193,13 @@ def test_what_comes_next_is_told_for_each_trigger_with_how_far_it_is(screen: Scr
 
 def test_a_run_starts_where_the_explanation_said(screen: Screen) -> None:
     screen.story.wait(hours=2)
-    screen.story.reports("late-v1", LiveRows(2_000, labels=99, due=100))
+    screen.story.reports("late-v1", LiveRows(2_000, labels=149, due=150))
     assert screen.story.run_number == 1
-    screen.story.reports("late-v1", LiveRows(2_000, labels=100, due=100), sequence=2)
+    screen.story.reports("late-v1", LiveRows(2_000, labels=150, due=150), sequence=2)
     assert screen.story.run_number == 2
     started = entry(screen, "RunStarted")
-    assert "100 labels came back since the last run" in str(started["message"])
-    assert started["otherwise"] == "no run for it at fewer than 100 labels"
+    assert "150 labels came back since the last run" in str(started["message"])
+    assert started["otherwise"] == "no run for it at fewer than 150 labels"
 
 
 def test_labels_that_come_write_nothing_but_their_own_count(screen: Screen) -> None:

@@ -16,7 +16,10 @@ from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
 
 CHALLENGE_EVERY = 2
-"""Runs between two that let the recipe compete that was compared longest ago; one that is new, or seems to be better, competes at once."""
+"""Runs between two that let a recipe compete that does not lead; one that is new, or seems to be better, competes at once."""
+
+_DOUBT = 0.5
+"""By how many standard errors each run adds to the doubt about a recipe that was not compared in it."""
 
 DRAW_EVERY = 12
 """Runs between two that try newly drawn parameters."""
@@ -64,7 +67,7 @@ def with_leader_tried(competition: Competition) -> Competition:
 
 def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: (records[index].run, index))
+    others = sorted(range(1 + changed, len(records)), key=lambda index: _at_best(records[index], number))
     urgent = sorted(
         (index for index in others if _is_urgent(records[index])), key=lambda index: (records[index].rows > 0, records[index].difference)
     )
@@ -75,6 +78,11 @@ def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leade
 def _is_urgent(record: RecipeRecord) -> bool:
     """Return whether a recipe is new, or seems to be better than the leading one."""
     return record.rows == 0 or record.difference < -0.5 * math.sqrt(record.variance)
+
+
+def _at_best(record: RecipeRecord, number: int) -> float:
+    """Return the smallest plausible difference from the leading recipe: two standard errors below, and more the longer it is known."""
+    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * (number - record.run))
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:

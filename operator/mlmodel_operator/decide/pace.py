@@ -17,7 +17,7 @@ from mlmodel_contract.version import VersionScore
 from ..snapshot import Snapshot
 
 LEAST_ROWS = 50
-_LEAST_SHARE = 0.12  # of the rows that the first run had, which somebody thought enough for a model
+_FIRST_SHARE, _LEAST_SHARE = 0.15, 0.1  # of the rows that the first run had, which somebody thought enough for a model
 _MOST_SHARE = 0.25  # of all rows that the last run has seen
 _SOONER, _LATER = 0.5, 1.25
 _GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
@@ -33,9 +33,8 @@ def labelled_rows(snapshot: Snapshot) -> int:
 
 def due_rows(retraining: RetrainingStatus) -> int:
     """Return how many new labelled rows the trigger NewRows waits for."""
-    least = max(LEAST_ROWS, round((retraining.first_rows or retraining.rows_read) * _LEAST_SHARE))
-    wanted = min(retraining.due_rows or least, round(retraining.rows_read * _MOST_SHARE))
-    return max(least, wanted)
+    first = round((retraining.first_rows or retraining.rows_read) * _FIRST_SHARE)
+    return max(LEAST_ROWS, min(retraining.due_rows or first, round(retraining.rows_read * _MOST_SHARE)))
 
 
 def adapted(
@@ -54,12 +53,13 @@ def adapted(
     score = next((score for score in scoring.versions if score.version == before_live), None)
     if score is None or scoring.champion is None or new_rows < LEAST_ROWS:
         return retraining
-    return retraining.replace(due_rows=_worthwhile(score, cost, new_rows) or _stepped(due_rows(retraining), score, abs(scoring.champion)))
+    return retraining.replace(due_rows=_worthwhile(score, cost, new_rows) or _stepped(retraining, score, abs(scoring.champion)))
 
 
-def _stepped(rows: int, score: VersionScore, champion: float) -> int:
+def _stepped(retraining: RetrainingStatus, score: VersionScore, champion: float) -> int:
     gained = score.difference > _GAIN_ERRORS * math.sqrt(score.variance) and score.difference > _LEAST_GAIN * champion
-    return max(1, round(rows * (_SOONER if gained else _LATER)))
+    least = round(retraining.first_rows * _LEAST_SHARE)
+    return max(1, least, round(due_rows(retraining) * (_SOONER if gained else _LATER)))
 
 
 def _worthwhile(score: VersionScore, cost: float | None, new_rows: int) -> int | None:

@@ -128,9 +128,9 @@ def live() -> ModelLifecycle:
 
 
 def reports_rise(model: ModelLifecycle, labels: int, sequence: int) -> None:
-    """Let so many labels of a loss of 0.66 follow those of 0.5."""
+    """Let so many labels of a loss of 0.72 follow those of 0.5."""
     known = HARMLESS.labels
-    mean = (known * 0.5 + labels * 0.66) / (known + labels)
+    mean = (known * 0.5 + labels * 0.72) / (known + labels)
     model.reports("late-v1", LiveRows(rows=2 * (known + labels), labels=known + labels, loss=mean, spread=0.5), sequence=sequence)
 
 
@@ -147,7 +147,7 @@ def test_a_suspicion_starts_a_run_before_harm_is_confirmed() -> None:
     assert model.status.drift.harm != "Confirmed"
     assert model.status.run is not None
     assert (model.run_number, model.status.run.reason) == (2, "Performance")
-    assert "the loss of the last 120 labels is 0.66" in model.status.run.message
+    assert "the loss of the last 120 labels is 0.72" in model.status.run.message
     assert model.condition("DriftDetected").status == "False", "nobody is called"
 
 
