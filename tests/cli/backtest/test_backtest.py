@@ -88,6 +88,13 @@ def test_a_schedule_serves_each_fit_until_its_next_one(changed: BacktestResult) 
     assert (losses(1)[second] != losses(0)[second]).any()
 
 
+def test_schedules_learn_from_no_label_before_it_comes() -> None:
+    never_labelled = replace(SETTINGS, labels_after=timedelta(days=60), tick=timedelta(days=30), schedules="all")
+    result = run_backtest(spec(), table(CHANGE), never_labelled)
+    losses = {schedule.every: schedule.judgement.losses for schedule in result.schedules if schedule.window == "all rows"}
+    assert (losses[1] == losses[0]).all()
+
+
 @pytest.mark.slow
 def test_fits_in_other_processes_are_the_same(changed: BacktestResult) -> None:
     beside = run_backtest(spec(), table(CHANGE), replace(SETTINGS, schedules="all", jobs=2))
