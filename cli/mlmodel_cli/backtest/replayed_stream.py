@@ -103,7 +103,7 @@ class _Replayer:
                 self._serve(live, row, stop)
             row = stop
             if live is not None:
-                self._label(live, now)
+                self._label(live, row, now)
             if row < len(stream):  # nothing is decided after the last row
                 self._loop.report()
                 self._decide(now)
@@ -134,12 +134,13 @@ class _Replayer:
                 truth=self._truth(start + row),
             )
 
-    def _label(self, live: ServerPod, now: float) -> None:
-        """Hand over the labels that are known by now; those that come too late for the server are left out and counted."""
-        stream = self._stream
-        labels = []
-        while self._next_label < len(self._by_label) and stream.known[self._by_label[self._next_label]] <= now:
+    def _label(self, live: ServerPod, arrived: int, now: float) -> None:
+        """Hand over the labels that are known by now, of the rows before ``arrived``; those too late for the server are counted."""
+        stream, labels = self._stream, []
+        while self._next_label < len(self._by_label):
             row = int(self._by_label[self._next_label])
+            if stream.known[row] > now or row >= arrived:  # one that arrives this very moment is the next tick's
+                break
             label = self._waiting.pop(row, None)
             if label is not None and stream.known[row] - stream.arrived[row] <= live.label_delay:
                 labels.append(label)

@@ -1,5 +1,6 @@
 """A backtest as a function: the operator's real decisions and the trainer's real stages over small streams."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pytest
 from mlmodel_cli.backtest.backtest import run_backtest
 from mlmodel_cli.backtest.result import BacktestResult, ScheduleResult, document
+from mlmodel_cli.backtest.server_pod import ServerPod
 from mlmodel_cli.backtest.settings import BacktestError, BacktestSettings
 from mlmodel_contract.manifest import MLModelSpec
+from model_server.link.labels import LabelledPrediction
 from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.evaluation import EvaluationDataset
 
@@ -88,6 +91,13 @@ def test_a_schedule_serves_each_fit_until_its_next_one(changed: BacktestResult) 
     assert (losses(1)[second] != losses(0)[second]).any()
 
 
+def test_schedules_learn_from_no_label_before_it_comes() -> None:
+    never_labelled = replace(SETTINGS, labels_after=timedelta(days=60), tick=timedelta(days=30), schedules="all")
+    result = run_backtest(spec(), table(CHANGE), never_labelled)
+    losses = {schedule.every: schedule.judgement.losses for schedule in result.schedules if schedule.window == "all rows"}
+    assert (losses[1] == losses[0]).all()
+
+
 @pytest.mark.slow
 def test_fits_in_other_processes_are_the_same(changed: BacktestResult) -> None:
     beside = run_backtest(spec(), table(CHANGE), replace(SETTINGS, schedules="all", jobs=2))
@@ -123,6 +133,20 @@ def test_nothing_is_learnt_from_labels_that_have_not_come(changed: BacktestResul
     assert after_change(late) > after_change(changed)
     assert after_change(late) >= time_of(CHANGE + 24 * 6)
     assert recovered(late) < 0.8
+
+
+def test_every_label_is_handed_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows and their labels, known at once, fall on the ends of ticks too."""
+    handed: list[str] = []
+    label = ServerPod.label
+
+    def counted(pod: ServerPod, labels: Sequence[LabelledPrediction]) -> None:
+        handed.extend(one["id"] for one in labels)
+        label(pod, labels)
+
+    monkeypatch.setattr(ServerPod, "label", counted)
+    run_backtest(spec(retraining={"triggers": []}), table(), SETTINGS)
+    assert len(handed) == len(set(handed)) == ROWS - HISTORY
 
 
 @pytest.mark.slow
