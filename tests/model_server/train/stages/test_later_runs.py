@@ -1,4 +1,4 @@
-"""Runs after the first: judged on rows that came since, beside champion and earlier versions; a world that changes, and one that returns."""
+"""Runs after the first: judged on rows that came since, beside champion and earlier versions; changed and returning worlds."""
 
 import shutil
 from collections.abc import Sequence
