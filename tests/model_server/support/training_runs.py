@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract import VERSION, environment
-from mlmodel_contract.run import PackageResult, PrepareResult, Stage, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.run import PackageResult, PrepareResult, ScoringResult, Stage, StageResult, TrialResult, VerifyResult
 from model_server.train.command import run_stage
 
 COLUMNS: list[dict[str, Any]] = [
@@ -98,6 +98,11 @@ class Run:
         assert isinstance(result, TrialResult)
         return result
 
+    def score_versions(self, index: int) -> ScoringResult:
+        result = self.do(Stage.TRAIN, index)
+        assert isinstance(result, ScoringResult)
+        return result
+
     def package(self) -> PackageResult:
         result = self.do(Stage.PACKAGE)
         assert isinstance(result, PackageResult)
@@ -140,11 +145,12 @@ class _Process:
 
 
 def _by_stage(raw: dict[str, Any]) -> StageResult:
-    kinds: dict[Stage, type[PrepareResult | TrialResult | PackageResult | VerifyResult]] = {
+    kinds: dict[str, type[StageResult]] = {
         Stage.PREPARE: PrepareResult,
         Stage.TRAIN: TrialResult,
+        "Scoring": ScoringResult,
         Stage.PACKAGE: PackageResult,
         Stage.VERIFY: VerifyResult,
     }
-    found: StageResult = kinds[Stage(raw["stage"])].model_validate(raw)
+    found: StageResult = kinds[raw["stage"]].model_validate(raw)
     return found

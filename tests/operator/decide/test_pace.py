@@ -301,6 +301,7 @@ def forgets_old_versions(model: ModelLifecycle) -> None:
     for version in sorted(model.api.names(MODEL_VERSION), key=lambda name: int(name.removeprefix("late-v")))[:-4]:
         if version != model.live:
             model.api.remove(MODEL_VERSION, version)
+    model.api.collect_garbage()
 
 
 @pytest.mark.parametrize("nights", [30, pytest.param(365, marks=pytest.mark.slow)])

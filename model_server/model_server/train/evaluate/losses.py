@@ -52,7 +52,9 @@ def row_losses(task: Task, metric: Metric, predictions: Floats, target: Floats) 
 def _of_squares(metric: Metric, squares: Floats, target: Floats) -> Floats:
     mean, spread = float(squares.mean()), float(target.var())
     if metric is Metric.R2:
-        return squares / spread - 1.0 if spread > 0 else np.full(len(squares), np.nan)
+        unexplained = mean / spread if spread > 0 else math.nan
+        rows: Floats = unexplained - 1.0 + (squares - unexplained * np.square(target - target.mean())) / (spread or math.nan)
+        return rows
     root = math.sqrt(mean)
     return root + (squares - mean) / (2 * root) if root > 0 else np.zeros(len(squares))
 

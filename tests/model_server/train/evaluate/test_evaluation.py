@@ -14,7 +14,6 @@ from model_server.train.data.training_rows import TrainingRows
 from model_server.train.evaluate.dependence import likely_design_effect
 from model_server.train.evaluate.evaluation import (
     EvaluationDataset,
-    PairedDifference,
     loss_reference,
     metric_values,
     metrics,
@@ -34,14 +33,6 @@ def binary(rows: int = 2000) -> EvaluationDataset:
     positive = np.clip(RANDOM.normal(0.4, 0.2, rows), 0.01, 0.99).round(2)  # rounded: ties
     target = (RANDOM.random(rows) < positive).astype(float)
     return EvaluationDataset(Task.CLASSIFICATION, np.column_stack([1 - positive, positive]), target)
-
-
-def between(challenger: Floats, champion: Floats) -> PairedDifference:
-    """Compare two models whose loss of each row is this: their absolute error."""
-    truth = np.zeros(len(challenger))
-    offset = 1e6  # below which no error lies
-    judged = [EvaluationDataset(Task.REGRESSION, (values + offset)[:, None], truth) for values in (challenger, champion)]
-    return paired_difference(Metric.MAE, *judged)
 
 
 def test_metrics_of_two_classes_are_those_of_scikit_learn() -> None:
@@ -79,15 +70,6 @@ def test_a_metric_that_is_not_defined_is_absent() -> None:
 
 def test_a_class_that_the_model_does_not_know_has_the_largest_loss() -> None:
     assert loss(Task.CLASSIFICATION, np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([-1.0, 1.0])).tolist() == [LARGEST_LOG_LOSS] * 2
-
-
-def test_intervals_cover_and_widen_with_dependence() -> None:
-    rows = 5000
-    independent, dependent = RANDOM.normal(0, 1, rows), np.repeat(RANDOM.normal(0, 1, rows // 100), 100)
-    narrow, wide = between(independent, np.zeros(rows)).estimate, between(dependent, np.zeros(rows)).estimate
-    assert narrow.low < narrow.value < narrow.high
-    assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / np.sqrt(rows), rel=0.5)
-    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
 
 
 def test_an_interval_of_few_rows_is_an_interval() -> None:
