@@ -67,17 +67,15 @@ def with_leader_tried(competition: Competition) -> Competition:
 
 def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: _at_best(records[index], number))
-    urgent = sorted(
-        (index for index in others if _is_urgent(records[index])), key=lambda index: (records[index].rows > 0, records[index].difference)
-    )
+    others = sorted(range(1 + changed, len(records)), key=lambda index: (_at_best(records[index], number), records[index].run))
+    urgent = [index for index in others if _is_urgent(records[index])]
     challengers = urgent[:1] or (others[:1] if changed or number % CHALLENGE_EVERY == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
 
 
 def _is_urgent(record: RecipeRecord) -> bool:
     """Return whether a recipe is new, or seems to be better than the leading one."""
-    return record.rows == 0 or record.difference < -0.5 * math.sqrt(record.variance)
+    return record.run == 0 or (record.rows > 0 and record.difference < -0.5 * math.sqrt(record.variance))
 
 
 def _at_best(record: RecipeRecord, number: int) -> float:

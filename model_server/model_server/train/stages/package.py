@@ -135,7 +135,9 @@ def _compared(context: RunContext, judged: Mapping[int, EvaluationDataset], refe
     competition = context.competition
     assert competition is not None  # noqa: S101 (for mypy; the caller has checked it)
     found = {index: paired_difference(context.select_by, dataset, reference) for index, dataset in judged.items() if index}
-    return compare(competition.records, found, context.document.run)
+    compared = compare(competition.records, found, context.document.run)
+    tried = set(competition.tried)  # one that could not be fitted has had its turn too
+    return [record.replace(run=context.document.run) if index in tried else record for index, record in enumerate(compared)]
 
 
 def _dataset(context: RunContext, rows: RunRows, index: int) -> EvaluationDataset:

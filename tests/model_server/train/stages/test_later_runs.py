@@ -82,7 +82,7 @@ def later(
         draws=draws,
         versions=list(versions),
         since=time_of(since - 1),
-        seen_rows=since,
+        rows_read=since,
         change=None if change is None else time_of(change - 1),
     )
     champion = {"champion": before.version.artifact.wire(), "championVersion": before.version.version}
