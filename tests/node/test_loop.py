@@ -64,10 +64,10 @@ def test_kubectl_shows_a_user_what_happens(team: Team, loop: str) -> None:
     assert {"MODEL", "PHASE", "DECISION", "VERDICT"} <= set(header.split())
     assert {FIRST, loop, "Live", "CriteriaMet", "Accepted"} <= set(row.split())
     described = kubectl("describe", "mlmodel", loop)
-    for word in ("RunStarted", "Accepted", "Promoted", "all criteria are met on the holdout", "Events:"):
+    for word in ("RunStarted", "Accepted", "Promoted", "no criterion is missed on the holdout", "Events:"):
         assert word in described
     explained = kubectl("explain", "mlmodel.spec.objective")
-    assert "Bounds that a version must meet on the holdout before it may serve." in explained
+    assert "Bounds that are promised: on labelled rows that a version has not seen, and on live predictions." in explained
 
 
 def test_it_scales(team: Team, loop: str, client: Traffic) -> None:
@@ -110,7 +110,9 @@ def test_a_run_starts_by_itself_and_outlives_the_operator(team: Team, loop: str,
     team.wait(lambda: team.status(loop)["run"]["state"] != "Running", "the run ends")
     jobs, pods = _uids(team.jobs(loop, run="2")), team.pods(loop, run="2")
     assert known.items() <= jobs.items()
-    assert Counter(_work(pod) for pod in pods) == Counter(["Prepare", "Train 0", "Train 1", "Package", "Verify"])
+    work = Counter(_work(pod) for pod in pods)
+    assert set(work.values()) == {1}, "no stage is done twice"
+    assert {"Prepare", "Train 0", "Train 1"} <= set(work), "at least one recipe was tried, and the versions were scored"
     started = [one["message"] for one in decisions(team.status(loop), "RunStarted")]
     assert len([message for message in started if message.startswith("run 2 ")]) == 1
     assert client.counts().errors == []
@@ -127,13 +129,13 @@ def _work(pod: Body) -> str:
 
 
 def test_its_version_takes_over_on_figures(team: Team, loop: str, client: Traffic) -> None:
-    """A run that learnt too early from the changed world is refused, and the next one comes by itself."""
+    """A run that learnt too early from the changed world leaves the live version, and the next one comes by itself."""
     team.wait(lambda: team.status(loop)["live"]["version"] != FIRST, "a new version is live")
     live = team.version(team.status(loop)["live"]["version"])["spec"]
     assert live["reason"] in ("Performance", "Drift")
     assert live["data"]["capturedRows"] > 0
     assert live["comparison"]["champion"] == FIRST
-    assert live["comparison"]["difference"]["high"] < 0
+    assert live["comparison"]["difference"]["low"] <= 0, "it is not shown to be worse"
     assert f"{live['comparison']['difference']['value']:+.4f}" in live["decision"]["message"]
     assert client.wait_requests(3).errors == []
 
