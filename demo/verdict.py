@@ -11,7 +11,7 @@ from mlmodel_contract.version import Reason, Verdict
 from demo.story import Story, Version
 
 ON_FIGURES = ("BaselineNotBeaten", "CriterionMissed", "SliceMissed", "ChampionBetter")
-BY_MONITORING = (Reason.DRIFT, Reason.PERFORMANCE)
+BY_MONITORING = (Reason.DRIFT, Reason.PERFORMANCE, Reason.NEW_ROWS)
 SERVED = (Phase.LIVE, Phase.DRAINING, Phase.RETIRED)
 
 
@@ -38,7 +38,7 @@ def _went_live(story: Story) -> Requirement:
 
 
 def _learnt_anew(story: Story) -> Requirement:
-    wanted = "a run was started by drift or loss, and its version was promoted or refused on figures"
+    wanted = "a run was started by drift, loss or new labels, and its version was promoted or refused on figures"
     started = {name: version for name, version in story.versions.items() if version.spec.reason in BY_MONITORING}
     ended = [name for name, version in started.items() if _ended(version)]
     if ended:

@@ -18,6 +18,9 @@ from .earlier_versions import pooled_versions
 CHALLENGE_EVERY = 2
 """Runs between two that let a recipe compete that does not lead; one that is new, or seems to be better, competes at once."""
 
+MOST_LEFT_OUT = 8
+"""Runs for which a recipe may be left out, however bad it was: the world changes."""
+
 _DOUBT = 0.5
 """By how many standard errors each run adds to the doubt about a recipe that was not compared in it."""
 
@@ -67,7 +70,7 @@ def with_leader_tried(competition: Competition) -> Competition:
 
 def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: (_at_best(records[index], number), records[index].run))
+    others = sorted(range(1 + changed, len(records)), key=lambda index: _turn(records[index], number))
     urgent = [index for index in others if _is_urgent(records[index])]
     challengers = urgent[:1] or (others[:1] if changed or number % CHALLENGE_EVERY == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
@@ -78,9 +81,15 @@ def _is_urgent(record: RecipeRecord) -> bool:
     return record.run == 0 or (record.rows > 0 and record.difference < -0.5 * math.sqrt(record.variance))
 
 
-def _at_best(record: RecipeRecord, number: int) -> float:
-    """Return the smallest plausible difference from the leading recipe: two standard errors below, and more the longer it is known."""
-    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * (number - record.run))
+def _turn(record: RecipeRecord, number: int) -> tuple[float, int]:
+    """Return by what recipes take turns: the smallest plausible difference comes first, but for one that was left out for long.
+
+    Plausible is what lies two standard errors below, and more the longer ago the comparison was.
+    """
+    left_out = number - record.run
+    if left_out > MOST_LEFT_OUT:
+        return -math.inf, record.run
+    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * left_out), record.run
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:
