@@ -68,6 +68,10 @@ pictures: $(UV) ## draw what kubectl mlmodel drift shows in each state, for docs
 bench-drift: $(UV) ## the drift detector beside its bound and other detectors, on a quiet machine: about an hour; table and .bench/drift.json
 	@$(RUN) python -m benchmarks drift
 
+.PHONY: bench-loop
+bench-loop: $(UV) ## the default policy beside every schedule on all streams, on a quiet machine: about an hour; table and .bench/loop.json
+	@$(RUN) python -m benchmarks loop $(BENCH)
+
 .PHONY: wrk
 wrk:
 	@command -v wrk > /dev/null || { [ -x /usr/bin/apt-get ] && apt-get install --yes --quiet wrk; } || { echo "install wrk"; exit 1; }

@@ -71,5 +71,22 @@ def servers(
     run(only or [], Effort(seconds, repeats))
 
 
+@app.command()
+def loop(
+    only: Annotated[list[str] | None, typer.Option(help="Only this stream; may be given again.")] = None,
+    healthy: Annotated[int, typer.Option(help="Healthy streams for the false alarms; 0 leaves monitoring out.", min=0)] = 2_000,
+    jobs: Annotated[int, typer.Option(help="Processes that fit the schedules.", min=1)] = 2,
+    data: Annotated[Path, typer.Option(help="Folder with the real data sets; they are left out where it is not there.")] = Path(
+        "../shared/data"
+    ),
+) -> None:
+    """The default policy beside every schedule that a team could have written, and how often monitoring is wrong."""
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # before numpy is loaded: processes share the cores already
+    from benchmarks.loop import run
+
+    run(only, data if data.is_dir() else None, healthy, jobs)
+
+
 if __name__ == "__main__":
     app()
