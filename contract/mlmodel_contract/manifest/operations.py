@@ -227,9 +227,10 @@ class Retraining(Document):
     triggers: list[Trigger] = Field(
         default_factory=lambda: [Trigger.DRIFT, Trigger.PERFORMANCE, Trigger.NEW_ROWS],
         max_length=6,
-        description="Drift: inputs drifted, and labels show harm or are missing. Performance: the loss of labels is suspected to have risen. "
-        "NewRows: enough labels came back, how many follows from what earlier runs brought. Age: the newest row that was learnt from is "
-        "older than maxAge. Source: every sourceCheck the sources are read, and learnt from where they changed. Schedule: by the clock.",
+        description="Drift: inputs drifted, and labels show harm or are missing. Performance: the loss of labels is suspected to have "
+        "risen. NewRows: enough labels came back, how many follows from what earlier runs brought. Age: the newest row that was learnt "
+        "from is older than maxAge. Source: every sourceCheck the sources are read, and learnt from where they changed. Schedule: by "
+        "the clock.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     schedule: str | None = Field(None, max_length=100, description="Five cron fields in UTC, such as '0 3 * * 0' for Sundays at three.")
