@@ -251,5 +251,5 @@ class Retraining(Document):
         3,
         ge=1,
         le=100,
-        description="After so many crashed runs in a row only new rows, newly confirmed drift or harm, another spec or a person start one.",
+        description="After so many crashed runs in a row only new labels, newly confirmed drift, another spec or a person start one.",
     )

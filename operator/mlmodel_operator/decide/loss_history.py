@@ -14,7 +14,10 @@ from mlmodel_contract.report import LossReference
 from mlmodel_contract.status import DriftStatus, LossPoint
 
 STANDARD_ERRORS = 4.0
-"""By how many standard errors the loss has to be above what it was before; it is looked at often, and at many times."""
+"""By how many standard errors the loss has to be above what it was before.
+
+It is looked at often, and at many times: a calm stream is suspected now and then all the same, at the cost of a run.
+"""
 
 LEAST_LABELS = 50
 """Fewer labels say nothing of the loss since a time."""

@@ -96,7 +96,7 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
         return retraining
     run, asked = step.run, snapshot.model.spec.retraining
     crashed, brought = step.ended == "Failed", step.serve is not None
-    fruitless = 0 if brought else retraining.fruitless_in_a_row + (step.ended in ("ChampionKept", "Rejected"))
+    fruitless = 0 if brought else retraining.fruitless_in_a_row + (step.ended in ("ChampionKept", "Rejected", "Unchanged"))
     pause = cooldown(asked, fruitless)
     if snapshot.model.status.live is None and step.ended in ("DataInvalid", "Failed"):
         pause = min(RETRY_FIRST * 2 ** min(run.number - 1, 10), RETRY_LAST)
@@ -105,7 +105,7 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
         failed_in_a_row=0 if settled else retraining.failed_in_a_row + crashed,
         fruitless_in_a_row=fruitless,
         not_before=format_time(now + pause),
-        costs=with_cost(retraining.costs, run.started, run.cpu_seconds, now),
+        costs=retraining.costs if step.ended == "Unchanged" else with_cost(retraining.costs, run.started, run.cpu_seconds, now),
     )
     return _with_rows_read(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
 
