@@ -19,8 +19,8 @@ STANDARD_ERRORS = 4.0
 It is looked at often, and at many times: a calm stream is suspected now and then all the same, at the cost of a run.
 """
 
-LEAST_LABELS = 50
-"""Fewer labels say nothing of the loss since a time."""
+LEAST_LABELS = 150
+"""Fewer labels say nothing of the loss since a time; and by so many a feed that broke is known to be broken, which starts no run."""
 
 _LEAST_SHARE = 0.1  # of the rows that the first run had
 _MOST_POINTS = 32
@@ -60,7 +60,7 @@ def with_point(points: Sequence[LossPoint], drift: DriftStatus | None, now: date
     if drift is None or drift.loss is None or (points and points[-1].labels > labels):
         return []
     last = points[-1].labels if points else 0
-    if labels < last + LEAST_LABELS // 5 or labels < last * _LEAST_GROWTH:
+    if labels < last + LEAST_LABELS // 15 or labels < last * _LEAST_GROWTH:
         return list(points)
     return _thinned([*points, LossPoint(time=format_time(now), labels=labels, loss=round(drift.loss * labels, 6))])
 

@@ -49,9 +49,9 @@ def test_a_rise_of_the_loss_is_told_before_during_and_after_the_pause() -> None:
     model.wait(minutes=1)
     model.reports("late-v1", LiveRows(1_000, labels=100, due=100))
     model.wait(minutes=1)
-    model.reports("late-v1", LiveRows(1_200, labels=200, loss=0.5, due=200), sequence=2)
-    assert "at the last look the loss of the last 100 labels is 0.5, 0.0 standard errors" in expected(model)[Reason.PERFORMANCE].message
-    model.reports("late-v1", LiveRows(1_400, labels=300, loss=0.6, due=300), sequence=3)
+    model.reports("late-v1", LiveRows(1_200, labels=300, loss=0.5, due=300), sequence=2)
+    assert "at the last look the loss of the last 200 labels is 0.5, 0.0 standard errors" in expected(model)[Reason.PERFORMANCE].message
+    model.reports("late-v1", LiveRows(1_400, labels=500, loss=0.6, due=500), sequence=3)
     assert expected(model)[Reason.PERFORMANCE].message.startswith("what holds runs back: the loss of the last")
     model.wait(hours=6)
     assert model.run_number == 2
