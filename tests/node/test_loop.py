@@ -29,6 +29,7 @@ def loop(team: Team) -> Iterator[str]:
         manifests.model(
             MODEL,
             data={"sources": sources, "window": "30s"},
+            retraining={"triggers": ["Drift", "Performance"]},
             training={"candidates": [linear, tree], "trials": 2, "parallelism": 2},
         )
     )

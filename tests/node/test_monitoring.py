@@ -22,7 +22,7 @@ pytestmark = pytest.mark.in_order
 def clients(team: Team) -> Iterator[dict[str, Traffic]]:
     """Four models of the same rows, each with an application that asks it."""
     names = (WATCHED, CONTRARY, *CALM)
-    team.apply(*(manifests.model(name) for name in names))
+    team.apply(*(manifests.model(name, retraining={"triggers": ["Drift", "Performance"]}) for name in names))
     for name in names:
         team.wait_live(name)
     with ExitStack() as stack:

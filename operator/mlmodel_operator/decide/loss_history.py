@@ -13,7 +13,7 @@ from mlmodel_contract.base import format_time
 from mlmodel_contract.report import LossReference
 from mlmodel_contract.status import DriftStatus, LossPoint
 
-STANDARD_ERRORS = 4.0
+STANDARD_ERRORS = 4.5
 """By how many standard errors the loss has to be above what it was before.
 
 It is looked at often, and at many times: a calm stream is suspected now and then all the same, at the cost of a run.

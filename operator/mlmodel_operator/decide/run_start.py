@@ -28,6 +28,9 @@ from .quarantine import is_broken
 from .retraining_memory import due_time, started_run
 from .spec_digest import spec_digest
 
+REPORTS_AWAITED = 3
+"""Heartbeats from the time at which the loss seems to have begun to rise, before a run starts for it."""
+
 LABELS_DUE = 100
 """So many rows must be past their label delay before missing labels count as "labels are not available"."""
 
@@ -68,7 +71,7 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
     triggers = model.spec.retraining.triggers
     return (
         request_by_monitoring(triggers, status.drift, status.feed)
-        or _request_by_suspicion(snapshot, status)
+        or _request_by_suspicion(snapshot, status, now)
         or _request_by_new_rows(snapshot, status)
         or _request_by_time(snapshot, status, now)
         or _request_by_schedule(model, status.retraining, now)
@@ -108,13 +111,19 @@ def _without_harm(drift: DriftStatus) -> str:
     return f"no run for it where the loss is at least {bound - reference:.4g} lower, so that its lower bound is within {reference:.4g}"
 
 
-def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus) -> RunRequest | None:
-    """Return the run that a suspicion asks for: the loss of labelled predictions seems to have risen."""
+def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunRequest | None:
+    """Return the run that a suspicion asks for: the loss of labelled predictions seems to have risen.
+
+    It waits for a few reports, by which a feed that broke is known to be broken.
+    """
     triggers, drift = snapshot.model.spec.retraining.triggers, status.drift
     if drift is None or is_broken(status.feed):
         return None
     rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
-    if Trigger.PERFORMANCE in triggers and rise is not None and is_news(status, rise):
+    if Trigger.PERFORMANCE not in triggers or rise is None:
+        return None
+    reported = parse_time(rise.since) + REPORTS_AWAITED * duration(snapshot.model.spec.monitoring.heartbeat)
+    if now >= reported and is_news(status, rise):
         return RunRequest(Reason.PERFORMANCE, rise.sentence, f"no run for it where the loss of those labels is {rise.limit:.4g} or less")
     return None
 

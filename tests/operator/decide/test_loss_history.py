@@ -128,9 +128,9 @@ def live() -> ModelLifecycle:
 
 
 def reports_rise(model: ModelLifecycle, labels: int, sequence: int) -> None:
-    """Let so many labels of a loss of 0.66 follow those of 0.5."""
+    """Let so many labels of a loss of 0.68 follow those of 0.5."""
     known = HARMLESS.labels
-    mean = (known * 0.5 + labels * 0.66) / (known + labels)
+    mean = (known * 0.5 + labels * 0.68) / (known + labels)
     model.reports("late-v1", LiveRows(rows=2 * (known + labels), labels=known + labels, loss=mean, spread=0.5), sequence=sequence)
 
 
@@ -142,29 +142,32 @@ def keeps_champion(model: ModelLifecycle) -> None:
 
 def test_a_suspicion_starts_a_run_before_harm_is_confirmed() -> None:
     model = live()
-    reports_rise(model, 180, sequence=2)
+    model.wait(minutes=20)
+    reports_rise(model, 200, sequence=2)
     assert model.status.drift is not None
     assert model.status.drift.harm != "Confirmed"
     assert model.status.run is not None
     assert (model.run_number, model.status.run.reason) == (2, "Performance")
-    assert "the loss of the last 180 labels is 0.66" in model.status.run.message
+    assert "the loss of the last 200 labels is 0.68" in model.status.run.message
     assert model.condition("DriftDetected").status == "False", "nobody is called"
 
 
 def test_the_same_rise_is_looked_at_again_once_much_more_is_known_of_it() -> None:
     model = live()
-    reports_rise(model, 180, sequence=2)
+    model.wait(minutes=20)
+    reports_rise(model, 200, sequence=2)
     keeps_champion(model)
     model.wait(hours=3)
-    reports_rise(model, 200, sequence=3)
+    reports_rise(model, 205, sequence=3)
     assert model.run_number == 2
-    reports_rise(model, 320, sequence=4)
+    reports_rise(model, 360, sequence=4)
     assert model.run_number == 3
 
 
 def test_a_version_that_goes_live_has_a_loss_of_its_own() -> None:
     model = live()
-    reports_rise(model, 180, sequence=2)
+    model.wait(minutes=20)
+    reports_rise(model, 200, sequence=2)
     package = packaged(2, against="late-v1", competing=records())
     model.run_through(package, prepared=prepared(rows=1200, new=200, end="2024-04-10T00:00:00Z"), trained=[trial(0), scored()])
     model.ready("late-v2")
