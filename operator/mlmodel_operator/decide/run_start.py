@@ -119,13 +119,20 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus, now: dateti
     triggers, drift = snapshot.model.spec.retraining.triggers, status.drift
     if drift is None or is_broken(status.feed):
         return None
-    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
+    rise = suspected_rise(snapshot, status)
     if Trigger.PERFORMANCE not in triggers or rise is None:
         return None
     reported = parse_time(rise.since) + REPORTS_AWAITED * duration(snapshot.model.spec.monitoring.heartbeat)
     if now >= reported and is_news(status, rise):
         return RunRequest(Reason.PERFORMANCE, rise.sentence, f"no run for it where the loss of those labels is {rise.limit:.4g} or less")
     return None
+
+
+def suspected_rise(snapshot: Snapshot, status: MLModelStatus) -> LossRise | None:
+    """Return the rise of the loss that is clear, and takes it above what the holdout's own uncertainty explains."""
+    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
+    limit = status.drift.loss_reference if status.drift else None
+    return rise if rise is not None and limit is not None and rise.after > limit else None
 
 
 def loss_reference(snapshot: Snapshot, status: MLModelStatus) -> LossReference | None:
@@ -241,7 +248,7 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
 
 def _with_change(snapshot: Snapshot, status: MLModelStatus) -> RetrainingStatus:
     """Return the retraining status with the time at which the loss seems to have begun to rise, where no run has noted it yet."""
-    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
+    rise = suspected_rise(snapshot, status)
     return status.retraining if rise is None else status.retraining.replace(change=rise.since)
 
 
