@@ -50,6 +50,7 @@ def test_where_nothing_changes_what_is_served_is_as_good_as_the_first_fit() -> N
     assert np.isfinite(result.judgement.losses).all()
 
 
+@pytest.mark.slow
 def test_after_a_change_a_run_starts_and_a_new_version_goes_live(changed: BacktestResult) -> None:
     assert times(changed, "RunStarted")[0] == time_of(HISTORY)
     later = [entry for entry in changed.log if entry.time > time_of(CHANGE)]
@@ -63,12 +64,14 @@ def test_after_a_change_a_run_starts_and_a_new_version_goes_live(changed: Backte
     assert [entry.time for entry in changed.log] == sorted(entry.time for entry in changed.log)
 
 
+@pytest.mark.slow
 def test_every_fit_and_the_time_of_its_processor_are_counted(changed: BacktestResult) -> None:
     runs = len(times(changed, "RunStarted"))
     assert changed.fits >= runs
     assert changed.cpu_seconds > 0
 
 
+@pytest.mark.slow
 def test_schedules_are_fitted_once_a_period_and_follow_the_world(changed: BacktestResult) -> None:
     periods = len(changed.period_starts)
     fits = {schedule.every: schedule.fits for schedule in changed.schedules}
@@ -80,6 +83,7 @@ def test_schedules_are_fitted_once_a_period_and_follow_the_world(changed: Backte
     assert np.nanmean(changed.by_period(always.judgement.losses)[-2:]) < 0.7
 
 
+@pytest.mark.slow
 def test_a_schedule_serves_each_fit_until_its_next_one(changed: BacktestResult) -> None:
     def losses(every: int) -> Any:
         (one,) = (s for s in changed.schedules if (s.every, s.window) == (every, "newest rows"))
@@ -91,6 +95,7 @@ def test_a_schedule_serves_each_fit_until_its_next_one(changed: BacktestResult) 
     assert (losses(1)[second] != losses(0)[second]).any()
 
 
+@pytest.mark.slow
 def test_schedules_learn_from_no_label_before_it_comes() -> None:
     never_labelled = replace(SETTINGS, labels_after=timedelta(days=60), tick=timedelta(days=30), schedules="all")
     result = run_backtest(spec(), table(CHANGE), never_labelled)
@@ -108,6 +113,7 @@ def test_fits_in_other_processes_are_the_same(changed: BacktestResult) -> None:
     assert list(map(by_row, beside.schedules)) == list(map(by_row, changed.schedules))
 
 
+@pytest.mark.slow
 def test_a_backtest_comes_out_the_same_each_time(changed: BacktestResult) -> None:
     again = run_backtest(spec(), table(CHANGE).take(pa.array(np.random.default_rng(0).permutation(ROWS))), SETTINGS)
     assert again.log == changed.log
@@ -116,6 +122,7 @@ def test_a_backtest_comes_out_the_same_each_time(changed: BacktestResult) -> Non
     assert again.fits == changed.fits
 
 
+@pytest.mark.slow
 def test_rows_are_named_by_their_place_in_the_data(changed: BacktestResult) -> None:
     assert changed.index.tolist() == list(range(HISTORY, ROWS))
     order = np.random.default_rng(0).permutation(ROWS)
@@ -135,6 +142,7 @@ def test_nothing_is_learnt_from_labels_that_have_not_come(changed: BacktestResul
     assert recovered(late) < 0.8
 
 
+@pytest.mark.slow
 def test_every_label_is_handed_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows and their labels, known at once, fall on the ends of ticks too."""
     handed: list[str] = []
@@ -166,6 +174,7 @@ def test_a_run_takes_its_time() -> None:
     assert any("served by nobody" in note for note in taken.notes)
 
 
+@pytest.mark.slow
 def test_data_that_fails_its_checks_is_refused_as_in_a_cluster() -> None:
     alike = frame()
     alike.loc[: HISTORY + 10, "y"] = True
@@ -176,6 +185,7 @@ def test_data_that_fails_its_checks_is_refused_as_in_a_cluster() -> None:
     assert document(result)["meanLoss"] is None
 
 
+@pytest.mark.slow
 def test_a_trainer_that_crashes_fails_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise MemoryError("no room for the trees")

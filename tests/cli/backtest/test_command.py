@@ -40,6 +40,7 @@ def backtest(folder: Path, *options: str, manifests: tuple[str, ...] = ("watched
     return CliRunner().invoke(app, ["backtest", *words, "--data", str(folder / rows), *QUICK, *options])
 
 
+@pytest.mark.slow
 def test_scripts_get_json(files: Path) -> None:
     done = backtest(files, "-o", "json")
     assert done.exit_code == 0, done.output
