@@ -6,7 +6,8 @@ CACHE := $(or $(MLMODEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlmodel)
 # uv brings Python packages as uv.lock has them; where it is missing, it is put into the cache folder.
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 RUN := $(UV) run --frozen
-PYTEST := $(RUN) pytest
+# Two workers share the cores: threads of OpenMP that wait must not spin.
+PYTEST := OMP_WAIT_POLICY=passive $(RUN) pytest
 
 .PHONY: help
 help: ## list the targets

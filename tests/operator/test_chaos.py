@@ -155,7 +155,7 @@ def outcome(model: ModelLifecycle) -> dict[str, Any]:
         "objects": {kind.name: model.api.names(kind) for kind in (JOB, DEPLOYMENT, SERVICE, MODEL_VERSION)},
         "conditions": {condition.type: (condition.status, condition.reason) for condition in status.conditions},
         "created": {what: count for what, count in model.api.writes.items() if what.startswith("create")},
-        "remembered": status.retraining.replace(not_before=None),
+        "remembered": status.retraining.replace(not_before=None, costs=[], source_checked=None, next=[], budget_free=None),  # no times
     }
 
 
