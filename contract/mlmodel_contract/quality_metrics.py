@@ -46,6 +46,6 @@ FACTS: dict[Metric, MetricFacts] = {
 }
 
 
-def better(metric: Metric, challenger: float, champion: float) -> bool:
-    """Tell whether the challenger's value of the metric is strictly the better one."""
-    return challenger > champion if FACTS[metric].higher_is_better else challenger < champion
+def as_loss(metric: Metric, value: float) -> float:
+    """Return the metric's value with the sign that makes it a loss: the smaller, the better."""
+    return -value if FACTS[metric].higher_is_better else value

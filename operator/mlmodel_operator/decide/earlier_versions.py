@@ -7,6 +7,7 @@ back is noticed however long it was away (an e-detector; docs/policy.md). Pure. 
 import math
 from collections.abc import Sequence
 
+from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import PooledVersion, ScoringResult, TrialResult
 from mlmodel_contract.status import VersionRecord
 from mlmodel_contract.version import Verdict, VersionScore
@@ -34,18 +35,20 @@ def with_scores(records: Sequence[VersionRecord], scores: Sequence[VersionScore]
     return sorted(updated, key=lambda record: -record.evidence)
 
 
-def returning_version(records: Sequence[VersionRecord], scoring: ScoringResult, trials: Sequence[TrialResult], sign: float) -> str | None:
+def returning_version(
+    records: Sequence[VersionRecord], scoring: ScoringResult, trials: Sequence[TrialResult], metric: Metric
+) -> str | None:
     """Return the version that is to serve again, if any: the evidence for it is strong, and no recipe fitted anew would be better.
 
     Args:
         records: of the earlier versions, this run's scores included.
         scoring: this run's scores of versions.
         trials: this run's scores of recipes on the same rows.
-        sign: -1 where a higher metric is better, else 1.
+        metric: that of these scores.
 
     """
-    values = {score.version: sign * score.value for score in scoring.versions}
-    fresh = min((sign * trial.score for trial in trials if trial.score is not None), default=math.inf)
+    values = {score.version: as_loss(metric, score.value) for score in scoring.versions}
+    fresh = min((as_loss(metric, trial.score) for trial in trials if trial.score is not None), default=math.inf)
     strong = [record for record in records if record.evidence >= RETURN_EVIDENCE and values.get(record.version, math.inf) < fresh]
     return min(strong, key=lambda record: values[record.version]).version if strong else None
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from mlmodel_contract.base import LONGEST_MESSAGE, format_time, parse_time
-from mlmodel_contract.quality_metrics import FACTS
 from mlmodel_contract.run import PackageResult, PrepareResult, Problem, ScoringResult, Stage, VerifyResult
 from mlmodel_contract.status import LoggedDecision, RunStatus
 from mlmodel_contract.version import MOST_LIBRARIES, MOST_SLICES, Artifact, ModelVersionSpec, Reason, RecipeRecord, Verdict, VersionVerdict
@@ -150,7 +149,7 @@ def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
         return _end_run(run, "Failed", _problem_sentences(scoring.problems), now)
     records = with_scores(snapshot.model.status.retraining.versions, scoring.versions)
     metric = snapshot.model.spec.training.metric
-    version = returning_version(records, scoring, trials, -1.0 if FACTS[metric].higher_is_better else 1.0)
+    version = returning_version(records, scoring, trials, metric)
     if version is None:
         return replace(_next_stage(run, Stage.PACKAGE), scoring=scoring)
     record = next(record for record in records if record.version == version)

@@ -80,11 +80,6 @@ def paired_difference(metric: Metric, challenger: EvaluationDataset, champion: E
     return PairedDifference(float(difference.mean()), variance_of_mean(difference), len(difference))
 
 
-def loss_value(metric: Metric, dataset: EvaluationDataset) -> float:
-    """Return the metric as a loss: with the sign turned where a higher one is better."""
-    return float(row_losses(dataset.task, metric, dataset.predictions, dataset.target).mean())
-
-
 def variance_of_mean(values: Floats) -> float:
     """Return the variance of the mean of rows in time order, which may depend on their neighbours.
 

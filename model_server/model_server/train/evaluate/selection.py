@@ -5,7 +5,7 @@ Pure but for reading the results. Not here: which recipe leads in later runs (``
 
 from collections.abc import Sequence
 
-from mlmodel_contract.quality_metrics import FACTS, Metric
+from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import Problem, TrialResult
 
 from ...storage import StorageError, read_bytes
@@ -29,8 +29,7 @@ def trial_results(context: RunContext) -> list[TrialResult]:
 
 def ranked(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:
     """Return the trials that have a score, the best first; of equals the earlier, and so the simpler."""
-    sign = -1.0 if FACTS[metric].higher_is_better else 1.0
-    scored = [(sign * result.score, result.index, result) for result in results if result.score is not None]
+    scored = [(as_loss(metric, result.score), result.index, result) for result in results if result.score is not None]
     return [result for _, _, result in sorted(scored, key=lambda entry: entry[:2])]
 
 

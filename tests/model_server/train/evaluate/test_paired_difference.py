@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from mlmodel_contract.quality_metrics import FACTS, Metric, Task
-from model_server.train.evaluate.evaluation import EvaluationDataset, PairedDifference, loss_value, paired_difference
+from mlmodel_contract.quality_metrics import FACTS, Metric, Task, as_loss
+from model_server.train.evaluate.evaluation import EvaluationDataset, PairedDifference, paired_difference, score
 from model_server.train.evaluate.losses import Floats, row_losses
 from sklearn import metrics as reference
 
@@ -47,7 +47,7 @@ def test_the_mean_of_the_rows_losses_is_the_metric(metric: Metric) -> None:
     rows = row_losses(judged.task, metric, judged.predictions, judged.target)
     assert rows.shape == judged.target.shape
     assert rows.mean() == pytest.approx(REFERENCE[metric](judged.target, judged.predictions))
-    assert loss_value(metric, judged) == pytest.approx(rows.mean())
+    assert as_loss(metric, score(judged, metric)) == pytest.approx(rows.mean())
 
 
 @pytest.mark.parametrize("metric", Metric)
@@ -56,7 +56,9 @@ def test_the_spread_of_the_rows_losses_is_that_of_the_metric(metric: Metric) -> 
     judged = JUDGED[FACTS[metric].task]
     random, number = np.random.default_rng(1), len(judged.target)
     drawn = (random.integers(0, number, number) for _ in range(300))
-    values = [loss_value(metric, EvaluationDataset(judged.task, judged.predictions[rows], judged.target[rows])) for rows in drawn]
+    values = [
+        as_loss(metric, score(EvaluationDataset(judged.task, judged.predictions[rows], judged.target[rows]), metric)) for rows in drawn
+    ]
     rows = row_losses(judged.task, metric, judged.predictions, judged.target)
     assert rows.std() / np.sqrt(number) == pytest.approx(np.std(values), rel=0.2)
 
