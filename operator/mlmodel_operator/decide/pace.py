@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from mlmodel_contract.base import duration, format_time, parse_time
-from mlmodel_contract.manifest import Retraining
+from mlmodel_contract.manifest import Budget, Retraining
 from mlmodel_contract.run import ScoringResult
 from mlmodel_contract.status import RetrainingStatus, RunCost
 from mlmodel_contract.version import VersionScore
@@ -81,19 +81,16 @@ def cooldown(retraining: Retraining, fruitless: int) -> timedelta:
 
 def with_cost(costs: Sequence[RunCost], started: str, cpu_seconds: float, now: datetime) -> list[RunCost]:
     """Return the runs of the last seven days, this one added."""
-    recent = [cost for cost in costs if parse_time(cost.time) > now - _WEEK]
-    return [*recent, RunCost(time=started, cpu_seconds=round(cpu_seconds, 1))][-200:]
+    return [*_of_last_week(costs, now), RunCost(time=started, cpu_seconds=round(cpu_seconds, 1))][-200:]
 
 
 def budget_free_at(retraining: Retraining, costs: Sequence[RunCost], now: datetime) -> datetime | None:
     """Return when the week's budget allows the next run; None where it does now."""
-    recent = [cost for cost in costs if parse_time(cost.time) > now - _WEEK]
-    budget = retraining.budget
-    while recent and _is_spent(len(recent), sum(cost.cpu_seconds for cost in recent), budget.runs_per_week, budget.cpu_hours_per_week):
-        freed = parse_time(recent.pop(0).time) + _WEEK
-        if not _is_spent(len(recent), sum(cost.cpu_seconds for cost in recent), budget.runs_per_week, budget.cpu_hours_per_week):
-            return freed
-    return None
+    recent = _of_last_week(costs, now)
+    free: datetime | None = None
+    while recent and _is_spent(retraining.budget, recent):
+        free = parse_time(recent.pop(0).time) + _WEEK
+    return free
 
 
 def budget_sentence(retraining: Retraining, free: datetime) -> str:
@@ -104,5 +101,10 @@ def budget_sentence(retraining: Retraining, free: datetime) -> str:
     return f"{spent}: the next run starts after {format_time(free)}"
 
 
-def _is_spent(runs: int, seconds: float, most_runs: int, most_hours: float | None) -> bool:
-    return runs >= most_runs or (most_hours is not None and seconds >= 3600 * most_hours)
+def _of_last_week(costs: Sequence[RunCost], now: datetime) -> list[RunCost]:
+    return [cost for cost in costs if parse_time(cost.time) > now - _WEEK]
+
+
+def _is_spent(budget: Budget, costs: Sequence[RunCost]) -> bool:
+    seconds, hours = sum(cost.cpu_seconds for cost in costs), budget.cpu_hours_per_week
+    return len(costs) >= budget.runs_per_week or (hours is not None and seconds >= 3600 * hours)
