@@ -111,7 +111,7 @@ def _standing(
         if not best:
             return all_failed(results)
         windows = [Window(window) for window in context.training.windows]
-        return _Standing(first_records([result.recipe for result in best], windows, context.document.run))
+        return _Standing(first_records(best, context.select_by, windows, context.document.run))
     datasets = {result.index: _dataset(context, rows, result.index) for result in results if result.score is not None}
     judged = {competition.tried[index]: dataset for index, dataset in datasets.items() if index < len(competition.tried)}
     reference = judged.get(0) or champion
