@@ -107,9 +107,9 @@ class Worth:
         return float(self.result.saved_loss(against)[-1])
 
     def saved_money(self, against: ScheduleResult) -> float | None:
-        """Return the money that was saved; None where the manifest does not say what a prediction is worth."""
-        saved = self.result.saved_money(against)
-        return None if saved is None else float(saved[-1])
+        """Return the money that was saved, less what fits cost; None where the manifest does not say what a prediction is worth."""
+        own, theirs = self.result.worth(self.result), self.result.worth(against)
+        return None if own is None or theirs is None else own - theirs
 
 
 def compare(flights: Flights, story: Story, served: Judgement, first: Judgement, schedules: tuple[ScheduleResult, ...]) -> Worth:

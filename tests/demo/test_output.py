@@ -4,6 +4,7 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -118,7 +119,8 @@ def test_picture_has_losses_bound_decisions_and_what_was_saved_against_both(tmp_
     for words in ("Promoted v2", "ChampionKept v2", "Returned v2"):
         assert words in texts(losses)
     assert "USD saved, running sum" in texts(saved)
-    ends = {line.get_label().split(",")[0]: float(line.get_ydata()[-1]) for line in saved.lines if "against" in str(line.get_label())}
+    labelled = {str(line.get_label()): np.asarray(line.get_ydata()) for line in saved.lines}
+    ends = {label.split(",")[0]: values[-1] for label, values in labelled.items() if "against" in label}
     assert ends == {"against linear": -1200.0, "against the first version": 3600.0}
 
 

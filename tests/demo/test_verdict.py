@@ -68,9 +68,7 @@ def test_replay_that_broke_off_shows_nothing_about_requests() -> None:
         pytest.param(worth(0.4, monthly=None), [True, False], id="no monthly schedule could be fitted"),
     ],
 )
-def test_what_was_served_has_to_lose_less_than_never_retraining_and_than_a_monthly_schedule(
-    found: Worth, beaten: list[bool]
-) -> None:
+def test_what_was_served_has_to_lose_less_than_never_retraining_and_than_a_monthly_schedule(found: Worth, beaten: list[bool]) -> None:
     assert [requirement.met for requirement in check_requirements(story((day(0),), v1=LIVE), found)[3:]] == beaten
 
 

@@ -27,11 +27,11 @@ def spec() -> MLModelSpec:
 
 
 def rows() -> pd.DataFrame:
-    """Flights whose delay follows from the wind, and from the opposite after the third week of the replay."""
+    """Flights whose delay follows from the wind, and from the opposite once they are replayed."""
     random = np.random.default_rng(3)
     times = pd.date_range("2013-01-01T12:00", "2013-04-30", freq="2h", tz="UTC")
     wind = random.normal(10, 3, len(times))
-    sign = np.where(times < pd.Timestamp("2013-02-22", tz="UTC"), 1.0, -1.0)
+    sign = np.where(times < pd.Timestamp("2013-02-01", tz="UTC"), 1.0, -1.0)
     found = pd.DataFrame({name: random.normal(size=len(times)) for name in FEATURES} | {"wind_speed": wind, TIME: times})
     for name in ("carrier", "origin", "dest"):
         found[name] = random.choice(["a", "b"], len(times))
@@ -90,10 +90,9 @@ def test_schedules_are_fitted_every_fourth_week_and_never_and_compared_on_the_sa
     found = compare(flights, story, served, first, schedules)
     assert found.monthly in schedules
     assert found.monthly_is_asked
-    never = found.result.best_schedule(0)
-    assert never is not None
+    never = min(schedule.mean_loss for schedule in schedules if schedule.every == 0)
     assert found.monthly is not None
-    assert found.monthly.mean_loss < never.mean_loss, "the world has turned round, and they learn it"
+    assert found.monthly.mean_loss < never, "the world has turned round, and they learn it"
     assert found.saved_loss(found.first) == pytest.approx(first.losses.sum() - served.losses.sum())
     assert first.amounts is not None
     assert served.amounts is not None
