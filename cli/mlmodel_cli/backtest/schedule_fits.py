@@ -8,11 +8,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from mlmodel_contract.manifest import Candidate
+from mlmodel_contract.manifest import Candidate, Value
 
-from .judging import Valuation
 from .result import ScheduleResult
-from .schedules import Fitted, ScheduledFits, ScheduleFit
+from .schedules import PACES, Fitted, ScheduledFits, ScheduleFit
 from .stream import Stream
 
 _of_process: list[ScheduledFits] = []  # of a worker process: the one whose fits it makes
@@ -47,22 +46,31 @@ class PendingSchedules:
 
 @contextmanager
 def pending_schedules(
-    stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None, jobs: int
+    stream: Stream, candidates: Sequence[Candidate], value: Value | None, jobs: int, paces: Sequence[int] = PACES
 ) -> Iterator[PendingSchedules]:
-    """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for."""
-    fits = ScheduledFits(stream, candidates, valuation)
+    """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for.
+
+    Args:
+        stream: the rows.
+        candidates: what is fitted.
+        value: what a prediction is worth; None where nobody said so.
+        jobs: the number of processes.
+        paces: periods from one fit to the next; 0 never fits again.
+
+    """
+    fits = ScheduledFits(stream, candidates, value, paces)
     if jobs == 1:
         yield PendingSchedules(fits, None)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates, valuation))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates, value, paces))
     try:
         yield PendingSchedules(fits, pool)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _start(stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
-    _of_process.append(ScheduledFits(stream, candidates, valuation))
+def _start(stream: Stream, candidates: Sequence[Candidate], value: Value | None, paces: Sequence[int]) -> None:
+    _of_process.append(ScheduledFits(stream, candidates, value, paces))
 
 
 def _make(wanted: ScheduleFit) -> Fitted:

@@ -14,19 +14,21 @@ import numpy as np
 import pyarrow as pa
 from mlmodel_contract.base import duration
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
-from mlmodel_contract.manifest import Candidate, Checks
+from mlmodel_contract.manifest import Candidate, Checks, Value
 from model_server.train.data.checks import CAPTURED, clean
 from model_server.train.data.training_rows import RunRows, TrainingRows
 from model_server.train.fitting import fit, predict
 from model_server.train.pipeline import build
 from numpy.typing import NDArray
 
-from .judging import Judgement, Valuation, judge
+from .judging import Judgement, judge
 from .result import ScheduleResult
 from .stream import Stream
 
-NEVER = 0
-_PACES = (1, 2, 4, 8)  # periods from one fit to the next
+NEVER, MONTHLY = 0, 4
+PACES = (NEVER, 1, 2, MONTHLY, 8)
+"""Periods from one fit to the next. They are weeks, where the time allows it; every fourth is a monthly schedule."""
+
 _ALL, _NEWEST = "all rows", "newest rows"
 _ROW = "#row"
 
@@ -41,7 +43,10 @@ class ScheduleFit(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a fit did on the live rows that some pace would have it serve, from its period on; None where it failed."""
+    """How a fit did on the live rows that some pace would have it serve, from its period on; None where it failed.
+
+    ``cpu_seconds`` are those of the fit alone.
+    """
 
     judgement: Judgement | None
     cpu_seconds: float
@@ -50,9 +55,10 @@ class Fitted:
 class ScheduledFits:
     """Makes the fits of all schedules on one stream."""
 
-    def __init__(self, stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
+    def __init__(self, stream: Stream, candidates: Sequence[Candidate], value: Value | None, paces: Sequence[int] = PACES) -> None:
         self._stream = stream
-        self._valuation = valuation
+        self._value = value
+        self._paces = paces
         self._candidates = candidates
         self._usable = _usable(stream)
         self._first_rows = int(self._usable[: stream.first_live].sum())
@@ -62,7 +68,7 @@ class ScheduledFits:
 
     def wanted(self) -> list[ScheduleFit]:
         """Return all fits, those that take longest first."""
-        periods = range(len(self._starts) - 1, -1, -1)
+        periods = sorted({period for every in self._paces for period in self._periods(every)}, reverse=True)
         return [
             ScheduleFit(candidate, window, period)
             for period in periods
@@ -81,17 +87,18 @@ class ScheduledFits:
         try:
             pipeline = build(candidate.estimator, candidate.parameters, self._schema.features, seed=wanted.period + 1)
             fit(pipeline, part, rows)
+            spent = time.process_time() - started
             predictions = predict(pipeline, self._rows.slice(first, stop), rows)
         except (ValueError, TypeError, ArithmeticError):  # such as one class alone in the newest rows
             return Fitted(None, time.process_time() - started)
-        judgement = judge(self._stream, first, self._schema.classes, predictions, self._valuation)
-        return Fitted(judgement, time.process_time() - started)
+        judgement = judge(self._stream, first, self._schema.classes, predictions, self._value)
+        return Fitted(judgement, spent)
 
     def results(self, fitted: Mapping[ScheduleFit, Fitted]) -> Iterator[ScheduleResult]:
         """Yield each schedule, but those with a fit that failed."""
         for candidate in range(len(self._candidates)):
             for window in (_ALL, _NEWEST):
-                for every in (NEVER, *_PACES):
+                for every in self._paces:
                     wanted = [ScheduleFit(candidate, window, period) for period in self._periods(every)]
                     made = [fitted[one] for one in wanted]
                     judgement = self._served(wanted, made)
@@ -105,7 +112,7 @@ class ScheduledFits:
 
     def _served(self, wanted: Sequence[ScheduleFit], made: Sequence[Fitted]) -> Judgement | None:
         """Return how the live rows were judged, each predicted by the last fit before it."""
-        served = Judgement.of_nothing(len(self._stream) - self._stream.first_live, self._valuation)
+        served = Judgement.of_nothing(len(self._stream) - self._stream.first_live, self._value)
         for one, fitted in zip(wanted, made, strict=True):
             if fitted.judgement is None:
                 return None
@@ -130,7 +137,7 @@ class ScheduledFits:
         """Return the row up to which a fit is ever served: until the next one of the slowest pace that makes it."""
         if period == 0:
             return len(self._stream)
-        reach = period + max(pace for pace in _PACES if period % pace == 0)
+        reach = period + max(every for every in self._paces if every and period % every == 0)
         return int(self._starts[reach]) if reach < len(self._starts) else len(self._stream)
 
 

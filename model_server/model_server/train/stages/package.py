@@ -235,7 +235,7 @@ def _worth(
     value = context.objective.value
 
     def mean(of: EvaluationDataset) -> float | None:
-        return mean_worth(value, rows.schema.task, of, rows.holdout)
+        return mean_worth(value, of, rows.holdout)
 
     own, guessed = mean(dataset), mean(baseline)
     if value is None or own is None or guessed is None:

@@ -60,7 +60,7 @@ def _scores(context: RunContext, rows: RunRows, champion: EvaluationDataset, ver
 
 
 def _worth_beyond(context: RunContext, rows: RunRows, dataset: EvaluationDataset, champion: EvaluationDataset) -> float | None:
-    own, other = (mean_worth(context.objective.value, rows.schema.task, of, rows.holdout) for of in (dataset, champion))
+    own, other = (mean_worth(context.objective.value, of, rows.holdout) for of in (dataset, champion))
     return None if own is None or other is None else own - other
 
 
