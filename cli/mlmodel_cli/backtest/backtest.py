@@ -14,7 +14,7 @@ from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_operator.cluster.ownership import Key
 
 from .judging import Valuation
-from .replayed_stream import OnProgress, Replay, replay_stream
+from .replayed_stream import OnLive, OnProgress, Replay, replay_stream
 from .result import BacktestResult, ScheduleResult, fits_of, period_of
 from .schedule_fits import pending_schedules
 from .settings import BacktestSettings
@@ -31,6 +31,7 @@ def run_backtest(
     name: str = "model",
     on_progress: OnProgress = lambda _share, _doing: None,
     valuation: Valuation | None = None,
+    on_live: OnLive = lambda _went_live, _pod: None,
 ) -> BacktestResult:
     """Play a manifest's spec over past rows.
 
@@ -41,6 +42,7 @@ def run_backtest(
         name: of the MLModel.
         on_progress: called now and then with the share that is done, and what happens.
         valuation: what predictions are worth; only losses are told without it. With several jobs it must be picklable.
+        on_live: called when another version has the traffic, with its pod.
 
     Raises:
         BacktestError: manifest, rows and settings do not fit together.
@@ -58,7 +60,7 @@ def run_backtest(
         def on_replayed(share: float, doing: str) -> None:
             on_progress((share + (early.share if early else 0.0)) / parts, doing)
 
-        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, valuation)
+        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, valuation, on_live)
         leader = [candidate for candidate in candidates if candidate.name == replay.first_candidate]
         schedules = early or (stack.enter_context(pending_schedules(stream, leader, valuation, settings.jobs)) if leader else None)
         found = schedules.results(lambda share: on_progress((1.0 + share) / 2, "fitting the schedules")) if schedules else ()
