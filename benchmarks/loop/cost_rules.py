@@ -1,4 +1,4 @@
-"""Retraining where it pays: CARA and UPF, rebuilt from their papers over the fits of the schedules.
+"""Retraining where it pays: CARA and UPF, rebuilt over the fits of the schedules from their abstracts and from summaries of them.
 
 - CARA (Mahadevan and Mathioudakis, Cost-aware retraining for machine learning, Knowledge-Based Systems 2024; arXiv:2310.04216) weighs
   what staleness costs, the loss of the model that serves on the newest data, against the price of a fit. Its three forms fit again where
@@ -49,7 +49,8 @@ class Cara:
         known = recipe.losses[:first, :first]
         tried = self.parameters(known)
         costs = [_cost(known, _play(known, self.due(one), 0, 0), price) for one in tried.tolist()]
-        due = self.due(float(tried[int(np.argmin(costs))]))
+        cheapest = len(costs) - 1 - int(np.argmin(costs[::-1]))  # the one with the fewest fits among equals
+        due = self.due(float(tried[cheapest]))
         return [*range(1, first), *_play(recipe.losses, due, first, first - 1)]
 
 
@@ -137,6 +138,6 @@ def _sums(known: Floats) -> Floats:
 RULES = (
     Cara("CARA, threshold", _last, lambda known: np.append(np.unique(known[np.isfinite(known)]), np.inf)),
     Cara("CARA, cumulative", _sum, _sums),
-    Cara("CARA, periodic", _number, lambda known: np.arange(1.0, len(known) + 1)),
+    Cara("CARA, periodic", _number, lambda known: np.append(np.arange(1.0, len(known)), np.inf)),
     Upf(),
 )
