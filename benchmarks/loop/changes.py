@@ -3,6 +3,7 @@
 Expected losses follow from the worlds' own probabilities, on fresh rows. Not here: mean losses beside schedules (``backtests.py``).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -91,7 +92,7 @@ def _recovery(seed: int, rows: int) -> tuple[float, int]:
     (change,) = streams.world_changes("abrupt", rows)
     spec = streams.simulated("abrupt", rows, seed).spec
     tried = spec.training.tried if spec.training else []
-    sizes = [*np.unique(np.geomspace(_FEWEST, rows - change, num=_number(rows - change)).astype(int)).tolist()]
+    sizes = np.geomspace(_FEWEST, rows - change, _number(rows - change)).round().astype(int).tolist()
     losses = [min(_loss_alone(played.stream, candidate, change, size) for candidate in tried) for size in sizes]
     bound = _NEAR * losses[-1]
     alone = next(size for size, loss in zip(sizes, losses, strict=True) if loss <= bound)
@@ -99,7 +100,7 @@ def _recovery(seed: int, rows: int) -> tuple[float, int]:
 
 
 def _number(rows: int) -> int:
-    return 1 + max(1, round(np.log(rows / _FEWEST) / np.log(_STEP)))
+    return 1 + max(1, round(math.log(rows / _FEWEST) / math.log(_STEP)))
 
 
 def _loss_alone(stream: Stream, candidate: Candidate, start: int, size: int) -> float:

@@ -42,8 +42,15 @@ class Recipe:
 class Rule(Protocol):
     """Says at the start of which periods a recipe is fitted again; it may use what was known by then, and no more."""
 
-    name: str
-    source: str
+    @property
+    def name(self) -> str:
+        """What the rule is called."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where it is described."""
+        ...
 
     def refits(self, recipe: Recipe) -> list[int]:
         """Return the periods, in rising order, without the first, at whose start everybody fits."""

@@ -34,10 +34,9 @@ def save(rows: Sequence[Row], path: Path) -> None:
     others = [policy for policy in policies if policy not in _MARKERS]
     for policy in policies:
         marker, colour = _MARKERS[policy] if policy in _MARKERS else (_OTHERS[others.index(policy) % 9], f"C{1 + others.index(policy) % 9}")
-        points = [
-            (min(value, _WIDEST), at) for at, stream in enumerate(streams) if math.isfinite(value := found[stream].get(policy, math.nan))
-        ]
-        axes.scatter(*zip(*points, strict=True), marker=marker, color=colour, s=90 if policy == OURS else 40, label=policy, zorder=3)
+        values = [found[stream].get(policy, math.nan) for stream in streams]
+        edge = [min(value, _WIDEST) if math.isfinite(value) else math.nan for value in values]
+        axes.scatter(edge, range(len(streams)), marker=marker, color=colour, s=90 if policy == OURS else 40, label=policy, zorder=3)
     axes.axvline(1, color="gray", linestyle=":", label="best schedule in hindsight")
     axes.set_yticks(range(len(streams)), streams)
     axes.invert_yaxis()

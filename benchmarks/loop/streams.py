@@ -38,9 +38,9 @@ class Stream:
 def load(name: str, folder: Path | None, rows: int = ROWS) -> Stream:
     """Return a stream; the folder is where the data sets are that are in no package, ``rows`` is the length of simulated ones."""
     if name == "flights":
-        rows_of_year = flights.read_flights().rows
-        features, target, times = (rows_of_year[column] for column in (flights.FEATURES, flights.TARGET, flights.TIME))
-        return _stream(name, features, target, times, categories=("carrier", "origin", "dest"))
+        year = flights.read_flights().rows
+        categories = ("carrier", "origin", "dest")
+        return _stream(name, year[flights.FEATURES], year[flights.TARGET], year[flights.TIME], categories)
     if name in SIMULATED:
         return simulated(name, rows)
     if folder is None:
