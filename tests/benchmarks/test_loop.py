@@ -13,7 +13,7 @@ from mlmodel_cli.backtest.settings import BacktestSettings
 from mlmodel_cli.backtest.stream import Stream, stream_of
 
 from benchmarks.loop import backtests, cost_rules, drift_rules, figures
-from benchmarks.loop.fits import Floats, Recipe
+from benchmarks.loop.fits import Floats, Recipe, fits_under_way
 from benchmarks.loop.lateness import with_label_times
 from benchmarks.loop.stationary import worse_promotions
 from benchmarks.loop.streams import TARGET, TIME, simulated, world_changes
@@ -50,6 +50,22 @@ def test_where_nothing_changes_the_policy_loses_hardly_more_than_the_best_schedu
     result, served = short_form("none")
     assert ratio(result) < 1.05
     assert served.serving[-1].losses[0] < 1.02 * served.serving[0].losses[0], "more rows are no worse"
+
+
+@pytest.mark.slow
+def test_fits_say_what_any_rule_would_have_served() -> None:
+    stream = simulated("abrupt", 1_500)
+    with fits_under_way(stream.table, stream.spec, BacktestSettings(period=timedelta(days=7), jobs=1)) as pending:
+        fits = pending.made()
+    schedules = list(fits.fits.results(fits.fitted))
+    periods = range(1, len(fits.stream.period_starts()))
+    for number, window in fits.recipes:
+        of = {one.every: one.mean_loss for one in schedules if (one.candidate, one.window) == (fits.candidates[number].name, window)}
+        assert fits.served((number, window), []) == pytest.approx(of[0])
+        assert fits.served((number, window), list(periods)) == pytest.approx(of[1])
+        assert fits.served((number, window), list(periods[1::2])) == pytest.approx(of[2])
+    assert fits.best_of_periods < min(one.mean_loss for one in schedules)
+    assert fits.first_choice() in fits.recipes
 
 
 @pytest.fixture(scope="module")
