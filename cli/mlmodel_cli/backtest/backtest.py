@@ -14,7 +14,7 @@ from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_operator.cluster.ownership import Key
 
 from .judging import Judgement, checked_value
-from .replayed_stream import OnProgress, Replay, replay_stream
+from .replayed_stream import OnLive, OnProgress, Replay, replay_stream
 from .result import BacktestResult, ScheduleResult, fits_of, period_of
 from .schedule_fits import pending_schedules
 from .settings import BacktestSettings
@@ -30,6 +30,7 @@ def run_backtest(
     settings: BacktestSettings,
     name: str = "model",
     on_progress: OnProgress = lambda _share, _doing: None,
+    on_live: OnLive = lambda _went_live, _pod: None,
 ) -> BacktestResult:
     """Play a manifest's spec over past rows.
 
@@ -39,6 +40,7 @@ def run_backtest(
         settings: how it is played.
         name: of the MLModel.
         on_progress: called now and then with the share that is done, and what happens.
+        on_live: called when another version has the traffic, with its pod.
 
     Raises:
         BacktestError: manifest, rows and settings do not fit together.
@@ -55,7 +57,7 @@ def run_backtest(
         def on_replayed(share: float, doing: str) -> None:
             on_progress((share + (early.share if early else 0.0)) / parts, doing)
 
-        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, value)
+        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, value, on_live)
         leader = [candidate for candidate in candidates if candidate.name == replay.first_candidate]
         schedules = early or (stack.enter_context(pending_schedules(stream, leader, value, settings.jobs)) if leader else None)
         found = schedules.results(lambda share: on_progress((1.0 + share) / 2, "fitting the schedules")) if schedules else ()

@@ -39,6 +39,9 @@ _ROWS = "rows.parquet"
 OnProgress = Callable[[float, str], None]
 """Called with the share of the rows that is done, and with what happens now."""
 
+OnLive = Callable[[WentLive, ServerPod], None]
+"""Called when another version has the traffic, with its pod."""
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -65,6 +68,7 @@ def replay_stream(
     folder: Path,
     on_progress: OnProgress,
     value: Value | None = None,
+    on_live: OnLive = lambda _went_live, _pod: None,
 ) -> Replay:
     """Play the live rows of a stream; ``folder`` takes the store and the pods' files."""
     with environment({ENV_ROOT: str(folder)}):
@@ -72,7 +76,7 @@ def replay_stream(
         key, spec = model
         loop = ControlLoop(key, _with_stream(spec, stream), folder / "pods", settings, datetime.fromtimestamp(stream.start, UTC))
         try:
-            return _Replayer(stream, loop, on_progress, value).play()
+            return _Replayer(stream, loop, on_progress, value, on_live).play()
         finally:
             loop.close()
 
@@ -80,11 +84,12 @@ def replay_stream(
 class _Replayer:
     """The state of a replay between two ticks."""
 
-    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress, value: Value | None) -> None:
+    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress, value: Value | None, on_live: OnLive) -> None:
         self._stream = stream
         self._loop = loop
         self._on_progress = on_progress
         self._value = value
+        self._on_live = on_live
         self._judgement = Judgement.of_nothing(len(stream) - stream.first_live, value)
         self._went_live: list[WentLive] = []
         self._waiting: dict[int, LabelledPrediction] = {}  # predictions whose label has not come, by row
@@ -114,6 +119,7 @@ class _Replayer:
         live = self._loop.live
         if live is not None and (not self._went_live or self._went_live[-1].version != live.version):
             self._went_live.append(WentLive(live.version, now))
+            self._on_live(self._went_live[-1], live)
         stream = self._stream
         doing = f"{self._loop.now:%Y-%m-%d %H:%M} {live.version if live else 'nothing'} is live"
         self._on_progress((now - stream.start) / max(stream.end - stream.start, 1.0), doing)

@@ -32,11 +32,15 @@ class PendingSchedules:
 
     def results(self, on_share: Callable[[float], None]) -> tuple[ScheduleResult, ...]:
         """Wait for all fits and return the schedules; ``on_share`` is called with the share that is done."""
+        return tuple(self._fits.results(self.fitted(on_share)))
+
+    def fitted(self, on_share: Callable[[float], None]) -> dict[ScheduleFit, Fitted]:
+        """Wait for all fits and return them."""
         fitted: dict[ScheduleFit, Fitted] = {}
         for wanted, made in self._made():
             fitted[wanted] = made
             on_share(len(fitted) / len(self._wanted))
-        return tuple(self._fits.results(fitted))
+        return fitted
 
     def _made(self) -> Iterator[tuple[ScheduleFit, Fitted]]:
         if self._futures:
@@ -58,19 +62,21 @@ def pending_schedules(
         paces: periods from one fit to the next; 0 never fits again.
 
     """
-    fits = ScheduledFits(stream, candidates, value, paces)
+    with pending_fits(ScheduledFits(stream, candidates, value, paces), jobs) as pending:
+        yield pending
+
+
+@contextmanager
+def pending_fits(fits: ScheduledFits, jobs: int) -> Iterator[PendingSchedules]:
+    """Start to make these fits in so many processes."""
     if jobs == 1:
         yield PendingSchedules(fits, None)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates, value, paces))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_of_process.append, initargs=(fits,))
     try:
         yield PendingSchedules(fits, pool)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start(stream: Stream, candidates: Sequence[Candidate], value: Value | None, paces: Sequence[int]) -> None:
-    _of_process.append(ScheduledFits(stream, candidates, value, paces))
 
 
 def _make(wanted: ScheduleFit) -> Fitted:

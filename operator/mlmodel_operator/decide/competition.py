@@ -124,7 +124,7 @@ def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecor
 
 
 def _lasting(records: Sequence[RecipeRecord], leader: Recipe, number: int, *, changed: bool) -> list[RecipeRecord]:
-    """Return the records without recipes for the rows since a change, but for the leading one, where a later one is known or they are worse.
+    """Return the records without recipes for the rows since a change where a later one is known or they are worse, but for the leader.
 
     Soon after a change a recipe has few rows to learn from, so that it goes on competing while it may be better.
     """

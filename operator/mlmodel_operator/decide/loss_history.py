@@ -82,8 +82,8 @@ def least_labels(first_rows: int) -> int:
 def clearest_rise(points: Sequence[LossPoint], reference: LossReference | None, least: int = LEAST_LABELS) -> LossRise | None:
     """Return the same however clear it is, so that the loss may have fallen too; None where there are too few labels.
 
-    A rise counts once it has ``least`` labels. What was before is the holdout's loss together with the labels until then. The variance of a row's loss is the holdout's, and so is its
-    design effect.
+    A rise counts once it has ``least`` labels. What was before is the holdout's loss together with the labels until then. The variance of
+    a row's loss is the holdout's, and so is its design effect.
     """
     if reference is None or not reference.rows or len(points) < 2 or reference.variance <= 0:
         return None

@@ -1,7 +1,8 @@
 """Whether a packaged version may serve: it beats the baseline, keeps what was promised, and is not shown to be worse than the live one.
 
 A recipe that leads is fitted anew on newer rows and serves unless it is shown to be worse: where the world changes, newer is better until
-shown otherwise, and where it does not, equal. A champion that was kept or came back has shown otherwise. Not here: the figures, which the trainer measured on the holdout.
+shown otherwise, and where it does not, equal. A champion that was kept or came back has shown otherwise. Not here: the figures, which the
+trainer measured on the holdout.
 """
 
 from mlmodel_contract.base import LONGEST_MESSAGE

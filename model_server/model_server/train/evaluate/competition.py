@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import TrialResult
-from mlmodel_contract.version import COMPARISON_HALF_LIFE, STANDARD_ERRORS_TO_LEAD, Recipe, RecipeRecord
+from mlmodel_contract.version import COMPARISON_HALF_LIFE, STANDARD_ERRORS_TO_LEAD, RecipeRecord
 
 from .evaluation import PairedDifference
 
