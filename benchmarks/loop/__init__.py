@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.drift.healthy_streams import measure
 from benchmarks.loop import backtests, changes, figures, lateness, plot, stationary
 from benchmarks.loop.late_labels import false_harm
+from benchmarks.loop.run_cost import run_cost
 from benchmarks.loop.streams import SHARED, SIMULATED, load
 from benchmarks.table import Row, publish
 
@@ -34,6 +35,7 @@ def parts(options: Options) -> Mapping[str, Callable[[], Sequence[Row]]]:
     axes["returns"] = partial(changes.returns, options.rows)
     axes["late"] = partial(lateness.measure, options.rows, options.jobs)
     axes["nightly"] = stationary.equal_challengers
+    axes["run-cost"] = run_cost
     if options.healthy:
         axes["false-harm"] = partial(false_harm, max(10, options.healthy // 20))
         axes["healthy"] = partial(measure, options.healthy, max(2, options.healthy // 40))

@@ -33,7 +33,8 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     monitoring = evaluate_reports(snapshot, now)
     step = advance_run(snapshot, model.status.run, config, now) if model.status.run else None
     rollout = advance_rollout(snapshot, step.serve if step else None, now)
-    monitoring = begun_anew(monitoring, snapshot, rollout.live.version if rollout.live else None)
+    if step and step.ended == "Returned" and step.serve and step.serve in snapshot.versions:
+        monitoring = begun_anew(monitoring, snapshot, step.serve)
     retraining = _retraining(snapshot, step, rollout, now)
     status, feed_log = _status(snapshot, step, rollout, monitoring, retraining, now)
     status = retraining_memory.with_losses(status, now)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from mlmodel_contract.base import duration, parse_time
 from mlmodel_contract.report import MonitorReportSpec
-from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, Phase, SliceStatus
+from mlmodel_contract.status import CriterionStatus, ModelVersionStatus, SliceStatus
 from mlmodel_detection import Evidence, MonitoringSettings, evaluate
 
 from ..cluster.cache import Ref
@@ -56,21 +56,15 @@ def evaluate_reports(snapshot: Snapshot, now: datetime) -> MonitoringResult:
     return MonitoringResult(statuses, figures, refused, _deletable_reports(snapshot, statuses, now))
 
 
-def begun_anew(monitoring: MonitoringResult, snapshot: Snapshot, live: str | None) -> MonitoringResult:
-    """Return the result with nothing known of a version that goes live in this step: what it once showed was of another time.
+def begun_anew(monitoring: MonitoringResult, snapshot: Snapshot, version: str) -> MonitoringResult:
+    """Return the result with nothing known of a version that is to serve again by its evidence on newer rows.
 
-    A version that serves again would else be harmful by the rows for which it was replaced.
+    It would else be harmful by the rows of the time at which it was replaced.
     """
-    version = snapshot.versions.get(live) if live is not None else None
-    if live is None or version is None or version.status.phase is Phase.LIVE:
-        return monitoring
-    status = monitoring.statuses.get(live, version.status)
-    evidence = _evidence(status).restarted().pack()
-    return replace(
-        monitoring,
-        statuses={**monitoring.statuses, live: status.replace(evidence=evidence, drift=None)},
-        figures={name: figures for name, figures in monitoring.figures.items() if name != live},
-    )
+    status = monitoring.statuses.get(version, snapshot.versions[version].status)
+    begun = status.replace(evidence=_evidence(status).restarted().pack(), drift=None)
+    figures = {name: figures for name, figures in monitoring.figures.items() if name != version}
+    return replace(monitoring, statuses={**monitoring.statuses, version: begun}, figures=figures)
 
 
 def _evaluate_version(

@@ -188,7 +188,11 @@ def test_a_trainer_that_crashes_fails_its_run(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("model_server.train.stages.package.package", crash)
     result = run_backtest(spec(), table(), replace(SETTINGS, tick=timedelta(days=5)))
-    assert "no room for the trees" in next(entry.message for entry in result.log if entry.decision == "RunFailed")
+    died, failed = (next(entry.message for entry in result.log if entry.decision == name) for name in ("SinglePodDied", "RunFailed"))
+    assert "the pod that did all stages died in Package: Error: " in died
+    assert "no room for the trees" in died
+    assert failed.startswith("run 1: Package: ")
+    assert "no room for the trees" in failed
 
 
 @pytest.mark.slow

@@ -182,9 +182,14 @@ def test_after_a_change_the_leading_recipe_is_tried_on_the_new_world_alone_too()
     model.ends(Stage.TRAIN, trial(0), scored())
     rejects(model, compared.records)
     model.annotate(retrain="again")
-    assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], (
-        "the change is known by then"
-    )
+    assert [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], "it had few rows so far"
+
+    model.ends(Stage.PREPARE, prepared(rows=2600, new=100, end=end))
+    model.ends(Stage.TRAIN, trial(0), scored())
+    new_world = next(record for record in compared.records if record.recipe.window is Window.SINCE_CHANGE)
+    rejects(model, [compared.records[0], new_world.replace(difference=0.2, variance=1e-4, rows=100.0, run=3), *compared.records[2:]])
+    model.annotate(retrain="once more")
+    assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], "it is shown to be worse"
 
 
 # Rows that are new.
