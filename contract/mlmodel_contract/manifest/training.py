@@ -101,7 +101,7 @@ class Validation(Document):
     """How candidates are compared: folds and holdout follow time where the data has it."""
 
     folds: int = Field(
-        2, ge=2, le=10, description="Folds for comparing the first run's trials: each trains on the past and scores the rows after it."
+        3, ge=2, le=10, description="Folds for comparing the first run's trials: each trains on the past and scores the rows after it."
     )
     holdout: float = Field(
         0.2,

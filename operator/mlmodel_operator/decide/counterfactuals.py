@@ -19,6 +19,8 @@ def champion_kept(comparison: Comparison) -> str:
     difference = comparison.difference
     if comparison.same_recipe and difference.low == difference.high == 0:
         return "another recipe that is better on the rows that came since would have been fitted in its place"
+    if comparison.same_recipe:
+        return f"above a difference of 0 {comparison.champion} would have been kept, an earlier fit of the same recipe"
     return f"above a difference of {difference.value - difference.low:+.4f} {comparison.champion} would have been kept"
 
 
