@@ -70,7 +70,7 @@ bench-drift: $(UV) ## the drift detector beside its bound and other detectors, o
 	@$(RUN) python -m benchmarks drift
 
 .PHONY: bench-loop
-bench-loop: $(UV) ## the default policy beside every schedule on all streams, on a quiet machine: about an hour; table and .bench/loop.json
+bench-loop: $(UV) ## the default policy beside schedules and rules of others, on a quiet machine: hours; table, .bench/loop.json, docs/loop.png
 	@$(RUN) python -m benchmarks loop $(BENCH)
 
 .PHONY: wrk

@@ -73,19 +73,29 @@ def servers(
 
 @app.command()
 def loop(
-    only: Annotated[list[str] | None, typer.Option(help="Only this stream; may be given again.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this part: a stream, stationary, recovery, returns, late, nightly, false-harm or healthy; may be given again."
+        ),
+    ] = None,
     healthy: Annotated[int, typer.Option(help="Healthy streams for the false alarms; 0 leaves monitoring out.", min=0)] = 2_000,
+    rows: Annotated[int, typer.Option(help="Rows of a simulated stream.", min=2_000)] = 20_000,
     jobs: Annotated[int, typer.Option(help="Processes that fit the schedules.", min=1)] = 2,
     data: Annotated[Path, typer.Option(help="Folder with the real data sets; they are left out where it is not there.")] = Path(
         "../shared/data"
     ),
+    picture: Annotated[Path, typer.Option(help="Where the picture is drawn.")] = Path("docs/loop.png"),
 ) -> None:
-    """The default policy beside every schedule that a team could have written, and how often monitoring is wrong."""
+    """The default policy beside every schedule that a team could have written and rules of others, and how often monitoring is wrong."""
     for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # before numpy is loaded: processes share the cores already
-    from benchmarks.loop import run
+    from benchmarks.loop import Options, run
 
-    run(only, data if data.is_dir() else None, healthy, jobs)
+    try:
+        run(only, Options(data if data.is_dir() else None, rows, healthy, jobs), picture)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from mlmodel_contract.manifest import MLModelSpec
 
 from demo.scenario import EXAMPLES, NAMESPACE, REPLAY, Scenario
 
@@ -50,6 +51,11 @@ def storage(images: Mapping[str, str], keys: Keys) -> list[Manifest]:
 def model() -> list[Manifest]:
     """Return the MLModel, as it is in the file."""
     return _read("mlmodel.yaml")
+
+
+def spec() -> MLModelSpec:
+    """Return the MLModel's spec, which what is served is judged by."""
+    return MLModelSpec.model_validate(next(manifest["spec"] for manifest in model() if manifest["kind"] == "MLModel"))
 
 
 def replay(images: Mapping[str, str], scenario: Scenario) -> list[Manifest]:

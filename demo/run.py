@@ -3,29 +3,31 @@
 Not here: the command line.
 """
 
+import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import pandas as pd
+from mlmodel_cli.backtest.judging import Judgement
 from rich.console import Console
 
 from demo import install, manifests, plot, summary
 from demo.errors import DemoError
-from demo.first_version import losses_by_day
+from demo.first_version import judge_alone
 from demo.install import Built
 from demo.manifests import Keys
 from demo.narrator import Narrator, narrator_for
 from demo.observer import Observer, ReplayLog
-from demo.scenario import NAMESPACE, REPLAY, RESULTS, Scenario
+from demo.scenario import NAMESPACE, PREDICTIONS, REPLAY, RESULTS, Scenario
 from demo.storage import Bucket, open_bucket
-from demo.story import FirstLoss, Story
+from demo.story import Story
 from demo.timing import Timed
 from demo.verdict import Requirement, check_requirements
 from demo.waiting import Goal, StoryPoller
+from demo.worth import Flights, Worth, compare
 from devtools.cluster.clusters import Cluster, pick, shell_lines
 from devtools.concurrency import run_both
 from devtools.errors import CommandError
@@ -51,6 +53,7 @@ class Outcome:
     """How it ended."""
 
     story: Story
+    worth: Worth
     requirements: list[Requirement]
 
     @property
@@ -74,12 +77,14 @@ def run(scenario: Scenario, console: Console) -> Outcome:
         install.start_storage(context.cluster, images, keys)
     with timed.step("flights of 2013 with the weather"):
         rows = read_flights().rows
-    replayed = rows[(rows["day"] >= scenario.first) & (rows["day"] <= scenario.last)]
+        flights = Flights.of(rows, scenario, manifests.spec())
     with open_bucket(context.cluster.kubectl(), keys) as bucket:
         with timed.step("upload of the rows"):
-            _upload(bucket, rows, replayed, scenario)
-        story = _run_story(context, images, bucket, replayed)
-    outcome = Outcome(story, check_requirements(story))
+            _upload(bucket, rows, scenario)
+        story, first = _run_story(context, images, bucket, flights)
+        served = flights.judged(bucket.get(PREDICTIONS))
+    worth = _worth(context, flights, story, served, first)
+    outcome = Outcome(story, worth, check_requirements(story, worth))
     _conclude(context, outcome)
     return outcome
 
@@ -112,15 +117,15 @@ def _install(context: DemoContext, built: Built) -> dict[str, str]:
     return images
 
 
-def _upload(bucket: Bucket, rows: pd.DataFrame, replayed: pd.DataFrame, scenario: Scenario) -> None:
+def _upload(bucket: Bucket, rows: pd.DataFrame, scenario: Scenario) -> None:
     history = rows[(rows["day"] >= scenario.history_first) & (rows["day"] <= scenario.history_last)]
     for month, part in history.groupby(history["day"].astype(str).str[:7]):
         bucket.put(part[[TIME, *FEATURES, TARGET]], f"history/{month}.parquet")
-    bucket.put(replayed, "replay/flights.parquet")
+    bucket.put(rows[(rows["day"] >= scenario.first) & (rows["day"] <= scenario.last)], "replay/flights.parquet")
 
 
-def _run_story(context: DemoContext, images: dict[str, str], bucket: Bucket, replayed: pd.DataFrame) -> Story:
-    """Apply the model, replay the flights, and wait until all is decided."""
+def _run_story(context: DemoContext, images: dict[str, str], bucket: Bucket, flights: Flights) -> tuple[Story, Judgement]:
+    """Apply the model, replay the flights, and wait until all is decided; return how the first version alone would have done, too."""
     kubectl, timed = context.cluster.kubectl(), context.timed
     log = ReplayLog(kubectl)
     poller = StoryPoller(Observer(context.cluster.kubeconfig), log, timed)
@@ -129,7 +134,8 @@ def _run_story(context: DemoContext, images: dict[str, str], bucket: Bucket, rep
     with timed.remembered("first version: checked, trained, judged, served"), narrator.session():
         story = poller.wait_for(Goal("waiting for the first version to serve", _serves, _FIRST_VERSION_SECONDS), story, narrator)
     with timed.step("what the first version alone would predict"):
-        story = replace(story, first=_first(bucket, story, replayed))
+        first = _first(bucket, story, flights)
+        story = replace(story, first=flights.by_day(first))
     with _replaying(context, images), log.following(), narrator.session():
         with timed.remembered(f"replay of {context.scenario.days} days"):
             goal = Goal("flights are sent, and the operator looks on", _replayed, context.scenario.seconds * 1.5 + 120)
@@ -137,7 +143,7 @@ def _run_story(context: DemoContext, images: dict[str, str], bucket: Bucket, rep
         log.drain()
         if story.replay == "Failed":
             raise DemoError(f"the replay ended with an error: {log.last_other_line or 'it left no word'}")
-        return _last_run(context, poller, story, narrator)
+        return _last_run(context, poller, story, narrator), first
 
 
 def _last_run(context: DemoContext, poller: StoryPoller, story: Story, narrator: Narrator) -> Story:
@@ -159,7 +165,7 @@ def _replaying(context: DemoContext, names: dict[str, str]) -> Iterator[None]:
         raise
 
 
-def _first(bucket: Bucket, story: Story, replayed: pd.DataFrame) -> Mapping[date, FirstLoss]:
+def _first(bucket: Bucket, story: Story, flights: Flights) -> Judgement:
     """Fetch the live version's bundle, and let it predict all flights that will be replayed."""
     live = story.status.live
     if live is None or live.version not in story.versions:
@@ -167,7 +173,14 @@ def _first(bucket: Bucket, story: Story, replayed: pd.DataFrame) -> Mapping[date
     artifact = story.versions[live.version].spec.artifact
     with tempfile.TemporaryDirectory() as folder:
         bucket.get_folder(artifact.uri, Path(folder))
-        return losses_by_day(Path(folder), artifact.digest, replayed)
+        return judge_alone(Path(folder), artifact.digest, flights)
+
+
+def _worth(context: DemoContext, flights: Flights, story: Story, served: Judgement, first: Judgement) -> Worth:
+    """Fit the schedules to compare with; not earlier, since the pods need the processors."""
+    with context.timed.step("fits of never retraining and of monthly schedules, to compare with") as step:
+        schedules = flights.schedules(os.cpu_count() or 1, lambda share: step.note(f"{share:.0%}"))
+        return compare(flights, story, served, first, schedules)
 
 
 def _serves(story: Story) -> bool:
@@ -186,9 +199,9 @@ def _decided(story: Story) -> bool:
 def _conclude(context: DemoContext, outcome: Outcome) -> None:
     picture = RESULTS / "flights.png"
     with context.timed.step("picture"):
-        plot.save(outcome.story, picture)
+        plot.save(outcome.story, outcome.worth, picture)
     summary.print_versions(context.console, outcome.story)
-    summary.print_losses(context.console, outcome.story)
+    summary.print_worth(context.console, outcome.worth)
     summary.print_times(context.console, context.timed.spent, context.timed.elapsed)
     summary.print_requirements(context.console, outcome.requirements)
     summary.print_next(context.console, shell_lines(context.cluster), picture)

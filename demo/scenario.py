@@ -11,6 +11,7 @@ STORAGE = "storage"  # the Secret, Service, Deployment and claim of the S3 serve
 REPLAY = "replay"  # the Job, and the ConfigMap of its script
 SYSTEM_NAMESPACE = "mlmodel-system"
 RELEASE = "mlmodel"
+PREDICTIONS = "replay/predictions.parquet"  # in the bucket, as replay.yaml names it
 STORE = f"s3://{BUCKET}/mlmodel"
 
 ROOT = Path(__file__).parents[1]

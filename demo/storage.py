@@ -1,6 +1,6 @@
-"""The airline's bucket, reached from this machine through a port-forward: rows go up, the first version's bundle comes down.
+"""The airline's bucket, reached from this machine through a port-forward: rows go up; a bundle and the predictions come down.
 
-Not here: which rows, and what is done with the bundle.
+Not here: which rows, and what is done with what comes down.
 """
 
 import re
@@ -32,6 +32,19 @@ class Bucket:
         """Write rows as the Parquet file of that name, such as ``history/2013-01.parquet``."""
         with self.files.open(f"{BUCKET}/{name}", "wb") as file:
             rows.to_parquet(file, index=False)
+
+    def get(self, name: str) -> pd.DataFrame:
+        """Read the Parquet file of that name.
+
+        Raises:
+            DemoError: there is none, or it cannot be read.
+
+        """
+        try:
+            with self.files.open(f"{BUCKET}/{name}", "rb") as file:
+                return pd.read_parquet(file)
+        except OSError as error:
+            raise DemoError(f"the bucket {BUCKET} does not give {name}: {error}; see the log of what was to write it") from error
 
     def get_folder(self, uri: str, target: Path) -> None:
         """Copy the files of a folder into the target folder."""

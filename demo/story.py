@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from mlmodel_contract.base import parse_time
-from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus
+from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus, RunStatus
 from mlmodel_contract.version import ModelVersionSpec
 
 from demo.replay_log import Day
@@ -73,7 +73,7 @@ class FirstLoss:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything observed so far."""
+    """Everything observed so far; ``runs`` has the last that was known of each run, by its number."""
 
     scenario: Scenario
     status: MLModelStatus = field(default_factory=MLModelStatus)
@@ -82,12 +82,20 @@ class Story:
     days: tuple[Day, ...] = ()
     log: tuple[LoggedDecision, ...] = ()
     first: Mapping[date, FirstLoss] = field(default_factory=dict)
+    runs: Mapping[int, RunStatus] = field(default_factory=dict)
 
     def updated(self, observation: Observation, days: tuple[Day, ...]) -> "Story":
         """Return the story with one more observation; decisions that the status has dropped meanwhile stay."""
         new = tuple(entry for entry in observation.status.decisions if entry not in self.log)
+        run = observation.status.run
         return replace(
-            self, status=observation.status, versions=observation.versions, replay=observation.replay, days=days, log=self.log + new
+            self,
+            status=observation.status,
+            versions=observation.versions,
+            replay=observation.replay,
+            days=days,
+            log=self.log + new,
+            runs={**self.runs, run.number: run} if run else self.runs,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The end of the demonstration on the terminal: every version with its figures, the requirements, where the time went, what to try next.
+"""The end of the demonstration on the terminal: every version, what was saved, the requirements, where the time went, what to try next.
 
 Not here: the verdict itself.
 """
@@ -6,6 +6,9 @@ Not here: the verdict itself.
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from mlmodel_cli.backtest.result import ScheduleResult
+from mlmodel_cli.backtest.summary import comparison_table, money_text, schedule_name
 from mlmodel_contract.version import ModelVersionSpec
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +17,7 @@ from rich.table import Table
 from demo.scenario import MODEL, NAMESPACE
 from demo.story import Story, Version
 from demo.verdict import Requirement
+from demo.worth import Worth
 
 
 def print_versions(console: Console, story: Story) -> None:
@@ -29,15 +33,23 @@ def print_versions(console: Console, story: Story) -> None:
     console.print(table)
 
 
-def print_losses(console: Console, story: Story) -> None:
-    """Print what the operator's work was worth over the replay."""
-    weeks = [week for week in story.weeks if week.first is not None]
-    rows = sum(week.rows for week in weeks)
-    if not rows:
-        return
-    live = sum(week.live * week.rows for week in weeks) / rows
-    first = sum((week.first or 0.0) * week.rows for week in weeks) / rows
-    console.print(f"Mean log loss of {rows:,} live predictions: {live:.4f}; of the first version alone: {first:.4f}.", highlight=False)
+def print_worth(console: Console, worth: Worth) -> None:
+    """Print what was served beside all that it is compared with, and what was saved against never retraining and a monthly schedule."""
+    result = worth.result
+    console.print(comparison_table(result, title="Beside never retraining and monthly schedules, on the same flights"))
+    served = int(np.isfinite(result.judgement.losses).sum())
+    console.print(f"Mean log loss of {served:,} live predictions: {result.mean_loss:.4f}.", highlight=False)
+    for words, schedule in (("never retraining", worth.first), ("the best monthly schedule", worth.monthly)):
+        if schedule is not None:
+            console.print(saved_sentence(worth, words, schedule), highlight=False, soft_wrap=True)
+
+
+def saved_sentence(worth: Worth, words: str, schedule: ScheduleResult) -> str:
+    """Say what was saved against a schedule."""
+    money, result = worth.saved_money(schedule), worth.result
+    amount = "" if money is None else f", and {money_text(money, result.currency)}"
+    name = schedule_name(result, schedule)
+    return f"Saved against {words} ({name}: {schedule.mean_loss:.4f}): {worth.saved_loss(schedule):,.0f} nats{amount}."
 
 
 def print_requirements(console: Console, requirements: Sequence[Requirement]) -> None:

@@ -5,10 +5,12 @@ Not here: how the verdict is shown.
 
 from dataclasses import dataclass
 
+from mlmodel_cli.backtest.summary import schedule_name
 from mlmodel_contract.status import Phase
 from mlmodel_contract.version import Reason, Verdict
 
 from demo.story import Story, Version
+from demo.worth import Worth
 
 ON_FIGURES = ("BaselineNotBeaten", "CriterionMissed", "SliceMissed", "ChampionBetter")
 BY_MONITORING = (Reason.DRIFT, Reason.PERFORMANCE, Reason.NEW_ROWS)
@@ -24,9 +26,9 @@ class Requirement:
     found: str
 
 
-def check_requirements(story: Story) -> list[Requirement]:
-    """Return the three requirements."""
-    return [_went_live(story), _learnt_anew(story), _none_failed(story)]
+def check_requirements(story: Story, worth: Worth) -> list[Requirement]:
+    """Return the requirements."""
+    return [_went_live(story), _learnt_anew(story), _none_failed(story), _beat_never(worth), _beat_monthly(worth)]
 
 
 def _went_live(story: Story) -> Requirement:
@@ -67,3 +69,20 @@ def _none_failed(story: Story) -> Requirement:
     if story.replay != "Succeeded":
         return Requirement("every request was answered", met=False, found=f"the replay did not end well ({story.replay}); {found}")
     return Requirement("every request was answered", met=totals.failed == 0 < totals.requests, found="; first: ".join([found, *errors[:1]]))
+
+
+def _beat_never(worth: Worth) -> Requirement:
+    found = f"{worth.result.mean_loss:.4f}, and the first version alone {worth.first.mean_loss:.4f}"
+    return Requirement("what was served lost less than never retraining", met=worth.saved_loss(worth.first) > 0, found=found)
+
+
+def _beat_monthly(worth: Worth) -> Requirement:
+    """Ask for less loss than the best monthly schedule has, where the days hold enough months for one."""
+    wanted, best = "what was served lost less than the best monthly schedule", worth.monthly
+    if best is None:
+        return Requirement(wanted, met=not worth.monthly_is_asked, found="no monthly schedule could be fitted")
+    found = f"{worth.result.mean_loss:.4f}, and {schedule_name(worth.result, best)} {best.mean_loss:.4f}"
+    if not worth.monthly_is_asked:
+        weeks = len(worth.result.period_starts)
+        return Requirement(f"{wanted} (not asked: {weeks} weeks have too few months)", met=True, found=found)
+    return Requirement(wanted, met=worth.saved_loss(best) > 0, found=found)

@@ -14,13 +14,16 @@ import pandas as pd
 import pyarrow as pa
 from mlmodel_contract.manifest import MLModelSpec
 
-from devtools.flights import FEATURES, TARGET, TIME, read_flights
+from benchmarks.loop.worlds import AFTER, BEFORE, names, probability
+from devtools import flights
 
 SHARED = ("weather", "elec2", "bike")
 SIMULATED = ("none", "abrupt", "gradual", "recurring")
 
-_TIME, _TARGET = "time", "target"
-_BEFORE, _AFTER = np.array([1.5, -1.0, 0.5, 0.0, 0.0, 0.0]), np.array([-1.5, 1.0, 0.5, 0.8, 0.0, 0.0])
+TIME, TARGET = "time", "target"
+_CHANGE, _PHASE = 0.5, 0.17  # shares of the rows: where the abrupt change is, and how long a recurring world lasts
+ROWS = 20_000
+_SEED = 5
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,14 @@ class Stream:
     spec: MLModelSpec
 
 
-def load(name: str, folder: Path | None, rows: int = 20_000) -> Stream:
+def load(name: str, folder: Path | None, rows: int = ROWS) -> Stream:
     """Return a stream; the folder is where the data sets are that are in no package, ``rows`` is the length of simulated ones."""
     if name == "flights":
-        flights = read_flights().rows
-        return _stream(name, flights[FEATURES], flights[TARGET], flights[TIME], categories=("carrier", "origin", "dest"))
+        year = flights.read_flights().rows
+        categories = ("carrier", "origin", "dest")
+        return _stream(name, year[flights.FEATURES], year[flights.TARGET], year[flights.TIME], categories)
     if name in SIMULATED:
-        return _simulated(name, rows)
+        return simulated(name, rows)
     if folder is None:
         raise ValueError(f"{name} needs the folder with the data sets")
     if name == "weather":
@@ -54,22 +58,27 @@ def load(name: str, folder: Path | None, rows: int = 20_000) -> Stream:
     return _stream(name, features, table["cnt"].astype(float), hours)
 
 
-def _simulated(name: str, rows: int) -> Stream:
-    """Return half-hourly rows whose log odds are linear but for a product; the weights change abruptly, gradually, to and fro, or not."""
-    random = np.random.default_rng(5)
-    values = random.standard_normal((rows, len(_BEFORE)))
+def simulated(name: str, rows: int, seed: int = _SEED, every: str = "30min") -> Stream:
+    """Return rows of simulated worlds, half-hourly by default; the weights change abruptly, gradually, to and fro, or not."""
+    random = np.random.default_rng(seed)
+    values = random.standard_normal((rows, len(BEFORE)))
     share = np.linspace(0, 1, rows)
     changed = {
         "none": np.zeros(rows),
-        "abrupt": (share >= 0.5).astype(float),
+        "abrupt": (share >= _CHANGE).astype(float),
         "gradual": np.clip((share - 0.3) / 0.5, 0, 1),
-        "recurring": np.floor((share - 0.15) / 0.17) % 2,
+        "recurring": np.floor((share - 0.15) / _PHASE) % 2,
     }[name]
-    weights = _BEFORE * (1 - changed[:, None]) + _AFTER * changed[:, None]
-    odds = (values * weights).sum(axis=1) + 0.7 * values[:, 3] * values[:, 4] - 0.3
-    truth = pd.Series(random.random(rows) < 1 / (1 + np.exp(-odds)))
-    features = pd.DataFrame(values, columns=[f"x{number}" for number in range(values.shape[1])])
-    return _stream(name, features, truth, _every("30min", "2024-01-01", rows))
+    positive = probability(values, BEFORE * (1 - changed[:, None]) + AFTER * changed[:, None])
+    truth = pd.Series(random.random(rows) < positive)
+    return _stream(name, pd.DataFrame(values, columns=names()), truth, _every(every, "2024-01-01", rows))
+
+
+def world_changes(name: str, rows: int) -> list[int]:
+    """Return the rows at which a simulated world is another one from one row to the next."""
+    share = np.linspace(0, 1, rows)
+    world = {"abrupt": share >= _CHANGE, "recurring": np.floor((share - 0.15) / _PHASE) % 2 == 1}[name]
+    return [int(row) for row in np.flatnonzero(np.diff(world.astype(int))) + 1]
 
 
 def _every(step: str, start: str, rows: int) -> Any:
@@ -79,15 +88,15 @@ def _every(step: str, start: str, rows: int) -> Any:
 def _stream(name: str, features: pd.DataFrame, target: "pd.Series[Any]", times: Any, categories: Sequence[str] = ()) -> Stream:
     task, metric, kind = ("Classification", "log_loss", "boolean") if target.dtype == bool else ("Regression", "rmse", "number")
     naive = np.asarray(pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None))
-    table = pa.Table.from_pandas(features.assign(**{_TIME: naive, _TARGET: np.asarray(target)}), preserve_index=False)
+    table = pa.Table.from_pandas(features.assign(**{TIME: naive, TARGET: np.asarray(target)}), preserve_index=False)
     columns = [{"name": column, "type": "category" if column in categories else "number"} for column in features.columns]
     spec = {
         "objective": {"criteria": [{"metric": metric, "max": 1e9}]},
         "data": {
             "sources": [{"uri": "s3://history/rows.parquet"}, {"captured": {}}],
-            "target": _TARGET,
-            "time": _TIME,
-            "columns": [{"name": _TIME, "type": "time"}, {"name": _TARGET, "type": kind}, *columns],
+            "target": TARGET,
+            "time": TIME,
+            "columns": [{"name": TIME, "type": "time"}, {"name": TARGET, "type": kind}, *columns],
         },
         "training": {"task": task},
     }

@@ -1,8 +1,9 @@
 """A run: the document that trainer pods are given, and the results that they leave in their termination messages.
 
 A run passes the stages Prepare, Train (one trial for each index of its Job), Package and Verify; an import has Verify alone. Between
-stages data lies in the store under ``run_folder``. A stage that ends with exit code 0 leaves one of the results below as JSON of at most
-4 KB; any other exit code is a crash, and the last lines of the log are its message. Not here: how a stage does its work.
+stages data lies in the store under ``run_folder``. Where the data is small the pod of Prepare does the stages after it too. A stage that
+ends with exit code 0 leaves one of the results below, and a pod its stages' results as a message of at most 4 KB (``stage_results.py``);
+any other exit code is a crash, and the last lines of the log are its message. Not here: how a stage does its work.
 """
 
 from enum import StrEnum
@@ -31,7 +32,7 @@ MESSAGE_LIMIT = 4096
 
 
 class Stage(StrEnum):
-    """One Job of a run."""
+    """One step of a run."""
 
     PREPARE = "Prepare"
     TRAIN = "Train"
@@ -95,6 +96,11 @@ class RunDocument(Document):
     quarantine: list[Quarantine] = Field(default_factory=list, description="Times whose captured rows are not to be learned from.")
     time: Time | None = Field(None, description="When the run was started: later rows are not there yet. None: the time of the clock.")
     competition: Competition | None = Field(None, description="None: every trial draws its candidate, as in a first run.")
+    single_pod_from: int | None = Field(
+        None,
+        ge=0,
+        description="Prepare: with so many new rows or more, of small data, its pod does the stages after it too; None: it stops.",
+    )
     maturity: Duration = Field("7d", description="Captured rows younger than this are learned from only where nearly all have their label.")
 
     @property
@@ -151,6 +157,9 @@ class PrepareResult(Document):
     lineage: DataLineage | None = None
     dropped: dict[str, int] = Field(default_factory=dict, description="Rows that cleaning dropped, by cause.")
     new_rows: int = Field(0, ge=0, description="Rows that no earlier run has seen.")
+    interrupted_in: Stage | None = Field(
+        None, description="The stage after this one in which an earlier attempt of the pod died; from there on each has a pod of its own."
+    )
     cpu_seconds: float = 0.0
 
 
@@ -212,7 +221,7 @@ class PackageResult(Document):
 
 
 class VerifyResult(Document):
-    """The bundle loaded and checked in a pod of its own, as a server would; what its manifest says of itself."""
+    """The bundle fetched, loaded and checked as a server would; what its manifest says of itself."""
 
     stage: Literal[Stage.VERIFY] = Stage.VERIFY
     problems: list[Problem] = Field(default_factory=list, description="Empty where the bundle may be served.")

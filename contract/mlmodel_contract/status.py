@@ -178,8 +178,8 @@ class LoggedDecision(Document):
     time: Time = Field(description="When.")
     decision: str = Field(
         max_length=64,
-        description="One word: RunStarted, RunFailed, RunCancelled, DataInvalid, Rejected, ChampionKept, Unchanged, Accepted, Returned, "
-        "Superseded, Promoted, RolloutFailed, RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
+        description="One word: RunStarted, SinglePodDied, RunFailed, RunCancelled, DataInvalid, Rejected, ChampionKept, Unchanged, "
+        "Accepted, Returned, Superseded, Promoted, RolloutFailed, RollbackStarted, RollbackRefused, FeedBroken, FeedMended.",
     )
     version: str | None = Field(None, max_length=253, description="The version it is about.")
     run: int | None = Field(None, ge=1, description="The run that it belongs to.")

@@ -117,8 +117,12 @@ class Recipe(Document):
         return f"{self.candidate}({set_to}) on {self.window} rows"
 
 
-STANDARD_ERRORS_TO_LEAD = 1.5
+STANDARD_ERRORS_TO_LEAD = 1.0
 """By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
+
+
+COMPARISON_HALF_LIFE = 8.0
+"""Runs after which a comparison of recipes counts half: what was better last year says little of the world of today."""
 
 
 class RecipeRecord(Document):

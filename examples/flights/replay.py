@@ -1,10 +1,11 @@
 """An airline's application, replayed: sends each hour's flights to the model and, when they have landed, what became of them.
 
 It runs as a Job beside the model (``replay.yaml``) in the model server's image. Each request has its own connection, and nothing is tried
-again, so that every request the model does not answer is counted. One line of JSON is printed for each day. Settings come from the
-environment:
+again, so that every request the model does not answer is counted. One line of JSON is printed for each day, and all predictions are kept
+in a file at the end. Settings come from the environment:
 
 ROWS             s3:// or file URI of a Parquet file, ordered by scheduled departure
+PREDICTIONS      URI of the Parquet file that the predictions go to: row of ROWS, version, probability to be late
 URL              of the model, such as http://flight-delay/v2/models/flight-delay
 SECONDS_PER_DAY  how long a day of the replay takes
 """
@@ -29,7 +30,7 @@ import pyarrow.parquet as pq
 TIME, ARRIVED, DAY, TARGET = "scheduled_departure", "arrived", "day", "late"
 TEXT = ("carrier", "origin", "dest", TIME)
 HOUR = timedelta(hours=1)
-LOWEST = 1e-7  # probabilities are kept away from 0 and 1, so that one certain error does not make the loss infinite
+LARGEST_LOSS = 15.0  # as the monitor clips it, so that one certain error does not make the loss infinite
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Group:
 
     hour: datetime
     day: str
+    rows: list[int]
     columns: dict[str, list[Any]]
     late: list[bool]
     arrived: list[datetime]
@@ -116,12 +118,33 @@ class Client:
         return answer.json()
 
 
+@dataclass
+class Predictions:
+    """What was answered, by column."""
+
+    row: list[int] = field(default_factory=list)
+    version: list[str] = field(default_factory=list)
+    probability: list[float] = field(default_factory=list)
+
+    def add(self, rows: list[int], version: str, probabilities: list[float]) -> None:
+        """Keep the answer to one request."""
+        self.row += rows
+        self.version += [version] * len(rows)
+        self.probability += probabilities
+
+    def save(self, uri: str) -> None:
+        """Write the Parquet file."""
+        with fsspec.open(uri, "wb") as file:
+            pq.write_table(pa.table(vars(self)), file)
+
+
 class Replay:
-    """Keeps the clock of the replay, what is still in the air, and the day's counts."""
+    """Keeps the clock of the replay, what is still in the air, what was answered, and the day's counts."""
 
     def __init__(self, client: Client, seconds_per_day: float) -> None:
         self._client = client
         self._seconds_per_hour = seconds_per_day / 24
+        self.predictions = Predictions()
         self._landed: dict[datetime, list[tuple[str, bool]]] = defaultdict(list)
 
     async def run(self, groups: Iterator[Group]) -> None:
@@ -154,6 +177,7 @@ class Replay:
             today.errors.append(str(failure))
             return
         today.slowest_ms = max(today.slowest_ms, round((time.monotonic() - began) * 1000, 1))
+        self.predictions.add(group.rows, version, probabilities)
         today.rows += len(ids)
         today.versions[version].rows += len(ids)
         today.versions[version].loss += sum(log_loss(p, late) for p, late in zip(probabilities, group.late, strict=True))
@@ -175,7 +199,8 @@ class Replay:
 
 def log_loss(probability: float, late: bool) -> float:
     """Return the log loss of one prediction, nats."""
-    return -math.log(min(1 - LOWEST, max(LOWEST, probability if late else 1 - probability)))
+    given = probability if late else 1 - probability
+    return min(LARGEST_LOSS, -math.log(given)) if given > 0 else LARGEST_LOSS
 
 
 def read_groups(uri: str) -> Iterator[Group]:
@@ -184,6 +209,7 @@ def read_groups(uri: str) -> Iterator[Group]:
         table = pq.read_table(file)
     for name in (TIME, ARRIVED):  # times of the file are UTC; without their zone they need no time zone database
         table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.timestamp("us")))
+    table = table.append_column("_row", pa.array(range(table.num_rows)))
     table = table.append_column("_hour", pc.floor_temporal(table[TIME], unit="hour"))
     table = table.sort_by([("_hour", "ascending"), ("origin", "ascending"), (TIME, "ascending")])
     hour, origin = table["_hour"].to_pylist(), table["origin"].to_pylist()
@@ -193,9 +219,10 @@ def read_groups(uri: str) -> Iterator[Group]:
             continue
         columns = table.slice(start, end - start).to_pydict()
         columns.pop("_hour")
+        rows = columns.pop("_row")
         late, arrived, day = columns.pop(TARGET), columns.pop(ARRIVED), columns.pop(DAY)
         columns[TIME] = [f"{departure.isoformat()}Z" for departure in columns[TIME]]
-        yield Group(hour[start], str(day[0]), columns, late, arrived)
+        yield Group(hour[start], str(day[0]), rows, columns, late, arrived)
         start = end
 
 
@@ -233,6 +260,7 @@ async def main() -> None:
     url = os.environ["URL"]
     replay = Replay(Client(url, _late_index(url)), float(os.environ["SECONDS_PER_DAY"]))
     await replay.run(read_groups(os.environ["ROWS"]))
+    replay.predictions.save(os.environ["PREDICTIONS"])
 
 
 if __name__ == "__main__":

@@ -95,21 +95,22 @@ def test_decisions_come_newest_first_with_figures_and_what_would_have_changed_th
     assert order == sorted(order)
     assert "difference from late-v1 -0.0100 (-0.0300 to +0.0100); difference from a guess -0.2000" in shown
     assert "worth 1.5 EUR a prediction on the holdout, +1 beside a guess, +0.3 beside late-v1; 6 fits" in shown
-    assert "would have been otherwise: above a difference of +0.0200 late-v1 would have been kept" in shown
+    assert "would have been otherwise: above a difference of 0 late-v1 would have been kept" in shown
 
 
 @pytest.mark.parametrize(
     ("package", "word", "otherwise"),
     [
         (
-            made(2, difference=(0.03, 0.01, 0.05)),
+            made(2, difference=(0.03, 0.01, 0.05), same_recipe=False),
             "ChampionKept",
             "a difference of +0.0200 or less would have been enough to replace late-v1",
         ),
+        (made(2, difference=(0.01, -0.03, 0.05)), "ChampionKept", "a difference of 0 or less would have been enough to replace late-v1"),
         (made(2, difference=(-0.05, -0.08, -0.02), same_recipe=False), "Accepted", "above a difference of +0.0300 late-v1"),
         (made(2, difference=(0, 0, 0)), "Accepted", "another recipe that is better on the rows that came since"),
         (
-            made(2, difference=(0, -0.1, 0.1)).replace(baseline=Estimate(value=0.02, low=0.01, high=0.03)),
+            made(2, difference=(0.01, -0.1, 0.1)).replace(baseline=Estimate(value=0.02, low=0.01, high=0.03)),
             "Rejected",
             "a loss that is lower by 0.0100 would have been no worse than a guess beyond chance",
         ),
@@ -129,7 +130,7 @@ def test_the_difference_that_is_named_is_where_the_verdict_turns() -> None:
         story.settle()
         story.run_through(made(1))
         story.ready("late-v1")
-        run_once_more(story, 2, made(2, difference=difference))
+        run_once_more(story, 2, made(2, difference=difference, same_recipe=False))
         assert story.run_state == state
         words = {"Succeeded": "Accepted"}.get(state, state)
         assert next("+0.0200" in str(one.otherwise) for one in story.status.decisions if one.decision == words and one.run == 2)

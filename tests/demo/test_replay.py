@@ -20,6 +20,7 @@ from demo.scenario import EXAMPLES
 
 pytestmark = pytest.mark.slow
 
+PREDICTIONS = "predictions.parquet"
 MIDNIGHT = datetime(2013, 4, 1, tzinfo=UTC)
 
 
@@ -89,7 +90,8 @@ def flight(hour: float, origin: str, minutes: float, *, late: bool = False) -> d
 def replay(model: Model, folder: Path, flights: list[dict[str, Any]], seconds_per_day: float = 0.24) -> list[Day]:
     rows = folder / "flights.parquet"
     pd.DataFrame(flights).astype({"temp": float}).to_parquet(rows, index=False)
-    environment = {**os.environ, "ROWS": rows.as_uri(), "URL": model.url, "SECONDS_PER_DAY": str(seconds_per_day)}
+    kept = {"ROWS": rows.as_uri(), "PREDICTIONS": (folder / PREDICTIONS).as_uri()}
+    environment = {**os.environ, **kept, "URL": model.url, "SECONDS_PER_DAY": str(seconds_per_day)}
     script = [sys.executable, str(EXAMPLES / "replay.py")]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -121,6 +123,16 @@ def test_request_that_is_not_answered_counts_and_is_never_sent_again(model: Mode
     assert (day.requests, day.failed, day.rows, day.feedback_rows) == (2, 1, 1, 1)
     assert "503" in day.errors[0]
     assert [what for what, _ in model.asked].count("infer") == 2
+
+
+def test_predictions_are_kept_with_the_row_of_each_flight(model: Model, tmp_path: Path) -> None:
+    model.broken_rows = 2
+    flights = [flight(6.0, "JFK", 90), flight(6.2, "EWR", 20), flight(6.5, "JFK", 30), flight(6.7, "LGA", 60), flight(9.0, "EWR", 60)]
+    replay(model, tmp_path, flights)
+    kept = pd.read_parquet(tmp_path / PREDICTIONS).sort_values("row")
+    assert kept["row"].tolist() == [1, 3, 4], "the request with two flights was not answered"
+    assert set(kept["version"]) == {"flight-delay-v1"}
+    assert set(kept["probability"]) == {0.25}
 
 
 def test_every_request_has_a_connection_of_its_own(model: Model, tmp_path: Path) -> None:

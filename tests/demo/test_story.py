@@ -47,3 +47,14 @@ def test_version_has_its_own_flights_and_days() -> None:
     known = story((day(0, v1=(100, 50.0)), day(1, v1=(20, 2.0), v2=(80, 4.0)), day(2, v2=(20, 6.0))))
     assert known.served_by("flight-delay-v2") == (100, 0.1, FIRST + timedelta(days=1), FIRST + timedelta(days=2))
     assert known.served_by("flight-delay-v3") == (0, 0.0, None, None)
+
+
+def test_fits_of_each_run_are_those_that_were_last_known() -> None:
+    def run(number: int, fits: int) -> Observation:
+        state = {"number": number, "reason": "Drift", "stage": "Train", "state": "Running", "started": "2026-01-01T12:00:00Z", "fits": fits}
+        return Observation(MLModelStatus.model_validate({"run": state}), {})
+
+    known = story((day(0),))
+    for observation in (run(1, 2), run(1, 9), run(2, 3)):
+        known = known.updated(observation, known.days)
+    assert {number: found.fits for number, found in known.runs.items()} == {1: 9, 2: 3}

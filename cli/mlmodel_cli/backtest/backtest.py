@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mlmodel_contract.manifest import MLModelSpec, Objective
+from mlmodel_contract.manifest import MLModelSpec, Objective, Value
 from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_operator.cluster.ownership import Key
 
-from .judging import Valuation
-from .replayed_stream import OnProgress, Replay, replay_stream
+from .judging import Judgement, checked_value
+from .replayed_stream import OnLive, OnProgress, Replay, replay_stream
 from .result import BacktestResult, ScheduleResult, fits_of, period_of
 from .schedule_fits import pending_schedules
 from .settings import BacktestSettings
@@ -30,7 +30,7 @@ def run_backtest(
     settings: BacktestSettings,
     name: str = "model",
     on_progress: OnProgress = lambda _share, _doing: None,
-    valuation: Valuation | None = None,
+    on_live: OnLive = lambda _went_live, _pod: None,
 ) -> BacktestResult:
     """Play a manifest's spec over past rows.
 
@@ -40,27 +40,26 @@ def run_backtest(
         settings: how it is played.
         name: of the MLModel.
         on_progress: called now and then with the share that is done, and what happens.
-        valuation: what predictions are worth; only losses are told without it. With several jobs it must be picklable.
+        on_live: called when another version has the traffic, with its pod.
 
     Raises:
         BacktestError: manifest, rows and settings do not fit together.
 
     """
     stream = stream_of(table, spec, settings)
+    value = checked_value(spec.objective.value, stream)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmodel-backtest-")))
         candidates = [] if settings.schedules == "none" or spec.training is None else spec.training.tried
-        early = (
-            stack.enter_context(pending_schedules(stream, candidates, valuation, settings.jobs)) if settings.schedules == "all" else None
-        )
+        early = stack.enter_context(pending_schedules(stream, candidates, value, settings.jobs)) if settings.schedules == "all" else None
         parts = 1 if settings.schedules == "none" else 2
 
         def on_replayed(share: float, doing: str) -> None:
             on_progress((share + (early.share if early else 0.0)) / parts, doing)
 
-        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, valuation)
+        replay = replay_stream((Key(_NAMESPACE, name), spec), stream, settings, folder, on_replayed, value, on_live)
         leader = [candidate for candidate in candidates if candidate.name == replay.first_candidate]
-        schedules = early or (stack.enter_context(pending_schedules(stream, leader, valuation, settings.jobs)) if leader else None)
+        schedules = early or (stack.enter_context(pending_schedules(stream, leader, value, settings.jobs)) if leader else None)
         found = schedules.results(lambda share: on_progress((1.0 + share) / 2, "fitting the schedules")) if schedules else ()
     return _result(name, spec, stream, replay, found)
 
@@ -76,21 +75,29 @@ def _result(name: str, spec: MLModelSpec, stream: Stream, replay: Replay, schedu
         period_starts=stream.period_starts(),
         period_of=period_of(stream),
         period=stream.period,
-        bound=_bound(spec.objective),
+        bound=bound_of(spec.objective),
+        currency=spec.objective.value.currency if spec.objective.value else "",
+        price=spec.retraining.price_per_cpu_hour,
         went_live=replay.went_live,
         log=replay.log,
         fits=fits_of(replay.work.results, folds),
         cpu_seconds=replay.work.cpu_seconds,
         schedules=schedules,
-        notes=(*stream.notes, *_notes(replay)),
+        notes=(*stream.notes, *_notes(replay), *_unvalued(spec.objective.value, replay.judgement)),
     )
 
 
-def _bound(objective: Objective) -> float | None:
+def bound_of(objective: Objective) -> float | None:
     """Return the largest loss that the criteria let pass."""
     bounds = {criterion.metric: criterion.max for criterion in objective.criteria if criterion.max is not None}
     root = bounds.get(Metric.RMSE)
     return bounds.get(Metric.LOG_LOSS) if root is None else root**2
+
+
+def _unvalued(value: Value | None, judgement: Judgement) -> list[str]:
+    if value is None or judgement.amounts is not None:
+        return []
+    return ["objective.value.outcomes are of two classes, and the target has others: write objective.value.column to be told money"]
 
 
 def _notes(replay: Replay) -> list[str]:

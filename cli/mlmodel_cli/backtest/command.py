@@ -15,9 +15,7 @@ import click
 from mlmodel_contract.base import duration
 
 from ..options import output_option
-from .settings import BacktestError, BacktestSettings
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from .settings import THREADS, BacktestError, BacktestSettings
 
 
 class _Duration(click.ParamType[timedelta]):
@@ -105,7 +103,7 @@ def backtest(files: tuple[Path, ...], data: Path, plot: Path | None, output: str
     later. The operator's own decisions and the trainer's own stages run, without a cluster. Beside them stand schedules that a team could
     have written. Ends with 2 where manifest, data and options do not fit together.
     """
-    for name in _THREADS:
+    for name in THREADS:
         os.environ.setdefault(name, "1")  # before the libraries are imported: processes share the processors, not threads
     logging.getLogger("model_server").addHandler(logging.NullHandler())  # what a stage says is in its result
     try:

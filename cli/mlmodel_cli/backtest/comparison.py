@@ -46,4 +46,6 @@ def _schedule_inputs(spec: MLModelSpec, settings: BacktestSettings) -> str:
     """Return all of a spec that its schedules follow from; which candidate leads follows from the whole of it."""
     if spec.data is None or spec.training is None or settings.schedules == "leader":
         return spec.model_dump_json()
-    return json.dumps([spec.data.replace(sources=[], checks=Checks()).wire(), [candidate.wire() for candidate in spec.training.tried]])
+    value = spec.objective.value
+    candidates = [candidate.wire() for candidate in spec.training.tried]
+    return json.dumps([spec.data.replace(sources=[], checks=Checks()).wire(), candidates, value.wire() if value else None])

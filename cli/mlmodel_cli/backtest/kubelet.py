@@ -3,7 +3,6 @@
 Not here: what is desired, which the operator decides.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 from mlmodel_contract.base import format_time
 from mlmodel_contract.environment import LABEL_RUN
+from mlmodel_contract.stage_results import unpack_results
 from mlmodel_operator.cluster.cache import Body, Ref
 from mlmodel_operator.cluster.kinds import DEPLOYMENT, JOB, POD
 
@@ -22,7 +22,7 @@ from .trainer_pod import PodEnd, run_trainer
 
 @dataclass(frozen=True)
 class TrainerWork:
-    """What the trainer did: the results of all its pods, and the seconds of CPU that they took."""
+    """What the trainer did: the results of all stages, and the seconds of CPU that they took."""
 
     results: list[dict[str, Any]] = field(default_factory=list)
     cpu_seconds: float = 0.0
@@ -107,10 +107,17 @@ class Kubelet:
         for server in self.servers.values():
             server.store()
         for index in range(job["spec"].get("completions", 1)):
-            ended = run_trainer(job, index)
-            results = [*self.work.results, *([json.loads(ended.message)] if ended.exit_code == 0 else [])]
-            self.work = TrainerWork(results, self.work.cpu_seconds + ended.cpu_seconds)
-            yield ended
+            for _ in range(1 + job["spec"].get("backoffLimit", 0)):  # an Indexed Job has none: its trial would die again
+                ended = self._attempt(job, index)
+                yield ended
+                if ended.exit_code == 0:
+                    break
+
+    def _attempt(self, job: Body, index: int) -> PodEnd:
+        ended = run_trainer(job, index)
+        done = [result.wire() for result in unpack_results(ended.message)] if ended.exit_code == 0 else []
+        self.work = TrainerWork([*self.work.results, *done], self.work.cpu_seconds + ended.cpu_seconds)
+        return ended
 
     def _show(self, ended: _EndedJob) -> None:
         job, indexed = ended.job, ended.job["spec"].get("completionMode") == "Indexed"
@@ -124,7 +131,7 @@ class Kubelet:
                 pod["metadata"]["annotations"] = {"batch.kubernetes.io/job-completion-index": str(index)}
             self._cluster.put(pod)
         succeeded = sum(end.exit_code == 0 for end in ended.ends)
-        done = succeeded == len(ended.ends)
+        done = succeeded == job["spec"].get("completions", 1)
         condition = {"type": "Complete" if done else "Failed", "status": "True", "reason": "" if done else "BackoffLimitExceeded"}
         times = {"completionTime": format_time(self._clock())} if done else {}
         self._cluster.put({**job, "status": {**times, "conditions": [condition], "succeeded": succeeded}})

@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
 from mlmodel_contract.base import parse_time
 from rich.console import Console
 
@@ -20,17 +19,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .result import BacktestResult, ScheduleResult
+from .schedules import MONTHLY, NEVER
 from .settings import BacktestError
-from .summary import MONTHLY, print_results, schedule_name
+from .summary import print_results, schedule_name, worth_text
 
 _COLOURS = {
     "RunStarted": "tab:blue",
     "Promoted": "tab:green",
+    "Returned": "tab:green",
+    "RollbackStarted": "tab:green",
+    "ChampionKept": "tab:gray",
+    "Unchanged": "tab:gray",
     "Rejected": "tab:orange",
     "RunFailed": "tab:red",
     "RolloutFailed": "tab:red",
     "DataInvalid": "tab:red",
     "FeedBroken": "tab:red",
+    "FeedMended": "tab:cyan",
     "DriftDetected": "tab:purple",
     "ObjectiveMissed": "tab:brown",
     "RetrainingPaused": "tab:pink",
@@ -67,7 +72,7 @@ def check_folder(path: Path) -> None:
 
 def save(results: Sequence[BacktestResult], path: Path) -> tuple[Path, Path]:
     """Write the picture and the page beside each other, and return their paths: that of ``path``, ending in .png and .html."""
-    figure = _figure(results)
+    figure = draw(results)
     picture, page = path.with_suffix(".png"), path.with_suffix(".html")
     figure.savefig(picture, dpi=_DOTS)
     page.write_text(_page(results, figure))
@@ -84,7 +89,8 @@ def _page(results: Sequence[BacktestResult], figure: Figure) -> str:
     return console.export_html(code_format=_PAGE).replace("PICTURE", svg[svg.index("<svg") :], 1)
 
 
-def _figure(results: Sequence[BacktestResult]) -> Figure:
+def draw(results: Sequence[BacktestResult]) -> Figure:
+    """Draw, for each, the losses by period with every decision, and below them the running sum of what was saved."""
     figure = Figure(figsize=(_WIDTH, _HEIGHT * len(results)), layout="constrained")
     axes = figure.subplots(2 * len(results), 1, squeeze=False, height_ratios=[3, 1] * len(results))[:, 0]
     for number, result in enumerate(results):
@@ -101,7 +107,8 @@ def _figure(results: Sequence[BacktestResult]) -> Figure:
 
 def _losses(axes: Axes, result: BacktestResult) -> None:
     middles = (result.period_starts + result.period / 2) / _DAY
-    label = f"{result.name}: {result.mean_loss:.4f}"
+    worth = f", worth {worth_text(result, result)}" if result.worth(result) is not None else ""
+    label = f"{result.name}: {result.mean_loss:.4f}{worth}"
     axes.plot(middles, result.by_period(result.judgement.losses), color="black", marker=".", label=label)
     for line, schedule in zip(_LINES, _compared(result), strict=False):
         label = f"{schedule_name(result, schedule)}: {schedule.mean_loss:.4f}"
@@ -115,20 +122,23 @@ def _losses(axes: Axes, result: BacktestResult) -> None:
 
 def _compared(result: BacktestResult) -> list[ScheduleResult]:
     """Return the best schedule, the best of one fit in four periods, and the best that never fits again."""
-    found = [result.best_schedule(), result.best_schedule(MONTHLY), result.best_schedule(0)]
+    found = [result.best_schedule(), result.best_schedule(MONTHLY), result.best_schedule(NEVER)]
     return list({id(schedule): schedule for schedule in found if schedule is not None}.values())
 
 
 def _saved(axes: Axes, result: BacktestResult) -> None:
-    """Draw the running sum of the loss that was saved against schedules."""
-    times = result.arrived / _DAY
-    for every, colour in ((MONTHLY, "tab:blue"), (0, "tab:green")):
-        schedule = result.best_schedule(every)
+    """Draw the running sum of what was saved against schedules: money where a prediction has a value, else loss."""
+    times, valued = result.arrived / _DAY, result.worth(result) is not None
+    for every, colour in ((MONTHLY, "tab:blue"), (NEVER, "tab:green")):
+        schedule = result.worthiest_schedule(every) if valued else result.best_schedule(every)
         if schedule is not None:
-            saved = np.nancumsum(schedule.judgement.losses - result.judgement.losses)
-            axes.plot(times, saved, color=colour, label=f"against {schedule_name(result, schedule)}")
+            money = result.saved_money(schedule)
+            saved = result.saved_loss(schedule) if money is None else money
+            worth = f": {worth_text(result, schedule)}" if valued else ""
+            axes.plot(times, saved, color=colour, label=f"against {schedule_name(result, schedule)}{worth}")
     axes.axhline(0, color="black", linewidth=0.5)
-    axes.set_ylabel("loss saved, running sum")
+    unit = f"{result.currency or 'worth'} saved" if valued else "loss saved"
+    axes.set_ylabel(f"{unit}, running sum")
     if result.schedules:
         axes.legend(loc="upper left", fontsize="small")
 

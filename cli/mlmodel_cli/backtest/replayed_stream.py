@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 from mlmodel_contract.base import duration
-from mlmodel_contract.manifest import Captured, MLModelSpec, Source
+from mlmodel_contract.manifest import Captured, MLModelSpec, Source, Value
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.run import Stage
 from mlmodel_contract.status import LoggedDecision
@@ -25,7 +25,7 @@ from model_server.runtime.paths import ENV_ROOT
 from model_server.storage import locate, write_atomic
 
 from .control_loop import ControlLoop
-from .judging import Judgement, Valuation, judge
+from .judging import Judgement, judge
 from .kubelet import TrainerWork
 from .result import WentLive
 from .server_pod import ServerPod, prediction_id
@@ -38,6 +38,9 @@ _ROWS = "rows.parquet"
 
 OnProgress = Callable[[float, str], None]
 """Called with the share of the rows that is done, and with what happens now."""
+
+OnLive = Callable[[WentLive, ServerPod], None]
+"""Called when another version has the traffic, with its pod."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def replay_stream(
     settings: BacktestSettings,
     folder: Path,
     on_progress: OnProgress,
-    valuation: Valuation | None = None,
+    value: Value | None = None,
+    on_live: OnLive = lambda _went_live, _pod: None,
 ) -> Replay:
     """Play the live rows of a stream; ``folder`` takes the store and the pods' files."""
     with environment({ENV_ROOT: str(folder)}):
@@ -72,7 +76,7 @@ def replay_stream(
         key, spec = model
         loop = ControlLoop(key, _with_stream(spec, stream), folder / "pods", settings, datetime.fromtimestamp(stream.start, UTC))
         try:
-            return _Replayer(stream, loop, on_progress, valuation).play()
+            return _Replayer(stream, loop, on_progress, value, on_live).play()
         finally:
             loop.close()
 
@@ -80,12 +84,13 @@ def replay_stream(
 class _Replayer:
     """The state of a replay between two ticks."""
 
-    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress, valuation: Valuation | None) -> None:
+    def __init__(self, stream: Stream, loop: ControlLoop, on_progress: OnProgress, value: Value | None, on_live: OnLive) -> None:
         self._stream = stream
         self._loop = loop
         self._on_progress = on_progress
-        self._valuation = valuation
-        self._judgement = Judgement.of_nothing(len(stream) - stream.first_live, valuation)
+        self._value = value
+        self._on_live = on_live
+        self._judgement = Judgement.of_nothing(len(stream) - stream.first_live, value)
         self._went_live: list[WentLive] = []
         self._waiting: dict[int, LabelledPrediction] = {}  # predictions whose label has not come, by row
         self._by_label = stream.first_live + np.argsort(stream.known[stream.first_live :], kind="stable")
@@ -114,13 +119,14 @@ class _Replayer:
         live = self._loop.live
         if live is not None and (not self._went_live or self._went_live[-1].version != live.version):
             self._went_live.append(WentLive(live.version, now))
+            self._on_live(self._went_live[-1], live)
         stream = self._stream
         doing = f"{self._loop.now:%Y-%m-%d %H:%M} {live.version if live else 'nothing'} is live"
         self._on_progress((now - stream.start) / max(stream.end - stream.start, 1.0), doing)
 
     def _serve(self, live: ServerPod, start: int, stop: int) -> None:
         predictions, groups = live.serve(self._stream, start, stop)
-        judged = judge(self._stream, start, live.schema.classes, predictions, self._valuation)
+        judged = judge(self._stream, start, live.schema.classes, predictions, self._value)
         self._judgement.put(start - self._stream.first_live, judged)
         values = predictions[:, 1:] if len(live.schema.classes) == 2 else predictions
         for row in np.flatnonzero(np.isfinite(self._stream.known[start:stop])).tolist():

@@ -51,6 +51,7 @@ class BacktestResult:
     ``index`` has the number of each live row in the given data, in the order of arrival, and ``judgement`` its loss and its worth, NaN
     where no version was live or the truth is missing. ``period_of`` has the number of the period that each row is in,
     ``period_starts`` when each begins, in seconds since 1970. ``bound`` is what a criterion asks of the loss, None where none does.
+    ``currency`` is what amounts are in, ``price`` what an hour of a processor costs; None where nobody said so.
     """
 
     name: str
@@ -62,6 +63,8 @@ class BacktestResult:
     period_of: NDArray[np.int64]
     period: float
     bound: float | None
+    currency: str
+    price: float | None
     went_live: tuple[WentLive, ...]
     log: tuple[LoggedDecision, ...]
     fits: int
@@ -84,18 +87,58 @@ class BacktestResult:
 
     def best_schedule(self, every: int | None = None) -> ScheduleResult | None:
         """Return the schedule with the smallest mean loss in hindsight, of one pace or of all; None where none was played."""
-        found = [schedule for schedule in self.schedules if every is None or schedule.every == every]
-        return min(found, key=lambda schedule: schedule.mean_loss, default=None)
+        return min(self._of_pace(every), key=lambda schedule: schedule.mean_loss, default=None)
+
+    def worthiest_schedule(self, every: int | None = None) -> ScheduleResult | None:
+        """Return the schedule that is worth most in hindsight, of one pace or of all; None where none has a worth."""
+        valued = [(worth, schedule) for schedule in self._of_pace(every) if (worth := self.worth(schedule)) is not None]
+        return max(valued, key=lambda found: found[0], default=(None, None))[1]
+
+    def worth(self, of: "Played") -> float | None:
+        """Return what the predictions of all rows that the manifest served were worth, less what the fits cost.
+
+        None where nobody said what a prediction is worth.
+        """
+        by_row = self._amounts(of)
+        return None if by_row is None else float(np.nansum(by_row)) - (self.cost(of) or 0.0)
+
+    def cost(self, of: "Played") -> float | None:
+        """Return what the fits cost; None where no price is given."""
+        return None if self.price is None else self.price * of.cpu_seconds / 3600
+
+    def worth_by_period(self, of: "Played") -> Floats | None:
+        """Return what predictions were worth in each period, whatever the fits cost; None where nobody said what one is worth."""
+        by_row = self._amounts(of)
+        if by_row is None:
+            return None
+        sums: Floats = np.bincount(self.period_of, np.nan_to_num(by_row), len(self.period_starts)).astype(np.float64)
+        return sums
+
+    def saved_loss(self, against: ScheduleResult) -> Floats:
+        """Return, by row, the running sum of the loss that was saved, on the rows that the manifest served."""
+        return np.nancumsum(against.judgement.losses - self.judgement.losses)
+
+    def saved_money(self, against: ScheduleResult) -> Floats | None:
+        """Return the same in money, whatever the fits cost; None where nobody said what a prediction is worth."""
+        own, theirs = self._amounts(self), self._amounts(against)
+        return None if own is None or theirs is None else np.nancumsum(own - theirs)
+
+    def _of_pace(self, every: int | None) -> list[ScheduleResult]:
+        return [schedule for schedule in self.schedules if every is None or schedule.every == every]
+
+    def _amounts(self, of: "Played") -> Floats | None:
+        """Return the amounts of the rows that the manifest served, NaN elsewhere."""
+        own, amounts = self.judgement.amounts, of.judgement.amounts
+        return None if own is None or amounts is None else np.where(np.isfinite(own), amounts, np.nan)
+
+
+Played = BacktestResult | ScheduleResult
+"""What served all rows: the manifest, or a schedule."""
 
 
 def mean(losses: Floats) -> float:
     """Return the mean of the losses that are known; NaN where none is."""
     return float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
-
-
-def worth(judgement: Judgement) -> float | None:
-    """Return what all predictions together were worth; None where nobody said what one is."""
-    return None if judgement.amounts is None else float(np.nansum(judgement.amounts))
 
 
 def period_of(stream: Stream) -> NDArray[np.int64]:
@@ -112,6 +155,7 @@ def fits_of(results: Sequence[dict[str, Any]], folds: int) -> int:
 
 def document(result: BacktestResult) -> dict[str, Any]:
     """Return the result for scripts, as what JSON can hold."""
+    amounts = result.worth_by_period(result)
     return {
         "model": result.name,
         "loss": result.loss_name,
@@ -119,14 +163,15 @@ def document(result: BacktestResult) -> dict[str, Any]:
         "bound": result.bound,
         "unjudged": int(np.isnan(result.judgement.losses).sum()),
         "meanLoss": _number(result.mean_loss),
-        "worth": worth(result.judgement),
+        "currency": result.currency,
+        **_money(result, result),
         "fits": result.fits,
         "cpuSeconds": round(result.cpu_seconds, 2),
         "wentLive": [{"version": one.version, "time": _time(one.time)} for one in result.went_live],
         "decisions": [entry.wire() for entry in result.log],
         "periods": [
-            {"start": _time(start), "loss": _number(loss)}
-            for start, loss in zip(result.period_starts, result.by_period(result.judgement.losses), strict=True)
+            {"start": _time(start), "loss": _number(loss), "worth": None if amounts is None else float(amounts[number])}
+            for number, (start, loss) in enumerate(zip(result.period_starts, result.by_period(result.judgement.losses), strict=True))
         ],
         "schedules": [
             {
@@ -134,7 +179,7 @@ def document(result: BacktestResult) -> dict[str, Any]:
                 "window": schedule.window,
                 "every": schedule.every,
                 "meanLoss": _number(schedule.mean_loss),
-                "worth": worth(schedule.judgement),
+                **_money(result, schedule),
                 "fits": schedule.fits,
                 "cpuSeconds": round(schedule.cpu_seconds, 2),
                 "periods": [_number(loss) for loss in result.by_period(schedule.judgement.losses)],
@@ -143,6 +188,11 @@ def document(result: BacktestResult) -> dict[str, Any]:
         ],
         "notes": list(result.notes),
     }
+
+
+def _money(result: BacktestResult, of: Played) -> dict[str, float | None]:
+    worth, cost = result.worth(of), result.cost(of)
+    return {"worth": None if worth is None else round(worth, 6), "costOfFits": None if cost is None else round(cost, 6)}
 
 
 def _number(value: float) -> float | None:

@@ -8,11 +8,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from mlmodel_contract.manifest import Candidate
+from mlmodel_contract.manifest import Candidate, Value
 
-from .judging import Valuation
 from .result import ScheduleResult
-from .schedules import Fitted, ScheduledFits, ScheduleFit
+from .schedules import PACES, Fitted, ScheduledFits, ScheduleFit
 from .stream import Stream
 
 _of_process: list[ScheduledFits] = []  # of a worker process: the one whose fits it makes
@@ -33,11 +32,15 @@ class PendingSchedules:
 
     def results(self, on_share: Callable[[float], None]) -> tuple[ScheduleResult, ...]:
         """Wait for all fits and return the schedules; ``on_share`` is called with the share that is done."""
+        return tuple(self._fits.results(self.fitted(on_share)))
+
+    def fitted(self, on_share: Callable[[float], None]) -> dict[ScheduleFit, Fitted]:
+        """Wait for all fits and return them."""
         fitted: dict[ScheduleFit, Fitted] = {}
         for wanted, made in self._made():
             fitted[wanted] = made
             on_share(len(fitted) / len(self._wanted))
-        return tuple(self._fits.results(fitted))
+        return fitted
 
     def _made(self) -> Iterator[tuple[ScheduleFit, Fitted]]:
         if self._futures:
@@ -47,22 +50,33 @@ class PendingSchedules:
 
 @contextmanager
 def pending_schedules(
-    stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None, jobs: int
+    stream: Stream, candidates: Sequence[Candidate], value: Value | None, jobs: int, paces: Sequence[int] = PACES
 ) -> Iterator[PendingSchedules]:
-    """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for."""
-    fits = ScheduledFits(stream, candidates, valuation)
+    """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for.
+
+    Args:
+        stream: the rows.
+        candidates: what is fitted.
+        value: what a prediction is worth; None where nobody said so.
+        jobs: the number of processes.
+        paces: periods from one fit to the next; 0 never fits again.
+
+    """
+    with pending_fits(ScheduledFits(stream, candidates, value, paces), jobs) as pending:
+        yield pending
+
+
+@contextmanager
+def pending_fits(fits: ScheduledFits, jobs: int) -> Iterator[PendingSchedules]:
+    """Start to make these fits in so many processes."""
     if jobs == 1:
         yield PendingSchedules(fits, None)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(stream, candidates, valuation))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_of_process.append, initargs=(fits,))
     try:
         yield PendingSchedules(fits, pool)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start(stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
-    _of_process.append(ScheduledFits(stream, candidates, valuation))
 
 
 def _make(wanted: ScheduleFit) -> Fitted:

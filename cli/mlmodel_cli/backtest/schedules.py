@@ -14,19 +14,21 @@ import numpy as np
 import pyarrow as pa
 from mlmodel_contract.base import duration
 from mlmodel_contract.bundle import BundleSchema, SchemaColumn
-from mlmodel_contract.manifest import Candidate, Checks
+from mlmodel_contract.manifest import Candidate, Checks, Value
 from model_server.train.data.checks import CAPTURED, clean
 from model_server.train.data.training_rows import RunRows, TrainingRows
 from model_server.train.fitting import fit, predict
 from model_server.train.pipeline import build
 from numpy.typing import NDArray
 
-from .judging import Judgement, Valuation, judge
+from .judging import Judgement, judge
 from .result import ScheduleResult
 from .stream import Stream
 
-NEVER = 0
-_PACES = (1, 2, 4, 8)  # periods from one fit to the next
+NEVER, MONTHLY = 0, 4
+PACES = (NEVER, 1, 2, MONTHLY, 8)
+"""Periods from one fit to the next. They are weeks, where the time allows it; every fourth is a monthly schedule."""
+
 _ALL, _NEWEST = "all rows", "newest rows"
 _ROW = "#row"
 
@@ -41,7 +43,10 @@ class ScheduleFit(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a fit did on the live rows that some pace would have it serve, from its period on; None where it failed."""
+    """How a fit did on the live rows from its period on, those that some pace would have it serve at least; None where it failed.
+
+    ``cpu_seconds`` are those of the fit alone.
+    """
 
     judgement: Judgement | None
     cpu_seconds: float
@@ -50,9 +55,19 @@ class Fitted:
 class ScheduledFits:
     """Makes the fits of all schedules on one stream."""
 
-    def __init__(self, stream: Stream, candidates: Sequence[Candidate], valuation: Valuation | None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        candidates: Sequence[Candidate],
+        value: Value | None = None,
+        paces: Sequence[int] = PACES,
+        to_the_end: bool = False,
+    ) -> None:
+        """``to_the_end``: each fit is judged by all rows from its period on, and not by those alone that some pace would have it serve."""
         self._stream = stream
-        self._valuation = valuation
+        self._value = value
+        self._paces = paces
+        self._to_the_end = to_the_end
         self._candidates = candidates
         self._usable = _usable(stream)
         self._first_rows = int(self._usable[: stream.first_live].sum())
@@ -62,57 +77,56 @@ class ScheduledFits:
 
     def wanted(self) -> list[ScheduleFit]:
         """Return all fits, those that take longest first."""
-        periods = range(len(self._starts) - 1, -1, -1)
-        return [
-            ScheduleFit(candidate, window, period)
-            for period in periods
-            for candidate in range(len(self._candidates))
-            for window in (_ALL, _NEWEST)
-        ]
+        periods = sorted({period for every in self._paces for period in self._periods(every)}, reverse=True)
+        return [ScheduleFit(candidate, window, period) for period in periods for candidate, window in self.recipes()]
 
     def make(self, wanted: ScheduleFit) -> Fitted:
         """Fit, and judge by the rows that came later."""
         started = time.process_time()
         candidate = self._candidates[wanted.candidate]
-        learnt = self._learnt(wanted)
+        learnt = self.learnt(wanted)
         part = TrainingRows({name: values[learnt] for name, values in self._rows.columns.items()}, self._rows.target[learnt])
         rows = RunRows(self._schema, part, part)
         first, stop = self._starts[wanted.period], self._stop(wanted.period)
         try:
             pipeline = build(candidate.estimator, candidate.parameters, self._schema.features, seed=wanted.period + 1)
             fit(pipeline, part, rows)
+            spent = time.process_time() - started
             predictions = predict(pipeline, self._rows.slice(first, stop), rows)
         except (ValueError, TypeError, ArithmeticError):  # such as one class alone in the newest rows
             return Fitted(None, time.process_time() - started)
-        judgement = judge(self._stream, first, self._schema.classes, predictions, self._valuation)
-        return Fitted(judgement, time.process_time() - started)
+        judgement = judge(self._stream, first, self._schema.classes, predictions, self._value)
+        return Fitted(judgement, spent)
+
+    def recipes(self) -> Iterator[tuple[int, str]]:
+        """Yield each candidate's number with each window."""
+        return ((candidate, window) for candidate in range(len(self._candidates)) for window in (_ALL, _NEWEST))
 
     def results(self, fitted: Mapping[ScheduleFit, Fitted]) -> Iterator[ScheduleResult]:
         """Yield each schedule, but those with a fit that failed."""
-        for candidate in range(len(self._candidates)):
-            for window in (_ALL, _NEWEST):
-                for every in (NEVER, *_PACES):
-                    wanted = [ScheduleFit(candidate, window, period) for period in self._periods(every)]
-                    made = [fitted[one] for one in wanted]
-                    judgement = self._served(wanted, made)
-                    if judgement is not None:
-                        seconds = sum(one.cpu_seconds for one in made)
-                        yield ScheduleResult(self._candidates[candidate].name, window, every, judgement, len(made), seconds)
+        for candidate, window in self.recipes():
+            for every in self._paces:
+                wanted = [ScheduleFit(candidate, window, period) for period in self._periods(every)]
+                made = [fitted[one] for one in wanted]
+                judgement = self.served(wanted, made)
+                if judgement is not None:
+                    seconds = sum(one.cpu_seconds for one in made)
+                    yield ScheduleResult(self._candidates[candidate].name, window, every, judgement, len(made), seconds)
 
     def _periods(self, every: int) -> range:
         """Return the periods at whose start a pace fits."""
         return range(0, len(self._starts), every) if every else range(1)
 
-    def _served(self, wanted: Sequence[ScheduleFit], made: Sequence[Fitted]) -> Judgement | None:
+    def served(self, wanted: Sequence[ScheduleFit], made: Sequence[Fitted]) -> Judgement | None:
         """Return how the live rows were judged, each predicted by the last fit before it."""
-        served = Judgement.of_nothing(len(self._stream) - self._stream.first_live, self._valuation)
+        served = Judgement.of_nothing(len(self._stream) - self._stream.first_live, self._value)
         for one, fitted in zip(wanted, made, strict=True):
             if fitted.judgement is None:
                 return None
             served.put(int(self._starts[one.period]) - self._stream.first_live, fitted.judgement)
         return served
 
-    def _learnt(self, wanted: ScheduleFit) -> NDArray[np.int64]:
+    def learnt(self, wanted: ScheduleFit) -> NDArray[np.int64]:
         """Return the rows that a fit learns from: labelled by then; the history's labels are all known."""
         stream, before = self._stream, self._starts[wanted.period]
         known = self._usable[:before].copy()
@@ -128,9 +142,9 @@ class ScheduledFits:
 
     def _stop(self, period: int) -> int:
         """Return the row up to which a fit is ever served: until the next one of the slowest pace that makes it."""
-        if period == 0:
+        if period == 0 or self._to_the_end:
             return len(self._stream)
-        reach = period + max(pace for pace in _PACES if period % pace == 0)
+        reach = period + max(every for every in self._paces if every and period % every == 0)
         return int(self._starts[reach]) if reach < len(self._starts) else len(self._stream)
 
 

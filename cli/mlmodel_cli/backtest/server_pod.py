@@ -69,10 +69,15 @@ class ServerPod:
         """Seconds for which labels of a prediction are taken."""
         return duration(self._document.label_delay).total_seconds()
 
+    def predict(self, columns: Mapping[str, NDArray[Any]], rows: int) -> Floats:
+        """Return predictions that are neither counted nor captured: rows x classes, or rows x 1."""
+        predictions: Floats = self._predictor.predict(columns, rows)
+        return predictions
+
     def serve(self, stream: Stream, start: int, stop: int) -> tuple[Floats, NDArray[np.uint8] | None]:
         """Predict rows [``start``, ``stop``), count and capture them; return the predictions, and the groups of the objective's slices."""
         columns = stream.columns(start, stop)
-        predictions = self._predictor.predict(columns, stop - start)
+        predictions = self.predict(columns, stop - start)
         others = {column.name: _values(stream, column, columns, start, stop) for column in self.schema.features if not _is_number(column)}
         for first in range(0, stop - start, _AT_ONCE):
             part = slice(first, min(first + _AT_ONCE, stop - start))

@@ -152,7 +152,7 @@ class Training(Document):
         description="How many candidates with parameters the first run tries; they take turns over the candidates. The best of each "
         "candidate go on competing in later runs.",
     )
-    parallelism: int = Field(1, ge=1, le=50, description="How many trials run at once.")
+    parallelism: int = Field(1, ge=1, le=50, description="How many trials run at once, each in a pod.")
     select_by: Metric | None = Field(
         None,
         description="The metric that recipes and versions are compared by, in training and after it; log_loss or rmse by default.",

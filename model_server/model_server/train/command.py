@@ -6,21 +6,18 @@ stages.
 
 import logging
 import os
-import time
-from typing import TYPE_CHECKING
 
 from mlmodel_contract import VERSION
 from mlmodel_contract.environment import ENV_INDEX, ENV_RUN, PATH_TERMINATION
 from mlmodel_contract.run import MESSAGE_LIMIT, RunDocument, Stage, StageResult
+from mlmodel_contract.stage_results import pack_results
 
 from ..runtime.cpu_limits import available_cpus, limit_threads
-from ..runtime.memory import without_pandas
 from ..runtime.paths import leave_message
 from ..storage import StorageError
-from .result_message import termination_message
-
-if TYPE_CHECKING:
-    from .run_context import RunContext
+from .result_message import shortened
+from .single_pod import do_stages
+from .stage_work import StageWork
 
 _log = logging.getLogger(__name__)
 
@@ -36,51 +33,34 @@ def run_stage() -> int:
         return 1
     _log.info("%s of run %d of %s", document.stage, document.run, document.model)
     try:
-        result = with_cost(document)
+        results = _results(StageWork(document))
     except StorageError as error:
         _log.error("%s: %s", error.check, error)
         return 1
-    message = termination_message(result)
-    _log.info("result: %s", message)
-    leave_message(PATH_TERMINATION, message, MESSAGE_LIMIT)
+    for result in results:
+        _log.info("result: %s", result.model_dump_json(by_alias=True, exclude_none=True))
+    leave_message(PATH_TERMINATION, pack_results(results), MESSAGE_LIMIT)
     return 0
 
 
-def with_cost(document: RunDocument) -> StageResult:
-    """Do the stage, and return its result with the seconds of a processor that this process has used for it."""
-    before = time.process_time()
-    result = _run(document)
-    return result.replace(cpu_seconds=round(time.process_time() - before, 3))
-
-
-def _run(document: RunDocument) -> StageResult:
-    """Import only what the stage needs: the check of the data is over before scikit-learn would be loaded."""
-    from .run_context import RunContext
-
+def _results(work: StageWork) -> list[StageResult]:
+    document = work.document
     match document.stage:
+        case Stage.PREPARE if document.single_pod_from is not None:
+            return do_stages(work)
         case Stage.PREPARE:
-            with without_pandas():
-                from .stages.prepare import prepare
-
-                return prepare(RunContext.from_document(document))
+            return [shortened(work.prepare())]
         case Stage.TRAIN:
-            return _train(RunContext.from_document(document), int(os.environ.get(ENV_INDEX, "0")))
+            return [_train(work, int(os.environ.get(ENV_INDEX, "0")))]
         case Stage.PACKAGE:
-            from .stages.package import package
-
-            return package(RunContext.from_document(document))
+            return [shortened(work.package())]
         case Stage.VERIFY:
-            from .stages.verify import verify
-
-            return verify(document)
+            return [shortened(work.verify(document.artifact))]
 
 
-def _train(context: "RunContext", index: int) -> StageResult:
+def _train(work: StageWork, index: int) -> StageResult:
     """Do a trial; in later runs the index after the trials scores the versions."""
-    if context.competition is not None and index >= context.competition.trials:
-        from .stages.scoring import score_versions
-
-        return score_versions(context)
-    from .stages.trial import try_recipe
-
-    return try_recipe(context, index)
+    competition = work.document.competition
+    if competition is not None and index >= competition.trials:
+        return shortened(work.scoring())
+    return shortened(work.trial(index))

@@ -1,28 +1,37 @@
-"""A stage's result as a termination message, cut to what Kubernetes keeps.
+"""Stages' results cut to what Kubernetes keeps of a termination message.
 
-Pure. Not here: writing it.
+Pure. Not here: how results are written as a message (``stage_results.py`` of the contract).
 """
 
-from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, ScoringResult, StageResult, VerifyResult
+from collections.abc import Sequence
+from typing import TypeVar
+
+from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, PrepareResult, Problem, ScoringResult, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.stage_results import pack_results
+
+_Result = TypeVar("_Result", PrepareResult, TrialResult, ScoringResult, PackageResult, VerifyResult, StageResult)
 
 
-def termination_message(result: StageResult) -> str:
-    """Return the result as JSON of at most ``MESSAGE_LIMIT`` bytes; the least important parts are cut first.
+def fits(results: Sequence[StageResult]) -> bool:
+    """Return whether the results make a message of at most ``MESSAGE_LIMIT`` bytes."""
+    return len(pack_results(results).encode()) <= MESSAGE_LIMIT
+
+
+def shortened(result: _Result) -> _Result:
+    """Return the result so that it fits into a message alone; the least important parts are cut first.
 
     Groups of rows go first (those that missed no criterion are last in the list), then problems after the first, then libraries, then the
     last of the competing recipes.
     """
-    text = _json(result)
-    while len(text.encode()) > MESSAGE_LIMIT:
+    while not fits([result]):
         shorter = _shorter(result)
         if shorter is None:
             break
         result = shorter
-        text = _json(result)
-    return text
+    return result
 
 
-def _shorter(result: StageResult) -> StageResult | None:
+def _shorter(result: _Result) -> _Result | None:
     """Return the result with one thing less, None where nothing is left to cut."""
     if isinstance(result, PackageResult) and result.slices:
         return result.replace(slices=result.slices[:-1])
@@ -52,7 +61,3 @@ _MORE = "More"
 
 def _more(count: int) -> Problem:
     return Problem(check=_MORE, message=f"{count} more problems were found: repair those above and run again")
-
-
-def _json(result: StageResult) -> str:
-    return result.model_dump_json(by_alias=True, exclude_none=True)

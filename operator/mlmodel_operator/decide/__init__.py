@@ -18,7 +18,7 @@ from . import children, retraining_memory, run_start
 from .conditions import all_conditions
 from .desired_state import DesiredState, earliest
 from .expected_runs import with_expected_runs
-from .monitor_reports import Figures, MonitoringResult, evaluate_reports
+from .monitor_reports import Figures, MonitoringResult, begun_anew, evaluate_reports
 from .quarantine import update_quarantine
 from .rollout import Rollout, advance_rollout, version_phase
 from .run_stages import RunStep, advance_run
@@ -33,6 +33,8 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
     monitoring = evaluate_reports(snapshot, now)
     step = advance_run(snapshot, model.status.run, config, now) if model.status.run else None
     rollout = advance_rollout(snapshot, step.serve if step else None, now)
+    if step and step.ended == "Returned" and step.serve and step.serve in snapshot.versions:
+        monitoring = begun_anew(monitoring, snapshot, step.serve)
     retraining = _retraining(snapshot, step, rollout, now)
     status, feed_log = _status(snapshot, step, rollout, monitoring, retraining, now)
     status = retraining_memory.with_losses(status, now)
@@ -67,7 +69,7 @@ def decide(snapshot: Snapshot, config: Config, now: datetime) -> DesiredState:
 def _retraining(snapshot: Snapshot, step: RunStep | None, rollout: Rollout, now: datetime) -> RetrainingStatus:
     """Return the retraining status after the run's and the rollout's step."""
     status = snapshot.model.status
-    retraining = status.retraining.replace(handled_rollback=rollout.handled_rollback)
+    retraining = retraining_memory.with_labels(snapshot, status.retraining).replace(handled_rollback=rollout.handled_rollback)
     if step:
         retraining = retraining_memory.after_step(snapshot, step, retraining, now)
     return retraining_memory.after_rollout(status.live, rollout, retraining)

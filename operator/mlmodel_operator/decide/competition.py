@@ -10,19 +10,20 @@ from mlmodel_contract.base import parse_time
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.run import Competition
 from mlmodel_contract.status import MLModelStatus, RetrainingStatus
-from mlmodel_contract.version import ModelVersionSpec, Recipe, RecipeRecord
+from mlmodel_contract.version import COMPARISON_HALF_LIFE, ModelVersionSpec, Recipe, RecipeRecord
 
 from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
+from .pace import labelled_rows
 
-CHALLENGE_EVERY = 2
-"""Runs between two that let a recipe compete that does not lead; one that is new, or seems to be better, competes at once."""
+CHALLENGE_SHARE = 0.4
+"""New labels, as a share of the rows that the first run had, for each fit of a recipe that does not lead.
 
-MOST_LEFT_OUT = 8
-"""Runs for which a recipe may be left out, however bad it was: the world changes."""
+One that is new, or seems to be better, competes at once.
+"""
 
-_DOUBT = 0.5
-"""By how many standard errors each run adds to the doubt about a recipe that was not compared in it."""
+_CHALLENGE_EVERY = 2
+"""Runs between two such fits where new rows do not come as labels."""
 
 DRAW_EVERY = 12
 """Runs between two that try newly drawn parameters."""
@@ -37,17 +38,18 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         return None
     retraining = status.retraining
     changed = _is_new_change(retraining)
-    records = _led_by(_lasting(retraining.recipes, leader), leader)
+    records = _led_by(_lasting(retraining.recipes, leader, number, changed=changed), leader)
     if changed:
         records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE)))
     records = [record for record in records if any(record.recipe.candidate == candidate.name for candidate in training.tried)]
     if not records or records[0].recipe != leader:
         return None
+    every = _challenge_every(retraining.first_rows, labelled_rows(snapshot) - retraining.labels)
     draws = 1 if number % DRAW_EVERY == 0 and any(candidate.search for candidate in training.tried) else 0
     return Competition(
         leader=leader,
         records=records,
-        tried=_tried(records, number, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
+        tried=_tried(records, number, every, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
         draws=draws,
         versions=pooled_versions(snapshot, version.name),
         since=retraining.newest_row,
@@ -68,11 +70,19 @@ def with_leader_tried(competition: Competition) -> Competition:
     return competition if 0 in competition.tried else competition.replace(tried=[0, *competition.tried])
 
 
-def _tried(records: Sequence[RecipeRecord], number: int, *, changed: bool, leader_too: bool) -> list[int]:
+def _challenge_every(first_rows: int, new_labels: int) -> int:
+    """Return the runs between two that let a recipe compete that does not lead, where each has so many new labels."""
+    if not first_rows or new_labels <= 0:
+        return _CHALLENGE_EVERY
+    return max(1, round(CHALLENGE_SHARE * first_rows / new_labels))
+
+
+def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: _turn(records[index], number))
+    others = sorted(range(1 + changed, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
     urgent = [index for index in others if _is_urgent(records[index])]
-    challengers = urgent[:1] or (others[:1] if changed or number % CHALLENGE_EVERY == 0 else [])
+    plausible = [index for index in others if changed or _smallest_plausible(records[index], number) < 0]
+    challengers = urgent[:1] or (plausible[:1] if changed or number % every == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
 
 
@@ -81,15 +91,16 @@ def _is_urgent(record: RecipeRecord) -> bool:
     return record.run == 0 or (record.rows > 0 and record.difference < -0.5 * math.sqrt(record.variance))
 
 
-def _turn(record: RecipeRecord, number: int) -> tuple[float, int]:
-    """Return by what recipes take turns: the smallest plausible difference comes first, but for one that was left out for long.
+def _smallest_plausible(record: RecipeRecord, number: int) -> float:
+    """Return what a recipe's difference from the leading one may plausibly be: two standard errors below what is known.
 
-    Plausible is what lies two standard errors below, and more the longer ago the comparison was.
+    They grow as what is known is forgotten, so that each recipe has its turn again, a bad one late. One that could not be fitted has it
+    after as long as a comparison needs to count half.
     """
     left_out = number - record.run
-    if left_out > MOST_LEFT_OUT:
-        return -math.inf, record.run
-    return record.difference - 2 * math.sqrt(record.variance) * (1 + _DOUBT * left_out), record.run
+    if not record.rows:
+        return -math.inf if record.run == 0 or left_out > COMPARISON_HALF_LIFE else 0.0
+    return record.difference - 2 * math.sqrt(record.variance * 2 ** (left_out / COMPARISON_HALF_LIFE))
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:
@@ -112,6 +123,14 @@ def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecor
     return [RecipeRecord(recipe=leader), *(record.replace(difference=0.0, variance=0.0, rows=0.0) for record in others)]
 
 
-def _lasting(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecord]:
-    """Return the records without recipes for the rows since an earlier change, but for the leading one."""
-    return [record for record in records if record.recipe.window is not Window.SINCE_CHANGE or record.recipe == leader]
+def _lasting(records: Sequence[RecipeRecord], leader: Recipe, number: int, *, changed: bool) -> list[RecipeRecord]:
+    """Return the records without recipes for the rows since a change where a later one is known or they are worse, but for the leader.
+
+    Soon after a change a recipe has few rows to learn from, so that it goes on competing while it may be better.
+    """
+    return [record for record in records if record.recipe == leader or not _is_outdated(record, number, changed=changed)]
+
+
+def _is_outdated(record: RecipeRecord, number: int, *, changed: bool) -> bool:
+    left_out = number - record.run > COMPARISON_HALF_LIFE
+    return record.recipe.window is Window.SINCE_CHANGE and (changed or left_out or _smallest_plausible(record, number) > 0)

@@ -19,12 +19,16 @@ def champion_kept(comparison: Comparison) -> str:
     difference = comparison.difference
     if comparison.same_recipe and difference.low == difference.high == 0:
         return "another recipe that is better on the rows that came since would have been fitted in its place"
+    if comparison.same_recipe:
+        return f"above a difference of 0 {comparison.champion} would have been kept, an earlier fit of the same recipe"
     return f"above a difference of {difference.value - difference.low:+.4f} {comparison.champion} would have been kept"
 
 
 def champion_replaced(comparison: Comparison) -> str:
     """Return up to which difference the champion would have been replaced."""
     difference = comparison.difference
+    if comparison.same_recipe:
+        return f"a difference of 0 or less would have been enough to replace {comparison.champion}, an earlier fit of the same recipe"
     return (
         f"a difference of {difference.value - difference.low:+.4f} or less would have been enough to replace {comparison.champion}: "
         "the interval would have reached 0"
@@ -35,10 +39,9 @@ def guess_beaten(baseline: Estimate, comparison: Comparison | None) -> str:
     """Return which loss would have been better than a guess or, beside a champion, not shown to be worse than one."""
     if comparison is None:
         return f"a loss that is lower by more than {baseline.value:.4f} would have been better than a guess"
-    difference = comparison.difference
     return (
-        f"a loss that is lower by {baseline.low:.4f} would have been no worse than a guess beyond chance; "
-        f"below a difference of {difference.value - difference.high:+.4f} it would have been better than {comparison.champion}"
+        f"a loss that is lower by {baseline.low:.4f} would have been no worse than a guess beyond chance, "
+        f"one that is lower by {comparison.difference.value:.4f} no worse than that of {comparison.champion}, which is the lesser evil"
     )
 
 

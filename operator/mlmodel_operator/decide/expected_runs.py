@@ -62,7 +62,7 @@ def _drift(_snapshot: Snapshot, _status: MLModelStatus) -> ExpectedRun:
 
 def _performance(snapshot: Snapshot, status: MLModelStatus) -> ExpectedRun:
     wanted = f"a loss of the newest labels that is more than {STANDARD_ERRORS:g} standard errors above the one before, or confirmed harm"
-    rise = clearest_rise(status.retraining.losses, loss_reference(snapshot, status), status.retraining.first_rows)
+    rise = clearest_rise(status.retraining.losses, loss_reference(snapshot, status), least_labels(status.retraining.first_rows))
     if rise is None:
         message = f"{wanted}; {least_labels(status.retraining.first_rows)} labels or more are needed to tell"
     elif rise.errors <= STANDARD_ERRORS:

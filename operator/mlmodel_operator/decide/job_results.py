@@ -8,12 +8,11 @@ from enum import Enum
 from typing import TypeVar
 
 from mlmodel_contract.run import PackageResult, PrepareResult, ScoringResult, Stage, StageResult, TrialResult, VerifyResult
-from pydantic import TypeAdapter, ValidationError
+from mlmodel_contract.stage_results import unpack_results
 
 from ..snapshot import ContainerTermination, Job, Pod, Snapshot
 
 Result = TypeVar("Result", PrepareResult, TrialResult, PackageResult, VerifyResult)
-_RESULT: TypeAdapter[StageResult] = TypeAdapter(StageResult)
 _SENTENCES = {
     "OOMKilled": "killed by its memory limit; raise training.resources.limits.memory",
     "DeadlineExceeded": "timed out; raise training.timeout",
@@ -47,34 +46,41 @@ def job_state(job: Job) -> JobState:
 
 
 def read_result(snapshot: Snapshot, run: int, stage: Stage, kind: type[Result]) -> Result | None:
-    """Return the result of a stage; None where its pods did not leave one of that kind."""
-    result = _last_result(snapshot.pods_of_run(run, stage))
-    return result if isinstance(result, kind) else None
+    """Return the result of a stage, from the pod that did all stages or from the stage's own; None where none left one of that kind."""
+    found = [*_of_single_pod(snapshot, run), *([] if stage is Stage.PREPARE else _last_results(snapshot.pods_of_run(run, stage)))]
+    return next((result for result in found if isinstance(result, kind)), None)
 
 
-def _last_result(pods: list[Pod]) -> StageResult | None:
-    """Return the result that the last successful pod left; None where there is none that can be read."""
-    for pod in reversed(pods):
-        for termination in pod.terminated:
-            if pod.phase == "Succeeded" and termination.exit_code == 0:
-                try:
-                    return _RESULT.validate_json(termination.message)
-                except ValidationError:
-                    continue
-    return None
+def has_result(snapshot: Snapshot, run: int, stage: Stage) -> bool:
+    """Return whether the pod of Prepare did a later stage too."""
+    return stage is not Stage.PREPARE and any(result.stage == stage for result in _of_single_pod(snapshot, run))
 
 
 def read_trials(snapshot: Snapshot, run: int) -> tuple[list[TrialResult], ScoringResult | None]:
     """Return the results of the stage Train: of the trials in their order, and of the versions' scoring where there was one."""
-    trials: dict[int, TrialResult] = {}
-    scoring: ScoringResult | None = None
-    for pod in snapshot.pods_of_run(run, Stage.TRAIN):
-        result = _last_result([pod])
-        if isinstance(result, TrialResult):
-            trials[result.index] = result
-        elif isinstance(result, ScoringResult):
-            scoring = result
-    return [trials[index] for index in sorted(trials)], scoring
+    found = _of_single_pod(snapshot, run)
+    if not has_result(snapshot, run, Stage.TRAIN):
+        found = [result for pod in snapshot.pods_of_run(run, Stage.TRAIN) for result in _last_results([pod])]
+    trials = {result.index: result for result in found if isinstance(result, TrialResult)}
+    scorings = [result for result in found if isinstance(result, ScoringResult)]
+    return [trials[index] for index in sorted(trials)], scorings[-1] if scorings else None
+
+
+def _of_single_pod(snapshot: Snapshot, run: int) -> list[StageResult]:
+    """Return what the pod of Prepare left: its own result, and those of the stages after it that it did too."""
+    return _last_results(snapshot.pods_of_run(run, Stage.PREPARE))
+
+
+def _last_results(pods: list[Pod]) -> list[StageResult]:
+    """Return the results that the last successful pod left; none where they cannot be read."""
+    for pod in reversed(pods):
+        for termination in pod.terminated:
+            if pod.phase == "Succeeded" and termination.exit_code == 0:
+                try:
+                    return unpack_results(termination.message)
+                except ValueError:
+                    continue
+    return []
 
 
 def blocking_reason(pods: list[Pod]) -> str:

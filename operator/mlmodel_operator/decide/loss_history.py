@@ -22,6 +22,9 @@ It is looked at often, and at many times: a calm stream is suspected now and the
 LEAST_LABELS = 150
 """Fewer labels say nothing of the loss since a time; and by so many a feed that broke is known to be broken, which starts no run."""
 
+LEAST_HARMFUL = 60
+"""Labels by which a rise is dated once harm is confirmed by other, strict evidence."""
+
 _LEAST_SHARE = 0.1  # of the rows that the first run had
 _MOST_POINTS = 32
 _LEAST_GROWTH = 1.02
@@ -65,29 +68,26 @@ def with_point(points: Sequence[LossPoint], drift: DriftStatus | None, now: date
     return _thinned([*points, LossPoint(time=format_time(now), labels=labels, loss=round(drift.loss * labels, 6))])
 
 
-def find_rise(points: Sequence[LossPoint], reference: LossReference | None, first_rows: int = 0) -> LossRise | None:
+def find_rise(points: Sequence[LossPoint], reference: LossReference | None, least: int = LEAST_LABELS) -> LossRise | None:
     """Return the rise of the loss that is clearest, among all times that it may have begun at; None where none is clear."""
-    rise = clearest_rise(points, reference, first_rows)
+    rise = clearest_rise(points, reference, least)
     return rise if rise is not None and rise.errors > STANDARD_ERRORS else None
 
 
 def least_labels(first_rows: int) -> int:
-    """Return the labels that a rise needs, by the rows that the first run had."""
+    """Return the labels that a suspicion needs, by the rows that the first run had: from fewer nothing is learnt that lasts."""
     return max(LEAST_LABELS, round(first_rows * _LEAST_SHARE))
 
 
-def clearest_rise(points: Sequence[LossPoint], reference: LossReference | None, first_rows: int = 0) -> LossRise | None:
+def clearest_rise(points: Sequence[LossPoint], reference: LossReference | None, least: int = LEAST_LABELS) -> LossRise | None:
     """Return the same however clear it is, so that the loss may have fallen too; None where there are too few labels.
 
-    A rise counts once it has a tenth of the rows that the first run had: from fewer nothing is learnt that lasts.
-
-    What was before is the holdout's loss together with the labels until then. The variance of a row's loss is the holdout's, and so is its
-    design effect.
+    A rise counts once it has ``least`` labels. What was before is the holdout's loss together with the labels until then. The variance of
+    a row's loss is the holdout's, and so is its design effect.
     """
     if reference is None or not reference.rows or len(points) < 2 or reference.variance <= 0:
         return None
     last = points[-1]
-    least = least_labels(first_rows)
     rises = [_rise(point, last, reference) for point in points[:-1] if last.labels - point.labels >= least]
     return max(rises, key=lambda rise: rise.errors, default=None)
 

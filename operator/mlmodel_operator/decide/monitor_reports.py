@@ -5,7 +5,7 @@ Not here: the statistics (``mlmodel_detection``).
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mlmodel_contract.base import duration, parse_time
@@ -56,6 +56,17 @@ def evaluate_reports(snapshot: Snapshot, now: datetime) -> MonitoringResult:
     return MonitoringResult(statuses, figures, refused, _deletable_reports(snapshot, statuses, now))
 
 
+def begun_anew(monitoring: MonitoringResult, snapshot: Snapshot, version: str) -> MonitoringResult:
+    """Return the result with nothing known of a version that is to serve again by its evidence on newer rows.
+
+    It would else be harmful by the rows of the time at which it was replaced.
+    """
+    status = monitoring.statuses.get(version, snapshot.versions[version].status)
+    begun = status.replace(evidence=_evidence(status).restarted().pack(), drift=None)
+    figures = {name: figures for name, figures in monitoring.figures.items() if name != version}
+    return replace(monitoring, statuses={**monitoring.statuses, version: begun}, figures=figures)
+
+
 def _evaluate_version(
     snapshot: Snapshot, version: Version, reports: Mapping[str, MonitorReportSpec], now: datetime
 ) -> tuple[ModelVersionStatus, Figures, Mapping[str, str]]:
@@ -69,7 +80,7 @@ def _evaluate_version(
         groups_on_holdout=tuple(version.spec.slices),
         maturity=duration(spec.monitoring.labels.maturity) + _REPORTS * duration(spec.monitoring.heartbeat),
     )
-    before = _evidence(version)
+    before = _evidence(version.status)
     verdict = evaluate(before, reports, settings, now)
     gone = {pod for pod in before.pods if pod not in reports and not _exists(snapshot, pod)}
     last = {pod: report for pod, report in reports.items() if not _exists(snapshot, pod) and _is_old(snapshot, report, now)}
@@ -78,10 +89,10 @@ def _evaluate_version(
     return status, Figures(verdict.criteria, verdict.slices), verdict.refused
 
 
-def _evidence(version: Version) -> Evidence:
+def _evidence(status: ModelVersionStatus) -> Evidence:
     """Return the evidence so far; what somebody has made unreadable is begun anew, for a verdict must never stop for good."""
     try:
-        return Evidence.unpack(version.status.evidence)
+        return Evidence.unpack(status.evidence)
     except ValueError:
         return Evidence.unpack(None)
 

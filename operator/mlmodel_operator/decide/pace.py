@@ -17,7 +17,7 @@ from mlmodel_contract.version import VersionScore
 from ..snapshot import Snapshot
 
 LEAST_ROWS = 50
-_FIRST_SHARE, _LEAST_SHARE = 0.15, 0.1  # of the rows that the first run had, which somebody thought enough for a model
+_FIRST_SHARE, _LEAST_SHARE = 0.15, 0.13  # of the rows that the first run had, which somebody thought enough for a model
 _MOST_SHARE = 0.25  # of all rows that the last run has seen
 _SOONER, _LATER = 0.5, 1.25
 _GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
@@ -54,6 +54,11 @@ def adapted(
     if score is None or scoring.champion is None or new_rows < LEAST_ROWS:
         return retraining
     return retraining.replace(due_rows=_worthwhile(score, cost, new_rows) or _stepped(retraining, score, abs(scoring.champion)))
+
+
+def later(retraining: RetrainingStatus) -> int:
+    """Return the rows to wait for after a run whose rows had nothing to teach: a quarter more."""
+    return max(LEAST_ROWS, round(due_rows(retraining) * _LATER))
 
 
 def _stepped(retraining: RetrainingStatus, score: VersionScore, champion: float) -> int:

@@ -14,7 +14,7 @@ from mlmodel_contract.version import Reason
 from ..snapshot import Model, Snapshot
 from .earlier_versions import with_scores
 from .loss_history import with_point
-from .pace import adapted, cooldown, labelled_rows, with_cost
+from .pace import adapted, cooldown, labelled_rows, later, with_cost
 from .rollout import Rollout
 from .run_stages import RunStep
 
@@ -107,6 +107,8 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
         not_before=format_time(now + pause),
         costs=retraining.costs if step.ended == "Unchanged" else with_cost(retraining.costs, run.started, run.cpu_seconds, now),
     )
+    if step.ended == "ChampionKept":
+        ended = ended.replace(due_rows=later(ended))
     return _with_rows_read(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
 
 
@@ -126,6 +128,14 @@ def after_rollout(before: LiveVersion | None, rollout: Rollout, retraining: Retr
         return retraining.replace(failed_in_a_row=retraining.failed_in_a_row + len(rollout.failed))
     went_live = rollout.live is not None and (before is None or before.version != rollout.live.version)
     return retraining.replace(failed_in_a_row=0, versions=[], losses=[]) if went_live else retraining
+
+
+def with_labels(snapshot: Snapshot, retraining: RetrainingStatus) -> RetrainingStatus:
+    """Return the retraining status where labels are dropped, with a version that is deleted or whose evidence begins anew, say.
+
+    Without it so many more would be waited for.
+    """
+    return retraining.replace(labels=min(retraining.labels, labelled_rows(snapshot)))
 
 
 def with_losses(status: MLModelStatus, now: datetime) -> MLModelStatus:

@@ -1,6 +1,7 @@
 """A run's way through its stages: one Job after the other, then a ModelVersion with the verdict.
 
 Each step follows from what is there: a Job that is missing is created, a Job that ended is read. So a step that a crash undid is repeated.
+A stage that the pod of Prepare did too needs no Job.
 Not here: when a run starts (``run_start.py``), and what becomes of its version (``rollout.py``).
 """
 
@@ -25,6 +26,7 @@ from .job_results import (
     JobState,
     blocking_reason,
     failed_attempts,
+    has_result,
     job_failure,
     job_state,
     last_failure,
@@ -33,6 +35,7 @@ from .job_results import (
     timed_out,
 )
 from .pace import LEAST_ROWS
+from .single_pod import interruption, single_pod_from
 from .spec_digest import spec_digest
 from .version_acceptance import acceptance_verdict
 
@@ -73,13 +76,16 @@ def advance_run(snapshot: Snapshot, run: RunStatus, config: Config, now: datetim
 
 
 def _advance_stage(snapshot: Snapshot, run: RunStatus, config: Config, now: datetime) -> RunStep:
+    if has_result(snapshot, run.number, run.stage):
+        return _completed(snapshot, run, snapshot.jobs.get(names.job(snapshot.model, run.number, Stage.PREPARE)), now)
     job = snapshot.jobs.get(names.job(snapshot.model, run.number, run.stage))
     pods = snapshot.pods_of_run(run.number, run.stage)
     if job is None:
         bundle = _bundle_to_verify(snapshot, run)
         if run.stage is Stage.VERIFY and bundle is None:
             return _end_run(run, "Failed", f"{Stage.PACKAGE}: {_LOST}", now)
-        return RunStep(run, create=(job_builder.build(snapshot, run, bundle, config),))
+        rows = single_pod_from(run, snapshot.model.spec.training)
+        return RunStep(run, create=(job_builder.build(snapshot, run, config, artifact=bundle, single_pod_from=rows),))
     match job_state(job):
         case JobState.ACTIVE:
             return RunStep(_with_progress(run, _progress(snapshot, run, job)))
@@ -110,13 +116,13 @@ def _progress(snapshot: Snapshot, run: RunStatus, job: Job) -> str:
     return f"{progress}; {waiting}" if waiting else progress
 
 
-def _completed(snapshot: Snapshot, run: RunStatus, job: Job, now: datetime) -> RunStep:
+def _completed(snapshot: Snapshot, run: RunStatus, job: Job | None, now: datetime) -> RunStep:
     if run.stage is Stage.TRAIN:
         return _trained(snapshot, run, now)
     step = {Stage.PREPARE: _prepared, Stage.PACKAGE: _packaged, Stage.VERIFY: _verified}[run.stage](snapshot, run, now)
     if step is not None:
         return step
-    ended = parse_time(job.completion_time or run.started)
+    ended = parse_time((job.completion_time if job else None) or run.started)
     if (now - ended).total_seconds() > _LOST_AFTER_SECONDS:
         return _end_run(run, "Failed", f"{run.stage}: {_LOST}", now)
     return RunStep(run)
@@ -130,7 +136,9 @@ def _prepared(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep | No
         return _end_run(run, "DataInvalid", _problem_sentences(result.problems), now)
     run = _with_cost(run.replace(data=result.lineage), 0, result.cpu_seconds)
     if run.competition is None or result.new_rows >= LEAST_ROWS:
-        return _next_stage(run, Stage.TRAIN)
+        died = interruption(result, snapshot.pods_of_run(run.number, Stage.PREPARE))
+        step = _next_stage(run, Stage.TRAIN)
+        return replace(step, log=(_entry(run, "SinglePodDied", died, now),)) if died else step
     if result.new_rows == 0 and run.reason in ASKED_BY_NOBODY:
         newest = result.lineage.end if result.lineage and result.lineage.end else "the last one"
         message = f"no row is newer than {newest}, which the last run has seen: there is nothing to learn"
@@ -157,6 +165,8 @@ def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
         f"{version} serves again: on the {record.rows:,} labelled rows that came since, its {metric} differs from {run.champion}'s by "
         f"{record.difference / record.rows:+.4f} as a loss, with evidence e^{record.evidence:.1f}, and no recipe fitted anew was better"
     )
+    package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)  # made by a pod that could not know of the return
+    run = _with_cost(run, package.fits, package.cpu_seconds) if package else run
     ended = _with_otherwise(_end_run(run, "Returned", message, now, version=version), return_limit(record))
     return replace(ended, scoring=scoring, serve=version)
 
@@ -276,9 +286,12 @@ def _problem_sentences(problems: list[Problem]) -> str:
 def _end_run(run: RunStatus, state: RunEnd, message: str, now: datetime, version: str | None = None) -> RunStep:
     ended = run.replace(state=state, finished=format_time(now), progress=message[:LONGEST_MESSAGE])
     decision = {"Succeeded": "Accepted", "Failed": "RunFailed", "Cancelled": "RunCancelled"}.get(state, state)
+    return RunStep(ended, log=(_entry(run, decision, message, now, version),), ended=state)
+
+
+def _entry(run: RunStatus, decision: str, message: str, now: datetime, version: str | None = None) -> LoggedDecision:
     sentence = f"run {run.number}: {message}"[:LONGEST_MESSAGE]
-    entry = LoggedDecision(time=format_time(now), decision=decision, version=version, run=run.number, message=sentence)
-    return RunStep(ended, log=(entry,), ended=state)
+    return LoggedDecision(time=format_time(now), decision=decision, version=version, run=run.number, message=sentence)
 
 
 def _with_otherwise(step: RunStep, otherwise: str | None) -> RunStep:

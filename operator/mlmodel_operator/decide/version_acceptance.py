@@ -1,7 +1,8 @@
 """Whether a packaged version may serve: it beats the baseline, keeps what was promised, and is not shown to be worse than the live one.
 
 A recipe that leads is fitted anew on newer rows and serves unless it is shown to be worse: where the world changes, newer is better until
-shown otherwise, and where it does not, equal. Not here: the figures, which the trainer measured on the holdout.
+shown otherwise, and where it does not, equal. A champion that was kept or came back has shown otherwise. Not here: the figures, which the
+trainer measured on the holdout.
 """
 
 from mlmodel_contract.base import LONGEST_MESSAGE
@@ -36,14 +37,23 @@ def _against_champion(objective: Objective, package: PackageResult, metrics: Met
         return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}", without_champion(package.baseline))
     compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
     recipe = Recipe(candidate=package.candidate or "it", parameters=package.parameters, window=package.window)
-    if comparison.difference.low > 0:
-        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is worse: {compared}", champion_replaced(comparison))
+    if comparison.difference.low > 0 or _came_back_better(comparison):
+        word = "worse" if comparison.difference.low > 0 else "no better"
+        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is {word}: {compared}", champion_replaced(comparison))
     otherwise = "; ".join([champion_kept(comparison), *([_KEEP_LIVE] if missed else [])])
     if comparison.same_recipe:
         return _accepted("Fresher", f"the leading recipe, {recipe}, on newer rows: {compared}", otherwise)
     if comparison.difference.high < 0:
         return _accepted("BetterThanChampion", f"{recipe} is better: {compared}", otherwise)
     return _accepted("BetterRecipe", f"{recipe} leads now: {compared}", otherwise)
+
+
+def _came_back_better(comparison: Comparison) -> bool:
+    """Return whether a champion of the same recipe is better as far as is known.
+
+    The two differ where the champion was kept or came back: what newer rows teach did no good then, so that it has to be shown.
+    """
+    return comparison.same_recipe and comparison.difference.value > 0
 
 
 def _compared(comparison: Comparison) -> str:
@@ -57,8 +67,8 @@ def _compared(comparison: Comparison) -> str:
 
 
 def _beats(baseline: Estimate, comparison: Comparison | None) -> bool:
-    """Return whether the version is better than a guess; beside a champion it must be shown to be worse, and not to be the lesser evil."""
-    return baseline.value < 0 or (comparison is not None and (baseline.low <= 0 or comparison.difference.high < 0))
+    """Return whether the version is better than a guess; beside a champion it must be shown to be worse, and not be the lesser evil."""
+    return baseline.value < 0 or (comparison is not None and (baseline.low <= 0 or comparison.difference.value <= 0))
 
 
 def _baseline_sentence(baseline: Estimate) -> str:

@@ -26,14 +26,26 @@ _START_SECONDS = 30
 """Time to schedule a pod and to notice its end, beside its own deadline, which counts from when a node has accepted it."""
 
 
-def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config: Config) -> dict[str, Any]:
-    """Return the Job of the run's present stage; ``artifact`` is the bundle that the stage Verify checks."""
+def build(
+    snapshot: Snapshot, run: RunStatus, config: Config, *, artifact: Artifact | None = None, single_pod_from: int | None = None
+) -> dict[str, Any]:
+    """Return the Job of the run's present stage.
+
+    Args:
+        snapshot: the model and what belongs to it.
+        run: the run.
+        config: the operator's settings.
+        artifact: the bundle that the stage Verify checks.
+        single_pod_from: from how many new rows on the pod may do the further stages too, see ``RunDocument``.
+
+    """
     model = snapshot.model
     training = model.spec.training or Training.model_validate({"task": "Classification"})  # an import's: only its limits are used
-    document = _document(snapshot, run, artifact, config)
+    retries = training.retries if single_pod_from is None else max(1, training.retries)  # the pod after one that died leaves its results
+    document = _document(snapshot, run, artifact, config).replace(single_pod_from=single_pod_from)
     labels = names.run_labels(model, run.number, run.stage)
     spec: dict[str, Any] = {
-        "activeDeadlineSeconds": _longest(training, _pods(training, run) if run.stage is Stage.TRAIN else 1),
+        "activeDeadlineSeconds": _longest(training, _pods(training, run) if run.stage is Stage.TRAIN else 1, retries),
         "template": {"metadata": {"labels": labels}, "spec": _pod(snapshot, document, training, config)},
     }
     if run.stage is Stage.TRAIN:
@@ -44,7 +56,7 @@ def build(snapshot: Snapshot, run: RunStatus, artifact: Artifact | None, config:
             "backoffLimitPerIndex": training.retries,
         }
     else:
-        spec |= {"backoffLimit": training.retries}
+        spec |= {"backoffLimit": retries}
     return names.type_meta(JOB) | {"metadata": names.metadata(model, names.job(model, run.number, run.stage), labels), "spec": spec}
 
 
@@ -53,13 +65,13 @@ def _pods(training: Training, run: RunStatus) -> int:
     return training.trials if run.competition is None else run.competition.trials + 1
 
 
-def _longest(training: Training, pods: int) -> int:
+def _longest(training: Training, pods: int, retries: int) -> int:
     """Return the seconds after which a stage of so many pods is given up, though one waits for a node: every attempt at its timeout.
 
     The Job controller waits 10 s before the second attempt, and twice as long before each further one, at most ten minutes.
     """
-    attempts = (training.retries + 1) * (whole_seconds(training.timeout) + _GRACE_SECONDS + _START_SECONDS)
-    pauses = sum(min(10 << retry, 600) for retry in range(training.retries))
+    attempts = (retries + 1) * (whole_seconds(training.timeout) + _GRACE_SECONDS + _START_SECONDS)
+    pauses = sum(min(10 << retry, 600) for retry in range(retries))
     return math.ceil(pods / training.parallelism) * (attempts + pauses)
 
 

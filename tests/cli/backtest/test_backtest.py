@@ -13,10 +13,9 @@ from mlmodel_cli.backtest.backtest import run_backtest
 from mlmodel_cli.backtest.result import BacktestResult, ScheduleResult, document
 from mlmodel_cli.backtest.server_pod import ServerPod
 from mlmodel_cli.backtest.settings import BacktestError, BacktestSettings
+from mlmodel_cli.backtest.summary import sentence
 from mlmodel_contract.manifest import MLModelSpec
 from model_server.link.labels import LabelledPrediction
-from model_server.train.data.training_rows import TrainingRows
-from model_server.train.evaluate.evaluation import EvaluationDataset
 
 from tests.cli.backtest.support.streams import HISTORY, ROWS, SETTINGS, data, frame, manifest, spec, table, time_of
 
@@ -189,7 +188,11 @@ def test_a_trainer_that_crashes_fails_its_run(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("model_server.train.stages.package.package", crash)
     result = run_backtest(spec(), table(), replace(SETTINGS, tick=timedelta(days=5)))
-    assert "no room for the trees" in next(entry.message for entry in result.log if entry.decision == "RunFailed")
+    died, failed = (next(entry.message for entry in result.log if entry.decision == name) for name in ("SinglePodDied", "RunFailed"))
+    assert "the pod that did all stages died in Package: Error: " in died
+    assert "no room for the trees" in died
+    assert failed.startswith("run 1: Package: ")
+    assert "no room for the trees" in failed
 
 
 @pytest.mark.slow
@@ -216,20 +219,80 @@ def test_rows_without_a_time_are_a_minute_apart() -> None:
         run_backtest(untimed, rows, SETTINGS)
 
 
-def right(predicted: EvaluationDataset, rows: TrainingRows) -> Any:
-    """Two units for a right prediction of a row with the flag, one without."""
-    return (predicted.predictions.argmax(axis=1) == predicted.target) * (1 + rows.columns["flag"])
+def objective(**value: Any) -> dict[str, Any]:
+    """An objective by which predictions have a value."""
+    return {"criteria": [{"metric": "log_loss", "max": 2.0}], "value": {"currency": "EUR", **value}}
 
 
 @pytest.mark.slow
-def test_predictions_are_valued_where_somebody_says_how() -> None:
-    result = run_backtest(spec(), table(CHANGE), replace(SETTINGS, schedules="leader"), valuation=right)
-    never, amounts = result.best_schedule(0), result.judgement.amounts
-    assert never is not None
+def test_predictions_are_worth_what_the_objective_says_less_what_fits_cost() -> None:
+    outcomes = {"truePositive": 3, "falsePositive": -2, "falseNegative": -1}
+    free = run_backtest(spec(objective=objective(outcomes=outcomes)), table(CHANGE), replace(SETTINGS, schedules="leader"))
+    amounts, never, monthly = free.judgement.amounts, free.worthiest_schedule(0), free.worthiest_schedule(4)
     assert amounts is not None
-    assert set(amounts) == {0.0, 1.0, 2.0}
-    assert document(result)["worth"] == amounts.sum() > (never.judgement.amounts.sum() if never.judgement.amounts is not None else 0)
-    assert document(run_backtest(spec(), table(), replace(SETTINGS, tick=timedelta(days=30))))["worth"] is None
+    assert never is not None
+    assert monthly is not None
+    assert set(amounts) <= {3.0, -2.0, -1.0, 0.0}
+    assert free.worth(free) == pytest.approx(amounts.sum())
+    by_period, saved = free.worth_by_period(free), free.saved_money(never)
+    assert by_period is not None
+    assert saved is not None
+    assert by_period.sum() == pytest.approx(amounts.sum())
+    assert saved[-1] == pytest.approx((free.worth(free) or 0.0) - (free.worth(never) or 0.0))
+    dear = replace(free, price=3600.0)  # one EUR a second
+    assert dear.worth(dear) == pytest.approx(amounts.sum() - free.cpu_seconds)
+    assert dear.worth(monthly) == pytest.approx((free.worth(monthly) or 0.0) - monthly.cpu_seconds)
+    found = document(dear)
+    assert (found["currency"], found["worth"], found["costOfFits"]) == (
+        "EUR",
+        pytest.approx(amounts.sum() - free.cpu_seconds),
+        pytest.approx(free.cpu_seconds),
+    )
+    assert sum(period["worth"] for period in found["periods"]) == pytest.approx(amounts.sum())
+    assert {schedule["every"] for schedule in found["schedules"] if schedule["worth"] is not None} == {0, 1, 2, 4, 8}
+
+
+@pytest.mark.slow
+def test_a_right_prediction_is_worth_what_its_row_has_in_the_column() -> None:
+    columns = [*data()["columns"], {"name": "price", "type": "number"}]
+    changes = {"objective": objective(column="price"), "data": data(columns=columns)}
+    result = run_backtest(spec(**changes), table(), replace(SETTINGS, tick=timedelta(days=30)))
+    prices, amounts = frame()["price"].to_numpy()[HISTORY:], result.judgement.amounts
+    assert amounts is not None
+    assert all(amount in (0.0, pytest.approx(price)) for amount, price in zip(amounts, prices, strict=True))
+    assert 0 < (amounts != 0).mean() < 1
+
+
+@pytest.mark.slow
+def test_a_number_costs_by_its_error() -> None:
+    regression = {"task": "Regression", "trials": 1, "candidates": [{"name": "ridge", "estimator": "sklearn.linear_model.Ridge"}]}
+    columns = [column for column in data()["columns"] if column["name"] != "y"] + [{"name": "price", "type": "number"}]
+    changes = {
+        "objective": {"criteria": [{"metric": "rmse", "max": 9}], "value": {"perUnitError": 2}},
+        "data": data(target="price", columns=columns),
+        "training": regression,
+    }
+    result = run_backtest(spec(**changes), table(), replace(SETTINGS, tick=timedelta(days=30)))
+    assert result.judgement.amounts == pytest.approx(-2 * np.sqrt(result.judgement.losses))
+
+
+@pytest.mark.slow
+def test_without_a_value_nobody_speaks_of_money() -> None:
+    result = run_backtest(spec(), table(), replace(SETTINGS, tick=timedelta(days=30)))
+    assert result.worth(result) is None
+    assert document(result)["worth"] is None
+    assert "worth" not in sentence(result)
+
+
+@pytest.mark.slow
+def test_outcomes_of_more_than_two_classes_have_no_worth_and_a_note_says_so() -> None:
+    three = frame()
+    three["y"] = np.where(three["b"] == "u", "maybe", three["y"].astype(str))
+    columns = [column if column["name"] != "y" else {"name": "y", "type": "category"} for column in data()["columns"]]
+    changes = {"objective": objective(outcomes={"truePositive": 1}), "data": data(columns=columns)}
+    result = run_backtest(spec(**changes), pa.Table.from_pandas(three), replace(SETTINGS, tick=timedelta(days=30)))
+    assert result.worth(result) is None
+    assert any("objective.value.column" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -247,11 +310,25 @@ def test_predictions_are_valued_where_somebody_says_how() -> None:
             SETTINGS,
             "no number",
         ),
+        ({"objective": objective(perUnitError=2)}, SETTINGS, "objective.value: perUnitError is for Regression"),
+        ({"objective": objective(column="b")}, SETTINGS, "objective.value.column 'b' is no feature of type number"),
+        ({"objective": objective()}, SETTINGS, "objective.value needs exactly one of"),
         ({}, replace(SETTINGS, start="2031-01-01"), "--start leaves 2400 of 2400 rows"),
         ({}, replace(SETTINGS, start="soon"), "--start 'soon' is no time"),
         ({}, replace(SETTINGS, labels_after="landed"), "no column 'landed'"),
     ],
-    ids=["imported", "rows and a time", "column", "type", "late start", "no start", "column of labels"],
+    ids=[
+        "imported",
+        "rows and a time",
+        "column",
+        "type",
+        "value of another task",
+        "value of no number",
+        "empty value",
+        "late start",
+        "no start",
+        "column of labels",
+    ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(changes: dict[str, Any], settings: BacktestSettings, message: str) -> None:
     with pytest.raises(BacktestError, match=message):

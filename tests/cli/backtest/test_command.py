@@ -80,6 +80,34 @@ def test_several_manifests_are_compared_drawn_and_summed_up(files: Path) -> None
 
 
 @pytest.mark.slow
+def test_money_stands_beside_the_loss_in_sentence_tables_page_and_json(files: Path) -> None:
+    objective = {
+        "criteria": [{"metric": "log_loss", "max": 2.0}],
+        "value": {"outcomes": {"truePositive": 5, "falsePositive": -5}, "currency": "EUR"},
+    }
+    for name in ("valued", "priced"):
+        retraining = {"cooldown": "6h", "giveUpAfter": 100} | ({"pricePerCpuHour": 3600.0} if name == "priced" else {})
+        write(files / f"{name}.yaml", name, objective=objective, retraining=retraining)
+    done = backtest(files, "--plot", str(files / "money.png"), manifests=("valued.yaml", "priced.yaml", "watched.yaml"))
+    assert done.exit_code == 0, done.output
+    page = " ".join((files / "money.html").read_text().split())
+    for words in (
+        "It would have been worth",
+        "EUR, less what fits cost.",
+        "worth in EUR, before the cost of fits",
+        "worthiest schedule",
+        "EUR saved, running sum",
+        "loss saved, running sum",
+    ):
+        assert words in page
+    assert "EUR." in page
+    (found,) = json.loads(backtest(files, "-o", "json", manifests=("priced.yaml",)).stdout)
+    assert found["currency"] == "EUR"
+    assert found["worth"] == pytest.approx(sum(period["worth"] for period in found["periods"]) - found["costOfFits"], abs=1e-3)
+    assert all(schedule["costOfFits"] > 0 for schedule in found["schedules"])
+
+
+@pytest.mark.slow
 def test_a_csv_file_says_the_same_as_a_parquet_file(files: Path) -> None:
     options = ("-o", "json", "--schedules", "none")
     by_parquet, by_csv = (json.loads(backtest(files, *options, rows=name).stdout) for name in ("history.parquet", "history.csv.gz"))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlmodel_contract import VERSION, environment
 from mlmodel_contract.run import PackageResult, PrepareResult, ScoringResult, Stage, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.stage_results import unpack_results
 from model_server.train.command import run_stage
 
 COLUMNS: list[dict[str, Any]] = [
@@ -112,6 +113,12 @@ class Run:
         result = self.do(Stage.VERIFY, artifact=dict(artifact))
         assert isinstance(result, VerifyResult)
         return result
+
+    def single_pod(self, **changes: Any) -> list[StageResult]:
+        """Let the pod of Prepare go on by itself, as long as it does."""
+        with self.process(Stage.PREPARE, **{"singlePodFrom": 0} | changes) as message:
+            assert run_stage() == 0
+            return unpack_results(message.read_text())
 
     def do(self, stage: Stage, index: int = 0, **changes: Any) -> StageResult:
         """Run a stage that must not crash; return what it left as termination message."""

@@ -113,6 +113,20 @@ def test_every_recipe_gets_its_turn() -> None:
     assert tried >= set(range(1, len(competing)))
 
 
+def test_a_recipe_that_is_far_worse_has_its_turn_again_once_that_is_forgotten() -> None:
+    model = live()
+    far_worse = {"run": 2, "rows": 200.0, "difference": 0.1, "variance": 1e-4}  # ten standard errors
+    competing = [record.model_copy(update=far_worse) if index else record for index, record in enumerate(records())]
+    tried = {}
+    for number in range(2, 50):
+        model.annotate(retrain=f"request {number}")
+        tried[number] = set(model.competition.tried) - {0}
+        scores(model, scored())
+        rejects(model, competing)
+    again = min(number for number, positions in tried.items() if number > 2 and positions)
+    assert 20 < again < 50
+
+
 def test_the_recipes_that_a_run_leaves_are_those_of_the_next_one() -> None:
     model = live()
     model.annotate(retrain="now")
@@ -182,9 +196,14 @@ def test_after_a_change_the_leading_recipe_is_tried_on_the_new_world_alone_too()
     model.ends(Stage.TRAIN, trial(0), scored())
     rejects(model, compared.records)
     model.annotate(retrain="again")
-    assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], (
-        "the change is known by then"
-    )
+    assert [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], "it had few rows so far"
+
+    model.ends(Stage.PREPARE, prepared(rows=2600, new=100, end=end))
+    model.ends(Stage.TRAIN, trial(0), scored())
+    new_world = next(record for record in compared.records if record.recipe.window is Window.SINCE_CHANGE)
+    rejects(model, [compared.records[0], new_world.replace(difference=0.2, variance=1e-4, rows=100.0, run=3), *compared.records[2:]])
+    model.annotate(retrain="once more")
+    assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], "it is shown to be worse"
 
 
 # Rows that are new.
@@ -266,6 +285,23 @@ def test_an_earlier_version_that_is_better_serves_again_without_a_new_one() -> N
     assert model.live == model.traffic == "late-v1"
     assert model.condition("Progressing").reason == "Idle"
     assert model.status.retraining.versions == [], "what was known beside the version before is void beside this one"
+
+
+def test_a_version_that_comes_back_is_not_harmful_by_what_it_showed_before_it_was_replaced() -> None:
+    model = live()
+    model.wait(hours=2)
+    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9))
+    assert model.status.drift is not None
+    assert model.status.drift.harm == "Confirmed"
+    model.run_through(packaged(2, against="late-v1", made_by=RECENT, competing=records(RECENT, recipe())), prepared=NEW_ROWS)
+    model.ready("late-v2")
+    model.annotate(retrain="third")
+    scores(model, scored(0.5, beside("late-v1", -0.1)))
+    model.ready("late-v1")
+    assert model.live == "late-v1"
+    model.reports("late-v1", LiveRows(rows=200, labels=200, loss=0.3), pod="late-v1-1")
+    assert (model.status.drift.rows, model.status.drift.labels) == (200, 200)
+    assert model.status.drift.harm != "Confirmed"
 
 
 def test_a_recipe_that_is_better_still_is_packaged_in_its_place() -> None:

@@ -111,7 +111,7 @@ def waits_for(gain: float, worth: float | None = None, **changes: Any) -> tuple[
     ends(model, worse=False, data=prepared(rows=1200, new=200, end=format_time(model.now)).replace(cpu_seconds=360.0))
     before = due_rows(model.status.retraining)
     model.annotate(retrain="third")
-    ends(model, worse=True, scoring=scored(0.5, before_it("late-v1", gain, worth)))
+    ends(model, worse=False, scoring=scored(0.5, before_it("late-v1", gain, worth)))
     return before, due_rows(model.status.retraining)
 
 

@@ -102,7 +102,8 @@ def test_a_version_that_is_no_better_than_a_guess_never_serves(on_miss: str) -> 
     ("difference", "state", "reason"),
     [
         ((-0.05, -0.08, -0.02), "Succeeded", "BetterThanChampion"),
-        ((-0.05, -0.12, 0.02), "Rejected", "BaselineNotBeaten"),
+        ((-0.05, -0.12, 0.02), "Succeeded", "BetterRecipe"),  # the lesser evil, as far as is known
+        ((0.01, -0.06, 0.08), "Rejected", "BaselineNotBeaten"),
     ],
 )
 def test_a_version_worse_than_a_guess_serves_only_in_place_of_one_that_is_worse_still(
@@ -121,7 +122,8 @@ def test_a_version_worse_than_a_guess_serves_only_in_place_of_one_that_is_worse_
         ((-0.05, -0.08, -0.02), False, "Succeeded", "BetterThanChampion"),
         ((-0.05, -0.12, 0.02), False, "Succeeded", "BetterRecipe"),
         ((-0.05, -0.12, 0.02), True, "Succeeded", "Fresher"),
-        ((0.02, -0.01, 0.05), True, "Succeeded", "Fresher"),  # newer is better until it is shown to be worse
+        ((0.02, -0.01, 0.05), False, "Succeeded", "BetterRecipe"),  # it leads by more comparisons than this one
+        ((0.02, -0.01, 0.05), True, "ChampionKept", "ChampionBetter"),  # the champion was kept or came back: newer rows did no good then
         ((0.0, 0.0, 0.0), True, "Succeeded", "Fresher"),
         ((0.03, 0.01, 0.05), False, "ChampionKept", "ChampionBetter"),
         ((0.03, 0.01, 0.05), True, "ChampionKept", "ChampionBetter"),

@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mlmodel_contract.manifest import Window
-from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Recipe, RecipeRecord
+from mlmodel_contract.quality_metrics import Metric, as_loss
+from mlmodel_contract.run import TrialResult
+from mlmodel_contract.version import COMPARISON_HALF_LIFE, STANDARD_ERRORS_TO_LEAD, RecipeRecord
 
 from .evaluation import PairedDifference
 
-HALF_LIFE = 8.0
-"""Runs after which a comparison counts half: what was better last year says little of the world of today."""
+_DOUBT_ON_FOLDS = 4.0  # times the variance: folds are smaller than what will be learnt from, which favours the simple
 
 STANDARD_ERRORS_SINCE_CHANGE = 3.0
 """By how many a recipe on the rows since a change has to be better, which are few at first: a fit on them may be anything."""
@@ -41,7 +42,7 @@ def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:
         return list(records)
     best = min(better, key=lambda record: record.difference)
     others = [record for record in records if record is not best]
-    shifted = [record.replace(difference=record.difference - best.difference) if record.rows else record for record in others[1:]]
+    shifted = [_shifted(record, best) for record in others[1:]]
     deposed = others[0].replace(difference=-best.difference, variance=best.variance, rows=best.rows, run=best.run)
     return [best.replace(difference=0.0, variance=0.0, rows=0.0), deposed, *shifted]
 
@@ -55,20 +56,38 @@ def with_draw(records: Sequence[RecipeRecord], drawn: RecipeRecord) -> list[Reci
     return list(records)
 
 
-def first_records(ranked: Sequence[Recipe], windows: Sequence[Window], run: int) -> list[RecipeRecord]:
+def first_records(ranked: Sequence[TrialResult], metric: Metric, windows: Sequence[Window], run: int) -> list[RecipeRecord]:
     """Return the recipes that go on competing after a first run: the best of each candidate, on every window.
 
+    What the folds said of them tells which are worth a comparison; it counts as one row, so that the first comparison replaces it.
+
     Args:
-        ranked: the recipes that the run tried, the best one, which is the winner, first.
+        ranked: the trials that have a score, the winner first.
+        metric: that of the scores.
         windows: those that the manifest asks for.
         run: the run's number.
 
     """
-    best = {recipe.candidate: recipe for recipe in reversed(ranked)}
+    best = {trial.candidate: trial for trial in reversed(ranked)}
     winner = ranked[0]
-    recipes = [winner, *(recipe for recipe in best.values() if recipe != winner)]
-    siblings = [recipe.replace(window=window) for recipe in recipes for window in windows if window is not recipe.window]
-    return [RecipeRecord(recipe=recipe, run=run) for recipe in recipes] + [RecipeRecord(recipe=recipe) for recipe in siblings]
+    trials = [winner, *(trial for trial in best.values() if trial is not winner)]
+    siblings = [trial.recipe.replace(window=window) for trial in trials for window in windows if window is not trial.window]
+    first = [RecipeRecord(recipe=winner.recipe, run=run), *(_on_folds(trial, winner, metric, run) for trial in trials[1:])]
+    return [*first, *(RecipeRecord(recipe=recipe) for recipe in siblings)]
+
+
+def _on_folds(trial: TrialResult, winner: TrialResult, metric: Metric, run: int) -> RecipeRecord:
+    losses = [as_loss(metric, one.score) for one in (trial, winner) if one.score is not None]
+    variance = _DOUBT_ON_FOLDS * (trial.deviation**2 + winner.deviation**2) / max(1, winner.fits)
+    return RecipeRecord(recipe=trial.recipe, difference=_rounded(losses[0] - losses[1]), variance=_rounded(variance), rows=1.0, run=run)
+
+
+def _shifted(record: RecipeRecord, leader: RecipeRecord) -> RecipeRecord:
+    """Return the record with its difference taken from a new leading recipe; the two comparisons were on other rows."""
+    if not record.rows:
+        return record
+    difference, variance = record.difference - leader.difference, record.variance + leader.variance
+    return record.replace(difference=_rounded(difference), variance=_rounded(variance))
 
 
 def _margin(record: RecipeRecord) -> float:
@@ -79,7 +98,7 @@ def _margin(record: RecipeRecord) -> float:
 def _with(record: RecipeRecord, found: PairedDifference, run: int) -> RecipeRecord:
     if not math.isfinite(found.mean):
         return record
-    discounted = record.rows * 0.5 ** (max(1, run - record.run) / HALF_LIFE)
+    discounted = record.rows * 0.5 ** (max(1, run - record.run) / COMPARISON_HALF_LIFE)
     rows = discounted + found.rows
     share, new = discounted / rows, found.rows / rows
     return record.replace(

@@ -42,12 +42,15 @@ def _of_outcomes(outcomes: Outcomes, dataset: EvaluationDataset) -> Floats:
     )
 
 
-def mean_worth(value: Value | None, task: Task, dataset: EvaluationDataset, rows: TrainingRows) -> float | None:
-    """Return the mean worth of a prediction; None without a value, or where outcomes are not of two classes."""
-    if (
-        value is None
-        or (value.outcomes is not None and not dataset.binary)
-        or (value.per_unit_error is not None and task is not Task.REGRESSION)
-    ):
+def mean_worth(value: Value | None, dataset: EvaluationDataset, rows: TrainingRows) -> float | None:
+    """Return the mean worth of a prediction; None without a value, or where it is not for such predictions."""
+    if value is None or not fits_predictions(value, dataset.task, dataset.predictions.shape[1]):
         return None
     return float(amounts(value, dataset, rows).mean())
+
+
+def fits_predictions(value: Value, task: Task, classes: int) -> bool:
+    """Tell whether a value is for predictions of the task: outcomes are of two classes, errors of numbers."""
+    if value.per_unit_error is not None:
+        return task is Task.REGRESSION
+    return task is Task.CLASSIFICATION and (value.outcomes is None or classes == 2)

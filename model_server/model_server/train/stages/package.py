@@ -23,13 +23,12 @@ from ...bundle.libraries import installed
 from ...bundle.write import BundleContents, pipeline_bytes, write_bundle
 from ...storage import locate, read_bytes
 from ..data.splits import window_start
-from ..data.training_rows import RunRows, TrainingRows, read_rows
+from ..data.training_rows import RunRows, TrainingRows
 from ..evaluate.baseline import baseline_predictions
 from ..evaluate.competition import compare, first_records, lead, with_draw
 from ..evaluate.evaluation import EvaluationDataset, loss_reference, metrics, paired_difference
 from ..evaluate.selection import all_failed, ranked, trial_results
 from ..evaluate.slices import slice_metrics
-from ..evaluate.versions import champion_dataset
 from ..evaluate.worth import mean_worth
 from ..fitting import predict
 from ..golden_row_selection import golden_rows
@@ -37,6 +36,7 @@ from ..onnx import verified_onnx
 from ..pipeline import for_serving
 from ..profile import PredictionOrigin, profile
 from ..run_context import RunContext
+from ..run_inputs import RunInputs
 from .trial import FITTING_FAILED, candidate_of, fit_recipe, predictions_file
 
 _log = logging.getLogger(__name__)
@@ -73,16 +73,15 @@ class _Fitted:
     window_start: str | None
 
 
-def package(context: RunContext) -> PackageResult:
+def package(inputs: RunInputs) -> PackageResult:
     """Make the run's version.
 
     Raises:
         StorageError: the run's folder cannot be read, or the bundle's not be written.
 
     """
+    context, rows, champion = inputs.context, inputs.rows, inputs.champion
     results = trial_results(context)
-    rows = read_rows(context, holdout=True)
-    champion = champion_dataset(context, rows) if rows.unseen else None
     if isinstance(champion, Problem):
         return PackageResult(problems=[champion])
     standing = _standing(context, rows, results, champion)
@@ -111,7 +110,7 @@ def _standing(
         if not best:
             return all_failed(results)
         windows = [Window(window) for window in context.training.windows]
-        return _Standing(first_records([result.recipe for result in best], windows, context.document.run))
+        return _Standing(first_records(best, context.select_by, windows, context.document.run))
     datasets = {result.index: _dataset(context, rows, result.index) for result in results if result.score is not None}
     judged = {competition.tried[index]: dataset for index, dataset in datasets.items() if index < len(competition.tried)}
     reference = judged.get(0) or champion
@@ -235,7 +234,7 @@ def _worth(
     value = context.objective.value
 
     def mean(of: EvaluationDataset) -> float | None:
-        return mean_worth(value, rows.schema.task, of, rows.holdout)
+        return mean_worth(value, of, rows.holdout)
 
     own, guessed = mean(dataset), mean(baseline)
     if value is None or own is None or guessed is None:

@@ -12,24 +12,24 @@ from mlmodel_contract.version import VersionScore
 
 from ...bundle.errors import BundleRefused
 from ...storage import StorageError, StorageUnreachableError
-from ..data.training_rows import RunRows, read_rows
+from ..data.training_rows import RunRows
 from ..evaluate.evaluation import EvaluationDataset, paired_difference, score
-from ..evaluate.versions import champion_dataset, version_dataset
+from ..evaluate.versions import version_dataset
 from ..evaluate.worth import mean_worth
 from ..run_context import RunContext
+from ..run_inputs import RunInputs
 
 _log = logging.getLogger(__name__)
 
 
-def score_versions(context: RunContext) -> ScoringResult:
+def score_versions(inputs: RunInputs) -> ScoringResult:
     """Score the champion and the versions of the competition on the holdout; nothing where a run before has learnt from it.
 
     Raises:
         StorageError: the run's folder cannot be read.
 
     """
-    rows = read_rows(context, holdout=True)
-    champion = champion_dataset(context, rows) if rows.unseen else None
+    context, rows, champion = inputs.context, inputs.rows, inputs.champion
     if isinstance(champion, Problem):
         return ScoringResult(problems=[champion])
     if champion is None:
@@ -60,7 +60,7 @@ def _scores(context: RunContext, rows: RunRows, champion: EvaluationDataset, ver
 
 
 def _worth_beyond(context: RunContext, rows: RunRows, dataset: EvaluationDataset, champion: EvaluationDataset) -> float | None:
-    own, other = (mean_worth(context.objective.value, rows.schema.task, of, rows.holdout) for of in (dataset, champion))
+    own, other = (mean_worth(context.objective.value, of, rows.holdout) for of in (dataset, champion))
     return None if own is None or other is None else own - other
 
 

@@ -19,13 +19,14 @@ from mlmodel_contract.version import Recipe
 from ...runtime.cpu_limits import available_cpus
 from ...storage import write_atomic
 from ..data.splits import expanding, window_start
-from ..data.training_rows import RunRows, TrainingRows, read_rows
+from ..data.training_rows import RunRows, TrainingRows
 from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
 from ..fitting import fit, predict
 from ..parameter_search import sample_candidate
 from ..pipeline import build
 from ..run_context import RunContext
+from ..run_inputs import RunInputs
 
 _log = logging.getLogger(__name__)
 
@@ -33,21 +34,22 @@ FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError,
 """What scikit-learn raises for parameters or rows that it cannot work with."""
 
 
-def try_recipe(context: RunContext, index: int) -> TrialResult:
+def try_recipe(inputs: RunInputs, index: int) -> TrialResult:
     """Do trial ``index``.
 
     Raises:
         StorageError: the run's folder cannot be read or written.
 
     """
+    context = inputs.context
     competition = context.competition
     recipe = _drawn(context, index) if competition is None else _chosen(context, competition, index)
     if recipe is None:
         result = _nothing_left(context, index)
     elif competition is None:
-        result = _on_folds(context, index, recipe)
+        result = _on_folds(inputs, index, recipe)
     else:
-        result = _on_holdout(context, index, recipe)
+        result = _on_holdout(inputs, index, recipe)
     write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
     return result
 
@@ -91,8 +93,8 @@ def _chosen(context: RunContext, competition: Competition, index: int) -> Recipe
     return drawn.replace(window=competition.leader.window if competition.leader else Window.ALL) if drawn else None
 
 
-def _on_folds(context: RunContext, index: int, recipe: Recipe) -> TrialResult:
-    rows = read_rows(context, holdout=False)
+def _on_folds(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
+    context, rows = inputs.context, inputs.training_rows
     metric, title = context.select_by, f"trial {index + 1}/{context.training.trials} {recipe}"
     fold_scores: list[float] = []
     try:
@@ -111,8 +113,8 @@ def _on_folds(context: RunContext, index: int, recipe: Recipe) -> TrialResult:
     return _result(index, recipe).replace(score=mean, deviation=deviation, fits=len(folds))
 
 
-def _on_holdout(context: RunContext, index: int, recipe: Recipe) -> TrialResult:
-    rows = read_rows(context, holdout=True)
+def _on_holdout(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
+    context, rows = inputs.context, inputs.rows
     try:
         found = predict(fit_recipe(context, recipe, rows.train, rows), rows.holdout, rows)
     except FITTING_FAILED as error:

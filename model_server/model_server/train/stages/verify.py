@@ -1,4 +1,4 @@
-"""The last stage, in a pod of its own: fetch the bundle, open it as a server would, and return what its manifest states.
+"""The last stage: fetch the bundle from the store, open it as a server would, and return what its manifest states.
 
 Not here: the checks, which are those of every server.
 """

@@ -1,8 +1,12 @@
 """Which recipe leads, by what fits said of rows that came later."""
 
+import math
+
 import numpy as np
 import pytest
 from mlmodel_contract.manifest import Window
+from mlmodel_contract.quality_metrics import Metric
+from mlmodel_contract.run import TrialResult
 from mlmodel_contract.version import Recipe, RecipeRecord
 from model_server.train.evaluate.competition import compare, first_records, lead, with_draw
 from model_server.train.evaluate.evaluation import PairedDifference
@@ -16,6 +20,10 @@ def record(recipe: Recipe, difference: float = 0.0, error: float = 0.01, rows: f
 
 def found(mean: float, error: float = 0.01, rows: int = 200) -> PairedDifference:
     return PairedDifference(mean, error**2, rows)
+
+
+def on_folds(recipe: Recipe, score: float) -> TrialResult:
+    return TrialResult(index=0, candidate=recipe.candidate, parameters=recipe.parameters, score=score, deviation=0.02, fits=2)
 
 
 def leads(*records: RecipeRecord) -> str:
@@ -87,12 +95,34 @@ def test_parameters_better_than_the_leading_ones_compete_beside_them() -> None:
 
 def test_after_a_first_run_the_best_of_each_candidate_goes_on_on_every_window() -> None:
     tuned = BOOSTED.replace(parameters={"learning_rate": "0.3"})
-    records = first_records([tuned, BOOSTED, LINEAR], [Window.ALL, Window.RECENT], 1)
+    ranked = [on_folds(tuned, 0.4), on_folds(BOOSTED, 0.45), on_folds(LINEAR, 0.5)]
+    records = first_records(ranked, Metric.LOG_LOSS, [Window.ALL, Window.RECENT], 1)
     assert records[0].recipe == tuned
     kinds = {(one.recipe.candidate, one.recipe.window) for one in records}
     assert kinds == {(name, window) for name in ("boosted", "linear") for window in (Window.ALL, Window.RECENT)}
     assert all(one.recipe.parameters == (tuned.parameters if one.recipe.candidate == "boosted" else {}) for one in records)
-    assert [one.recipe.window for one in first_records([LINEAR], [Window.ALL], 1)] == [Window.ALL]
+    assert [one.recipe.window for one in first_records(ranked[2:], Metric.LOG_LOSS, [Window.ALL], 1)] == [Window.ALL]
+
+
+def test_what_the_folds_said_is_replaced_by_the_first_comparison() -> None:
+    ranked = [on_folds(LINEAR, 0.4), on_folds(BOOSTED, 0.45)]
+    records = first_records(ranked, Metric.LOG_LOSS, [Window.ALL], 1)
+    boosted = records[1]
+    assert boosted.recipe == BOOSTED
+    assert boosted.difference == pytest.approx(0.05)
+    assert math.sqrt(boosted.variance) > 0.02, "both deviate by 0.02 over the folds, which are small"
+    assert lead(records) == records
+    after = compare(records, {1: found(-0.01)}, 2)[1]
+    assert after.difference == pytest.approx(-0.01, abs=1e-3)
+
+
+def test_a_new_leader_makes_what_is_known_of_the_others_less_sure() -> None:
+    records = [record(LINEAR), record(BOOSTED, -0.05), record(FOREST, 0.02)]
+    led = lead(records)
+    assert led[0].recipe == BOOSTED
+    forest = led[2]
+    assert forest.difference == pytest.approx(0.07)
+    assert forest.variance == pytest.approx(records[1].variance + records[2].variance)
 
 
 def test_equal_recipes_seldom_take_turns_and_a_better_one_soon_leads() -> None:

@@ -9,10 +9,11 @@ import pytest
 from mlmodel_contract.bundle import MODEL, MODEL_ONNX, SCHEMA, BundleSchema
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import MESSAGE_LIMIT, PackageResult, Stage
+from mlmodel_contract.stage_results import pack_results
 from mlmodel_contract.version import SliceMetrics
 from model_server.bundle.read import open_bundle
 from model_server.train.command import run_stage
-from model_server.train.result_message import termination_message
+from model_server.train.result_message import shortened
 
 from tests.model_server.support.training_runs import COLUMNS, Run, flights
 
@@ -222,9 +223,8 @@ def test_the_message_is_never_too_long_and_keeps_what_matters(made: tuple[Run, P
     _, result = made
     group = SliceMetrics(column="x" * 63, value="ü" * 100, rows=1, metrics={Metric.ROC_AUC: 0.123456789, Metric.LOG_LOSS: 0.5})
     long = result.model_copy(update={"slices": [group] * 40, "parameters": {f"parameter_{i}": "1" * 50 for i in range(16)}})
-    text = termination_message(long)
-    assert len(text.encode()) <= MESSAGE_LIMIT
-    kept = PackageResult.model_validate_json(text)
+    kept = shortened(long)
+    assert len(pack_results([kept]).encode()) <= MESSAGE_LIMIT
     assert 0 < len(kept.slices) < 40
     assert (kept.metrics, kept.artifact, kept.parameters) == (long.metrics, long.artifact, long.parameters)
 
