@@ -1,6 +1,6 @@
 """The picture of the whole replay, as the backtest draws: losses by week, the bound, what was saved, and every decision.
 
-Beside what was served stand the first version alone and the best monthly schedule. Not here: what is on the terminal.
+Beside what was served stand the first version alone and a monthly schedule of its candidate. Not here: what is on the terminal.
 """
 
 from dataclasses import replace

@@ -45,6 +45,6 @@ class Scenario:
         return self.first + timedelta(days=(day - self.first).days // 7 * 7)
 
 
-FULL = Scenario(date(2013, 1, 1), date(2013, 3, 31), date(2013, 4, 1), date(2013, 12, 31), seconds_per_day=2.0)
+FULL = Scenario(date(2013, 1, 1), date(2013, 3, 31), date(2013, 4, 1), date(2013, 12, 31), seconds_per_day=3.0)
 SHORT = Scenario(date(2013, 1, 1), date(2013, 3, 31), date(2013, 6, 10), date(2013, 7, 14), seconds_per_day=2.0)
 """Five weeks of the summer alone, with the same model of the winter."""

@@ -39,7 +39,7 @@ def print_worth(console: Console, worth: Worth) -> None:
     console.print(comparison_table(result, title="Beside never retraining and monthly schedules, on the same flights"))
     served = int(np.isfinite(result.judgement.losses).sum())
     console.print(f"Mean log loss of {served:,} live predictions: {result.mean_loss:.4f}.", highlight=False)
-    for words, schedule in (("never retraining", worth.first), ("the best monthly schedule", worth.monthly)):
+    for words, schedule in (("never retraining", worth.first), ("a monthly schedule", worth.monthly)):
         if schedule is not None:
             console.print(saved_sentence(worth, words, schedule), highlight=False, soft_wrap=True)
 

@@ -77,8 +77,8 @@ def _beat_never(worth: Worth) -> Requirement:
 
 
 def _beat_monthly(worth: Worth) -> Requirement:
-    """Ask for less loss than the best monthly schedule has, where the days hold enough months for one."""
-    wanted, best = "what was served lost less than the best monthly schedule", worth.monthly
+    """Ask for less loss than a monthly schedule of the first version's candidate has, where the days hold enough months for one."""
+    wanted, best = "what was served lost less than a monthly schedule", worth.monthly
     if best is None:
         return Requirement(wanted, met=not worth.monthly_is_asked, found="no monthly schedule could be fitted")
     found = f"{worth.result.mean_loss:.4f}, and {schedule_name(worth.result, best)} {best.mean_loss:.4f}"

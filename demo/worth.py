@@ -21,6 +21,7 @@ from mlmodel_cli.backtest.trainer_pod import environment
 from mlmodel_contract.base import format_time
 from mlmodel_contract.manifest import MLModelSpec, Value
 from mlmodel_contract.status import LoggedDecision
+from mlmodel_contract.version import Verdict
 
 from demo.errors import DemoError
 from demo.scenario import MODEL, Scenario
@@ -87,15 +88,17 @@ class Flights:
 
 @dataclass(frozen=True)
 class Worth:
-    """What was served, beside ``first``, which is the first version alone, and beside the schedules in ``result``."""
+    """What was served, beside ``first``, which is the first version alone, of ``candidate``, and beside the schedules in ``result``."""
 
     result: BacktestResult
     first: ScheduleResult
+    candidate: str
 
     @property
     def monthly(self) -> ScheduleResult | None:
-        """The best monthly schedule in hindsight, whatever its candidate and its rows."""
-        return self.result.best_schedule(MONTHLY)
+        """The better monthly schedule of the first version's candidate, which is what was best when a schedule would have been written."""
+        monthly = [one for one in self.result.schedules if one.every == MONTHLY and one.candidate == self.candidate]
+        return min(monthly, key=lambda one: one.mean_loss, default=None)
 
     @property
     def monthly_is_asked(self) -> bool:
@@ -142,7 +145,8 @@ def compare(flights: Flights, story: Story, served: Judgement, first: Judgement,
         schedules=(alone, *schedules),
         notes=stream.notes,
     )
-    return Worth(result, alone)
+    accepted = [version.spec for version in story.versions.values() if version.spec.decision.verdict is Verdict.ACCEPTED]
+    return Worth(result, alone, next((spec.candidate or "" for spec in sorted(accepted, key=lambda spec: spec.run)), ""))
 
 
 def _dated(story: Story) -> list[LoggedDecision]:

@@ -69,6 +69,7 @@ class Competition(Document):
     since: Time | None = Field(None, description="Rows after this time are new: the last run has seen those before.")
     rows_read: int = Field(0, ge=0, description="The same as a number of rows, for data without a time.")
     change: Time | None = Field(None, description="When the world is known to have changed, since the last run.")
+    older_champion: bool = Field(False, description="Whether the champion was kept by the last run, or came back.")
 
     @property
     def trials(self) -> int:

@@ -94,7 +94,7 @@ def test_summary_says_what_was_saved_in_loss_and_in_money_where_there_is_a_value
     loss_alone, money = console(), console()
     summary.print_worth(loss_alone, worth(0.4))
     summary.print_worth(money, worth(0.4, amounts=(-100.0, -130.0, -90.0)))
-    never, monthly = "Saved against never retraining (the first version, alone, never: 0.6000)", "Saved against the best monthly schedule"
+    never, monthly = "Saved against never retraining (the first version, alone, never: 0.6000)", "Saved against a monthly schedule"
     assert f"{never}: 24 nats." in printed(loss_alone)
     assert "USD" not in printed(loss_alone)
     assert f"{never}: 24 nats, and 3,600 USD." in printed(money)

@@ -1,12 +1,13 @@
 """What was served, judged beside never retraining and monthly schedules that are really fitted."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlmodel_contract.manifest import MLModelSpec
-from mlmodel_contract.status import MLModelStatus
+from mlmodel_contract.status import MLModelStatus, Phase
 
 from demo import manifests
 from demo.errors import DemoError
@@ -14,7 +15,7 @@ from demo.scenario import Scenario
 from demo.story import Observation, Story
 from demo.worth import Flights, compare
 from devtools.flights import FEATURES, TARGET, TIME
-from tests.demo.support.stories import day, decision
+from tests.demo.support.stories import ACCEPTED, day, decision, version
 
 SCENARIO = Scenario(date(2013, 1, 1), date(2013, 1, 31), date(2013, 2, 1), date(2013, 4, 4), seconds_per_day=2.0)
 
@@ -85,7 +86,9 @@ def test_schedules_are_fitted_every_fourth_week_and_never_and_compared_on_the_sa
     assert {(schedule.every, schedule.fits) for schedule in schedules} == {(0, 1), (4, 3)}
     assert shares[-1] == 1.0
     status = MLModelStatus(decisions=[decision("Promoted", -5), decision("RunStarted", 0)])
-    story = Story(SCENARIO).updated(Observation(status, {}), ())
+    first_version = version("Initial", ACCEPTED, Phase.LIVE)
+    chosen = replace(first_version, spec=first_version.spec.replace(candidate="linear"))
+    story = Story(SCENARIO).updated(Observation(status, {"flight-delay-v1": chosen}), ())
     first, served = (flights.judged(predictions(flights, probability)) for probability in (0.9, 0.5))
     found = compare(flights, story, served, first, schedules)
     assert found.monthly in schedules

@@ -72,11 +72,15 @@ def pending_fits(fits: ScheduledFits, jobs: int) -> Iterator[PendingSchedules]:
     if jobs == 1:
         yield PendingSchedules(fits, None)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_of_process.append, initargs=(fits,))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(fits,))
     try:
         yield PendingSchedules(fits, pool)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start(fits: ScheduledFits) -> None:
+    _of_process.append(fits)
 
 
 def _make(wanted: ScheduleFit) -> Fitted:

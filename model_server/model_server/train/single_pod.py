@@ -6,6 +6,7 @@ the stages, and whether a run may do so (``decide/single_pod.py`` of the operato
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ MOST_CELLS = 5_000_000
 
 SHARE_OF_TIMEOUT = 0.5
 """No stage or trial begins once so much of ``training.timeout`` is over; the others run in pods of their own."""
+
+_ERRORS_TO_RETURN = 2.0  # standard errors by which an earlier version seems to be better
 
 _FILE = "single-pod.json"
 _log = logging.getLogger(__name__)
@@ -78,7 +81,7 @@ def do_stages(work: StageWork) -> list[StageResult]:
         if made is None or not fits(further):
             return results
         results[:] = further
-        if _has_problems(results[-1]):
+        if _has_problems(results[-1]) or _may_return(results[-1]):
             return results
     return results
 
@@ -104,6 +107,13 @@ def _is_small(document: RunDocument, prepared: PrepareResult) -> bool:
 
 def _has_problems(result: StageResult) -> bool:
     return isinstance(result, ScoringResult | PackageResult) and bool(result.problems)
+
+
+def _may_return(result: StageResult) -> bool:
+    """Return whether an earlier version seems to be better than the champion, so that the operator first decides whether one is made."""
+    return isinstance(result, ScoringResult) and any(
+        score.difference < -_ERRORS_TO_RETURN * math.sqrt(score.variance) for score in result.versions
+    )
 
 
 def _last_package(results: Sequence[StageResult]) -> PackageResult:

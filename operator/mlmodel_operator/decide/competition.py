@@ -22,6 +22,9 @@ CHALLENGE_SHARE = 0.4
 One that is new, or seems to be better, competes at once.
 """
 
+MOST_NEW = 3
+"""New recipes that compete in one run; the sooner they do, the longer the best one serves."""
+
 _CHALLENGE_EVERY = 2
 """Runs between two such fits where new rows do not come as labels."""
 
@@ -38,6 +41,7 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         return None
     retraining = status.retraining
     changed = _is_new_change(retraining)
+    older = not _is_fit_of_last_run(version.spec, retraining)
     records = _led_by(_lasting(retraining.recipes, leader, number, changed=changed), leader)
     if changed:
         records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE)))
@@ -49,12 +53,13 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     return Competition(
         leader=leader,
         records=records,
-        tried=_tried(records, number, every, changed=changed, leader_too=changed or not _is_fit_of_last_run(version.spec, retraining)),
+        tried=_tried(records, number, every, changed=changed, leader_too=changed or older),
         draws=draws,
         versions=pooled_versions(snapshot, version.name),
         since=retraining.newest_row,
         rows_read=retraining.rows_read,
         change=retraining.change,
+        older_champion=older,
     )
 
 
@@ -80,15 +85,15 @@ def _challenge_every(first_rows: int, new_labels: int) -> int:
 def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
     others = sorted(range(1 + changed, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
-    urgent = [index for index in others if _is_urgent(records[index])]
+    new = [index for index in others if records[index].run == 0]
+    better = [index for index in others if _seems_better(records[index])]
     plausible = [index for index in others if changed or _smallest_plausible(records[index], number) < 0]
-    challengers = urgent[:1] or (plausible[:1] if changed or number % every == 0 else [])
+    challengers = new[:MOST_NEW] or better[:1] or (plausible[:1] if changed or number % every == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
 
 
-def _is_urgent(record: RecipeRecord) -> bool:
-    """Return whether a recipe is new, or seems to be better than the leading one."""
-    return record.run == 0 or (record.rows > 0 and record.difference < -0.5 * math.sqrt(record.variance))
+def _seems_better(record: RecipeRecord) -> bool:
+    return record.rows > 0 and record.difference < -0.5 * math.sqrt(record.variance)
 
 
 def _smallest_plausible(record: RecipeRecord, number: int) -> float:

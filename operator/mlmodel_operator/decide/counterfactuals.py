@@ -14,20 +14,20 @@ def without_champion(baseline: Estimate | None) -> str | None:
     return f"a loss that is higher by {-baseline.value:.4f} would have been no better than a guess, and refused"
 
 
-def champion_kept(comparison: Comparison) -> str:
+def champion_kept(comparison: Comparison, *, has_to_be_better: bool) -> str:
     """Return from which difference on the champion would have been kept."""
     difference = comparison.difference
     if comparison.same_recipe and difference.low == difference.high == 0:
         return "another recipe that is better on the rows that came since would have been fitted in its place"
-    if comparison.same_recipe:
+    if has_to_be_better:
         return f"above a difference of 0 {comparison.champion} would have been kept, an earlier fit of the same recipe"
     return f"above a difference of {difference.value - difference.low:+.4f} {comparison.champion} would have been kept"
 
 
-def champion_replaced(comparison: Comparison) -> str:
+def champion_replaced(comparison: Comparison, *, has_to_be_better: bool) -> str:
     """Return up to which difference the champion would have been replaced."""
     difference = comparison.difference
-    if comparison.same_recipe:
+    if has_to_be_better:
         return f"a difference of 0 or less would have been enough to replace {comparison.champion}, an earlier fit of the same recipe"
     return (
         f"a difference of {difference.value - difference.low:+.4f} or less would have been enough to replace {comparison.champion}: "

@@ -237,14 +237,15 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         worth=package.worth,
         fits=run.fits,
         cpu_seconds=run.cpu_seconds,
-        decision=_verdict(snapshot, package, verified),
+        decision=_verdict(snapshot, run, package, verified),
     )
 
 
-def _verdict(snapshot: Snapshot, package: PackageResult, verified: VerifyResult) -> VersionVerdict:
+def _verdict(snapshot: Snapshot, run: RunStatus, package: PackageResult, verified: VerifyResult) -> VersionVerdict:
     if verified.problems:
         return VersionVerdict(verdict=Verdict.REJECTED, reason="NotVerified", message=_problem_sentences(verified.problems))
-    return acceptance_verdict(snapshot.model.spec.objective, package)
+    older = run.competition is not None and run.competition.older_champion
+    return acceptance_verdict(snapshot.model.spec.objective, package, older_champion=older)
 
 
 def _imported(verified: VerifyResult, artifact: Artifact | None) -> PackageResult:

@@ -15,8 +15,8 @@ from .counterfactuals import champion_kept, champion_replaced, criteria_kept, gu
 _KEEP_LIVE = "objective.onMiss: KeepLive would have refused it"
 
 
-def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionVerdict:
-    """Return the verdict by the objective and the holdout's figures."""
+def acceptance_verdict(objective: Objective, package: PackageResult, *, older_champion: bool = False) -> VersionVerdict:
+    """Return the verdict by the objective and the holdout's figures; ``older_champion``: it was kept, or came back."""
     metrics = package.metrics or Metrics()
     if package.baseline is not None and not _beats(package.baseline, package.comparison):
         return _rejected("BaselineNotBeaten", _baseline_sentence(package.baseline), guess_beaten(package.baseline, package.comparison))
@@ -24,10 +24,11 @@ def acceptance_verdict(objective: Objective, package: PackageResult) -> VersionV
     missed = [*_missed(criteria, metrics), *_missed_slices(objective, package)]
     if objective.on_miss is OnMiss.KEEP_LIVE and missed:
         return _rejected("CriterionMissed" if criteria else "SliceMissed", "; ".join(missed), criteria_kept(criteria, metrics))
-    return _against_champion(objective, package, metrics, missed)
+    return _against_champion(objective, package, missed, older_champion=older_champion)
 
 
-def _against_champion(objective: Objective, package: PackageResult, metrics: Metrics, missed: list[str]) -> VersionVerdict:
+def _against_champion(objective: Objective, package: PackageResult, missed: list[str], *, older_champion: bool) -> VersionVerdict:
+    metrics = package.metrics or Metrics()
     figures = ", ".join(f"{criterion.metric} {_value(criterion, metrics)}" for criterion in objective.criteria)
     comparison = package.comparison
     if comparison is None:
@@ -37,23 +38,17 @@ def _against_champion(objective: Objective, package: PackageResult, metrics: Met
         return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}", without_champion(package.baseline))
     compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
     recipe = Recipe(candidate=package.candidate or "it", parameters=package.parameters, window=package.window)
-    if comparison.difference.low > 0 or _came_back_better(comparison):
+    has_to_be_better = older_champion and comparison.same_recipe
+    if comparison.difference.low > 0 or (has_to_be_better and comparison.difference.value > 0):
         word = "worse" if comparison.difference.low > 0 else "no better"
-        return _rejected("ChampionBetter", f"the champion is still the best, {recipe} is {word}: {compared}", champion_replaced(comparison))
-    otherwise = "; ".join([champion_kept(comparison), *([_KEEP_LIVE] if missed else [])])
+        message = f"the champion is still the best, {recipe} is {word}: {compared}"
+        return _rejected("ChampionBetter", message, champion_replaced(comparison, has_to_be_better=has_to_be_better))
+    otherwise = "; ".join([champion_kept(comparison, has_to_be_better=has_to_be_better), *([_KEEP_LIVE] if missed else [])])
     if comparison.same_recipe:
         return _accepted("Fresher", f"the leading recipe, {recipe}, on newer rows: {compared}", otherwise)
     if comparison.difference.high < 0:
         return _accepted("BetterThanChampion", f"{recipe} is better: {compared}", otherwise)
     return _accepted("BetterRecipe", f"{recipe} leads now: {compared}", otherwise)
-
-
-def _came_back_better(comparison: Comparison) -> bool:
-    """Return whether a champion of the same recipe is better as far as is known.
-
-    The two differ where the champion was kept or came back: what newer rows teach did no good then, so that it has to be shown.
-    """
-    return comparison.same_recipe and comparison.difference.value > 0
 
 
 def _compared(comparison: Comparison) -> str:

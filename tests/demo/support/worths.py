@@ -51,4 +51,4 @@ def worth(
         schedules=tuple(beside),
         notes=(),
     )
-    return Worth(result, beside[0])
+    return Worth(result, beside[0], "linear")

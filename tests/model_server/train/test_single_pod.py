@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlmodel_contract.run import PackageResult, PrepareResult, Stage, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.run import Competition, PackageResult, PrepareResult, ScoringResult, Stage, StageResult, TrialResult, VerifyResult
+from mlmodel_contract.version import Recipe, RecipeRecord, VersionScore
 from model_server.train import single_pod
 from model_server.train.stage_work import StageWork
 
@@ -131,3 +132,14 @@ def test_what_does_not_fit_into_a_message_is_left_to_other_pods(tmp_path: Path, 
 
     monkeypatch.setattr(StageWork, "trial", talkative)
     assert stages(run_with_rows(tmp_path, trials=32).single_pod()) == ["Prepare"]
+
+
+@pytest.mark.parametrize(("difference", "done"), [(-0.1, ["Prepare", "Scoring"]), (-0.01, ["Prepare", "Scoring", "Package", "Verify"])])
+def test_where_an_earlier_version_seems_better_the_operator_decides_before_a_version_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, difference: float, done: list[str]
+) -> None:
+    score = VersionScore(version="flights-v0", value=0.4, difference=difference, variance=1e-4, rows=100)
+    monkeypatch.setattr(StageWork, "scoring", lambda _work: ScoringResult(versions=[score]))
+    recipe = Recipe(candidate="linear")
+    competition = Competition(leader=recipe, records=[RecipeRecord(recipe=recipe)], rows_read=200)
+    assert stages(run_with_rows(tmp_path).single_pod(competition=competition.wire())) == done

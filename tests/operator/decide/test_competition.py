@@ -206,6 +206,23 @@ def test_after_a_change_the_leading_recipe_is_tried_on_the_new_world_alone_too()
     assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE], "it is shown to be worse"
 
 
+@pytest.mark.parametrize(("difference", "state"), [((0.01, -0.03, 0.05), "ChampionKept"), ((-0.01, -0.05, 0.03), "Succeeded")])
+def test_a_champion_that_was_kept_is_replaced_by_a_newer_fit_of_its_recipe_only_where_that_is_better(
+    difference: tuple[float, float, float], state: str
+) -> None:
+    model = live()
+    model.annotate(retrain="second")
+    scores(model, scored())
+    rejects(model)
+    model.annotate(retrain="third")
+    assert model.competition.older_champion
+    package = packaged(3, against="late-v1", difference=difference, same_recipe=True, competing=records())
+    model.run_through(package, prepared=NEW_ROWS, trained=[trial(0), trial(1), scored()])
+    assert model.run_state == state
+    if state == "ChampionKept":
+        assert "a difference of 0 or less would have been enough" in str(model.status.decisions[-1].otherwise)
+
+
 # Rows that are new.
 
 

@@ -8,7 +8,7 @@ import pytest
 from mlmodel_contract.base import format_time, parse_time
 from mlmodel_contract.run import PrepareResult, ScoringResult, Stage
 from mlmodel_contract.version import VersionScore
-from mlmodel_operator.cluster.kinds import MODEL_VERSION
+from mlmodel_operator.cluster.kinds import MODEL_VERSION, MONITOR_REPORT
 from mlmodel_operator.decide.pace import due_rows
 
 from tests.operator.support import fake_controllers
@@ -89,6 +89,27 @@ def test_labels_that_a_run_began_with_are_not_waited_for_again() -> None:
     assert model.run_number == 2
     labelled(model, 2 * LEARNT_FROM + 500, sequence=2)
     assert (model.run_number, reason(model)) == (3, "NewRows")
+
+
+def test_labels_that_are_dropped_with_the_version_that_had_them_are_not_waited_for_once_more() -> None:
+    model = live(spec(data=CAPTURED))
+    labelled(model, 20 * LEARNT_FROM)
+    ends(model, worse=False)
+    model.wait(days=7)
+    model.api.change(MODEL_VERSION, "late-v1", lambda body: body["status"].update(evidence=None, drift=None))
+    model.api.remove(MONITOR_REPORT, "late-v1-0")
+    model.settle()
+    labelled(model, LEARNT_FROM)
+    assert (model.run_number, reason(model)) == (3, "NewRows")
+
+
+def test_a_run_that_kept_the_champion_lets_more_rows_be_waited_for() -> None:
+    model = live(spec(data=CAPTURED))
+    model.annotate(retrain="second")
+    before = due_rows(model.status.retraining)
+    ends(model, worse=True)
+    assert model.run_state == "ChampionKept"
+    assert before < due_rows(model.status.retraining) < 1.5 * before
 
 
 @pytest.mark.parametrize("parts", [spec(), spec(data=CAPTURED)])
