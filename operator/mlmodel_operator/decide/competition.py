@@ -105,7 +105,7 @@ def _smallest_plausible(record: RecipeRecord, number: int) -> float:
     left_out = number - record.run
     if not record.rows:
         return -math.inf if record.run == 0 or left_out > COMPARISON_HALF_LIFE else 0.0
-    return record.difference - 2 * math.sqrt(record.variance * 2 ** (left_out / COMPARISON_HALF_LIFE))
+    return record.difference - 2 * math.sqrt(record.variance * 2 ** min(left_out / COMPARISON_HALF_LIFE, 64))
 
 
 def _is_new_change(retraining: RetrainingStatus) -> bool:
