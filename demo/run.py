@@ -179,7 +179,7 @@ def _first(bucket: Bucket, story: Story, flights: Flights) -> Judgement:
 def _worth(context: DemoContext, flights: Flights, story: Story, served: Judgement, first: Judgement) -> Worth:
     """Fit the schedules to compare with; not earlier, since the pods need the processors."""
     with context.timed.step("fits of never retraining and of monthly schedules, to compare with") as step:
-        schedules = flights.schedules(os.cpu_count() or 1, lambda share: step.note(f"{share:.0%}"))
+        schedules = flights.schedules(os.cpu_count() or 1, story.typical_run, lambda share: step.note(f"{share:.0%}"))
         return compare(flights, story, served, first, schedules)
 
 

@@ -6,6 +6,7 @@ Pure: it holds values and computes from them. Not here: reading from the cluster
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from statistics import median
 
 from mlmodel_contract.base import parse_time
 from mlmodel_contract.status import LoggedDecision, MLModelStatus, ModelVersionStatus, RunStatus
@@ -122,6 +123,13 @@ class Story:
     def decisions(self) -> list[DatedDecision]:
         """All decisions in order."""
         return [DatedDecision(entry, self.day_at(parse_time(entry.time))) for entry in self.log]
+
+    @property
+    def typical_run(self) -> timedelta:
+        """How long the median run after the first one took, in the time of the replay; none where there was no such run."""
+        later = [run for run in self.runs.values() if run.number > 1 and run.finished]
+        seconds = [(parse_time(run.finished or "") - parse_time(run.started)).total_seconds() for run in later]
+        return timedelta(days=median(seconds) / self.scenario.seconds_per_day) if seconds else timedelta(0)
 
     def day_at(self, time: datetime) -> date | None:
         """Return the day that was being replayed at a time of the wall clock; None before the replay."""

@@ -78,11 +78,20 @@ class Flights:
         losses = pd.Series(judgement.losses).groupby(self.days).agg(["size", "sum"])
         return {day: FirstLoss(int(count), float(total)) for day, count, total in losses.itertuples()}
 
-    def schedules(self, jobs: int, on_share: Callable[[float], None]) -> tuple[ScheduleResult, ...]:
-        """Fit the manifest's candidates every fourth week and never again, in so many processes; ``on_share`` gets the share done."""
+    def schedules(self, jobs: int, delay: timedelta, on_share: Callable[[float], None]) -> tuple[ScheduleResult, ...]:
+        """Fit the manifest's candidates every fourth week and never again.
+
+        Args:
+            jobs: in so many processes.
+            delay: from the start of a fit until it serves, as the operator's own runs took.
+            on_share: gets the share done.
+
+        """
         candidates = self.spec.training.tried if self.spec.training else []
         one_each = dict.fromkeys(THREADS, "1")  # processes share the processors, not threads
-        with environment(one_each), pending_schedules(self.stream, candidates, self.value, jobs, (NEVER, MONTHLY)) as pending:
+        paces = (NEVER, MONTHLY)
+        schedules = pending_schedules(self.stream, candidates, self.value, jobs, paces, delay.total_seconds())
+        with environment(one_each), schedules as pending:
             return pending.results(on_share)
 
 

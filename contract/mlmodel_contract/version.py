@@ -125,6 +125,10 @@ COMPARISON_HALF_LIFE = 8.0
 """Runs after which a comparison of recipes counts half: what was better last year says little of the world of today."""
 
 
+ROWS_ON_FOLDS = 1.0
+"""Rows that what the folds of a first run said counts as, so that the first comparison on later rows replaces it."""
+
+
 class RecipeRecord(Document):
     """What a recipe's fits said of rows that came later, beside the leading recipe's on the same rows; older runs count less."""
 

@@ -82,7 +82,7 @@ def test_loss_of_a_day_is_the_sum_over_its_flights(flights: Flights) -> None:
 
 def test_schedules_are_fitted_every_fourth_week_and_never_and_compared_on_the_same_flights(flights: Flights) -> None:
     shares: list[float] = []
-    schedules = flights.schedules(1, shares.append)
+    schedules = flights.schedules(1, timedelta(0), shares.append)
     assert {(schedule.every, schedule.fits) for schedule in schedules} == {(0, 1), (4, 3)}
     assert shares[-1] == 1.0
     status = MLModelStatus(decisions=[decision("Promoted", -5), decision("RunStarted", 0)])
@@ -102,6 +102,14 @@ def test_schedules_are_fitted_every_fourth_week_and_never_and_compared_on_the_sa
     assert found.saved_money(found.first) == pytest.approx(served.amounts.sum() - first.amounts.sum())
     assert [entry.time for entry in found.result.log] == ["2013-02-01T12:00:00Z"] * 2, "before the replay is its first day"
     assert found.result.bound == 0.6
+
+
+def test_a_fit_that_takes_its_time_serves_later_and_so_less_well(flights: Flights) -> None:
+    at_once, late = (
+        {schedule.window: schedule.mean_loss for schedule in flights.schedules(1, delay, lambda _share: None) if schedule.every == 4}
+        for delay in (timedelta(0), timedelta(days=14))
+    )
+    assert all(late[window] > loss for window, loss in at_once.items())
 
 
 def test_nothing_is_compared_where_nothing_was_answered(flights: Flights) -> None:

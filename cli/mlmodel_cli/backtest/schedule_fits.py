@@ -50,7 +50,7 @@ class PendingSchedules:
 
 @contextmanager
 def pending_schedules(
-    stream: Stream, candidates: Sequence[Candidate], value: Value | None, jobs: int, paces: Sequence[int] = PACES
+    stream: Stream, candidates: Sequence[Candidate], value: Value | None, jobs: int, paces: Sequence[int] = PACES, delay: float = 0.0
 ) -> Iterator[PendingSchedules]:
     """Start to fit the schedules in so many processes; with one they are fitted when their results are asked for.
 
@@ -60,9 +60,10 @@ def pending_schedules(
         value: what a prediction is worth; None where nobody said so.
         jobs: the number of processes.
         paces: periods from one fit to the next; 0 never fits again.
+        delay: seconds from the start of a fit until it serves.
 
     """
-    with pending_fits(ScheduledFits(stream, candidates, value, paces), jobs) as pending:
+    with pending_fits(ScheduledFits(stream, candidates, value, paces, delay=delay), jobs) as pending:
         yield pending
 
 

@@ -62,8 +62,19 @@ class ScheduledFits:
         value: Value | None = None,
         paces: Sequence[int] = PACES,
         to_the_end: bool = False,
+        delay: float = 0.0,
     ) -> None:
-        """``to_the_end``: each fit is judged by all rows from its period on, and not by those alone that some pace would have it serve."""
+        """Take what all fits share.
+
+        Args:
+            stream: the rows.
+            candidates: what is fitted.
+            value: what a prediction is worth; None where nobody said so.
+            paces: periods from one fit to the next; 0 never fits again.
+            to_the_end: each fit is judged by all rows from its period on, and not by those alone that some pace would have it serve.
+            delay: seconds from the start of a fit until it serves; the first one serves at once.
+
+        """
         self._stream = stream
         self._value = value
         self._paces = paces
@@ -71,7 +82,9 @@ class ScheduledFits:
         self._candidates = candidates
         self._usable = _usable(stream)
         self._first_rows = int(self._usable[: stream.first_live].sum())
-        self._starts = stream.first_live + np.searchsorted(stream.arrived[stream.first_live :], stream.period_starts())
+        starts = stream.period_starts()
+        self._starts = stream.first_live + np.searchsorted(stream.arrived[stream.first_live :], starts)
+        self._serves = stream.first_live + np.searchsorted(stream.arrived[stream.first_live :], [starts[0], *(starts[1:] + delay)])
         self._rows = TrainingRows(stream.columns(0, len(stream)), stream.target)
         self._schema = _schema(stream)
 
@@ -87,11 +100,13 @@ class ScheduledFits:
         learnt = self.learnt(wanted)
         part = TrainingRows({name: values[learnt] for name, values in self._rows.columns.items()}, self._rows.target[learnt])
         rows = RunRows(self._schema, part, part)
-        first, stop = self._starts[wanted.period], self._stop(wanted.period)
+        first, stop = self._serves[wanted.period], self._stop(wanted.period)
         try:
             pipeline = build(candidate.estimator, candidate.parameters, self._schema.features, seed=wanted.period + 1)
             fit(pipeline, part, rows)
             spent = time.process_time() - started
+            if first == stop:  # the rows end before it serves
+                return Fitted(Judgement.of_nothing(0, self._value), spent)
             predictions = predict(pipeline, self._rows.slice(first, stop), rows)
         except (ValueError, TypeError, ArithmeticError):  # such as one class alone in the newest rows
             return Fitted(None, time.process_time() - started)
@@ -123,7 +138,7 @@ class ScheduledFits:
         for one, fitted in zip(wanted, made, strict=True):
             if fitted.judgement is None:
                 return None
-            served.put(int(self._starts[one.period]) - self._stream.first_live, fitted.judgement)
+            served.put(int(self._serves[one.period]) - self._stream.first_live, fitted.judgement)
         return served
 
     def learnt(self, wanted: ScheduleFit) -> NDArray[np.int64]:
@@ -145,7 +160,7 @@ class ScheduledFits:
         if period == 0 or self._to_the_end:
             return len(self._stream)
         reach = period + max(every for every in self._paces if every and period % every == 0)
-        return int(self._starts[reach]) if reach < len(self._starts) else len(self._stream)
+        return int(self._serves[reach]) if reach < len(self._serves) else len(self._stream)
 
 
 def _usable(stream: Stream) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from mlmodel_contract.base import parse_time
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.run import Competition
 from mlmodel_contract.status import MLModelStatus, RetrainingStatus
-from mlmodel_contract.version import COMPARISON_HALF_LIFE, ModelVersionSpec, Recipe, RecipeRecord
+from mlmodel_contract.version import COMPARISON_HALF_LIFE, ROWS_ON_FOLDS, ModelVersionSpec, Recipe, RecipeRecord
 
 from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
@@ -85,11 +85,16 @@ def _challenge_every(first_rows: int, new_labels: int) -> int:
 def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, changed: bool, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
     others = sorted(range(1 + changed, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
-    new = [index for index in others if records[index].run == 0]
+    new = sorted((index for index in others if _is_new(records[index], number)), key=lambda index: records[index].run == 0)
     better = [index for index in others if _seems_better(records[index])]
     plausible = [index for index in others if changed or _smallest_plausible(records[index], number) < 0]
     challengers = new[:MOST_NEW] or better[:1] or (plausible[:1] if changed or number % every == 0 else [])
     return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
+
+
+def _is_new(record: RecipeRecord, number: int) -> bool:
+    """Return whether a recipe was never tried, or on the folds of the run before alone."""
+    return record.run == 0 or (record.rows == ROWS_ON_FOLDS and record.run == number - 1)
 
 
 def _seems_better(record: RecipeRecord) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.run import Problem, RunDocument, ScoringResult, Stage
-from mlmodel_contract.version import RecipeRecord, VersionScore
+from mlmodel_contract.version import ROWS_ON_FOLDS, RecipeRecord, VersionScore
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import JOB, ML_MODEL, MODEL_VERSION
 
@@ -111,6 +111,17 @@ def test_every_recipe_gets_its_turn() -> None:
         competing = [record.model_copy(update=compared) if index in present else record for index, record in enumerate(competing)]
         rejects(model, competing)
     assert tried >= set(range(1, len(competing)))
+
+
+def test_what_was_tried_on_folds_alone_competes_at_once_with_all_that_is_new() -> None:
+    first, on_folds, *siblings = records()
+    seeds = [first, on_folds.replace(difference=0.3, variance=1e-6, rows=ROWS_ON_FOLDS, run=1)]
+    seeds += [sibling.replace(run=0) for sibling in siblings]
+    model = ModelLifecycle()
+    model.go_live(packaged(competing=seeds))
+    model.annotate(retrain="second")
+    assert len(siblings) == 2
+    assert set(model.competition.tried) == {1, 2, 3}
 
 
 def test_a_recipe_that_is_far_worse_has_its_turn_again_once_that_is_forgotten() -> None:

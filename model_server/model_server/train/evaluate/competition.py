@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import TrialResult
-from mlmodel_contract.version import COMPARISON_HALF_LIFE, STANDARD_ERRORS_TO_LEAD, RecipeRecord
+from mlmodel_contract.version import COMPARISON_HALF_LIFE, ROWS_ON_FOLDS, STANDARD_ERRORS_TO_LEAD, RecipeRecord
 
 from .evaluation import PairedDifference
 
@@ -59,7 +59,7 @@ def with_draw(records: Sequence[RecipeRecord], drawn: RecipeRecord) -> list[Reci
 def first_records(ranked: Sequence[TrialResult], metric: Metric, windows: Sequence[Window], run: int) -> list[RecipeRecord]:
     """Return the recipes that go on competing after a first run: the best of each candidate, on every window.
 
-    What the folds said of them tells which are worth a comparison; it counts as one row, so that the first comparison replaces it.
+    What the folds said of them tells which are worth a comparison (``ROWS_ON_FOLDS``).
 
     Args:
         ranked: the trials that have a score, the winner first.
@@ -79,7 +79,8 @@ def first_records(ranked: Sequence[TrialResult], metric: Metric, windows: Sequen
 def _on_folds(trial: TrialResult, winner: TrialResult, metric: Metric, run: int) -> RecipeRecord:
     losses = [as_loss(metric, one.score) for one in (trial, winner) if one.score is not None]
     variance = _DOUBT_ON_FOLDS * (trial.deviation**2 + winner.deviation**2) / max(1, winner.fits)
-    return RecipeRecord(recipe=trial.recipe, difference=_rounded(losses[0] - losses[1]), variance=_rounded(variance), rows=1.0, run=run)
+    difference = _rounded(losses[0] - losses[1])
+    return RecipeRecord(recipe=trial.recipe, difference=difference, variance=_rounded(variance), rows=ROWS_ON_FOLDS, run=run)
 
 
 def _shifted(record: RecipeRecord, leader: RecipeRecord) -> RecipeRecord:
