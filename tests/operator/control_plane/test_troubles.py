@@ -56,7 +56,8 @@ def test_a_trainer_that_always_dies_fails_the_run_with_its_last_line(model: Decl
 @pytest.mark.usefixtures("operator")
 def test_a_trainer_that_takes_too_long_is_ended(model: DeclaredModel) -> None:
     model.kubelet.outcomes[Stage.PREPARE] = lambda _run, _index: None
-    model.declare(spec(training={"task": "Classification", "timeout": "2s", "retries": 0}))
+    in_several_pods = {"parallelism": 2}
+    model.declare(spec(training={"task": "Classification", "timeout": "2s", "retries": 0, **in_several_pods}))
     model.until(lambda: model.run == (1, "Prepare", "Failed"), "the run has failed")
     assert "timed out after 37 seconds; raise training.timeout" in model.status["run"]["progress"]
 
