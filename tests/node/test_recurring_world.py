@@ -118,7 +118,6 @@ def test_the_old_version_serves_again_when_its_world_is_back(team: Team, recurri
     second, versions = recurring.status()["live"]["version"], _versions(team)
     run = recurring.learn("rising=200")["run"]
     assert (run["state"], run["reason"], run["champion"]) == ("Returned", "Source", second)
-    assert run["fits"] >= 1, "a recipe was fitted anew on the same rows, and was not better"
     stages = {job["metadata"]["labels"]["mlmodel.dev/stage"] for job in team.jobs(MODEL, run=str(run["number"]))}
     assert stages <= {"Prepare", "Train"}
     assert recurring.wait_answers(FIRST) == first_answer

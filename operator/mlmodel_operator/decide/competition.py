@@ -40,7 +40,7 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     if training is None or version is None or leader is None or not status.retraining.recipes:
         return None
     retraining = status.retraining
-    changed = _is_new_change(retraining)
+    changed = _is_new_change(status)
     older = not _is_fit_of_last_run(version.spec, retraining)
     records = _led_by(_lasting(retraining.recipes, leader, number, changed=changed), leader)
     if changed:
@@ -113,10 +113,17 @@ def _smallest_plausible(record: RecipeRecord, number: int) -> float:
     return record.difference - 2 * math.sqrt(record.variance * 2 ** min(left_out / COMPARISON_HALF_LIFE, 64))
 
 
-def _is_new_change(retraining: RetrainingStatus) -> bool:
-    """Return whether no run has seen rows of the changed world yet."""
+def _is_new_change(status: MLModelStatus) -> bool:
+    """Return whether no recipe has competed on the rows since the last known change yet.
+
+    It may be dated only once some runs have read rows of the changed world; a date that moves a little is that of the same change.
+    """
+    retraining, run = status.retraining, status.run
     change, newest = retraining.change, retraining.newest_row
-    return change is not None and (newest is None or parse_time(change) > parse_time(newest))
+    if change is None or newest is None or parse_time(change) > parse_time(newest):
+        return change is not None
+    before = run.competition.change if run and run.competition else None
+    return change != before and not any(record.recipe.window is Window.SINCE_CHANGE for record in retraining.recipes)
 
 
 def _is_fit_of_last_run(spec: ModelVersionSpec, retraining: RetrainingStatus) -> bool:

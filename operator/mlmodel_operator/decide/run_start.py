@@ -22,7 +22,7 @@ from mlmodel_detection.harm.detector import LEAST_COVERAGE
 
 from ..snapshot import Model, Snapshot
 from .competition import choose_competition
-from .loss_history import LEAST_HARMFUL, LossRise, find_rise, least_labels
+from .loss_history import LossRise, find_rise, least_labels
 from .pace import budget_free_at, due_rows, labelled_rows
 from .quarantine import is_broken
 from .retraining_memory import due_time, started_run
@@ -131,7 +131,7 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus, now: dateti
 def suspected_rise(snapshot: Snapshot, status: MLModelStatus) -> LossRise | None:
     """Return the rise of the loss that is clear, and takes it above what the holdout's own uncertainty explains."""
     harmful = status.drift is not None and status.drift.harm == "Confirmed"
-    least = LEAST_HARMFUL if harmful else least_labels(status.retraining.first_rows)
+    least = least_labels(status.retraining.first_rows, harmful=harmful)
     rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), least)
     limit = status.drift.loss_reference if status.drift else None
     return rise if rise is not None and limit is not None and rise.after > limit else None

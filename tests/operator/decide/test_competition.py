@@ -234,6 +234,32 @@ def test_a_champion_that_was_kept_is_replaced_by_a_newer_fit_of_its_recipe_only_
         assert "a difference of 0 or less would have been enough" in str(model.status.decisions[-1].otherwise)
 
 
+def test_a_change_that_is_dated_only_after_a_run_has_read_of_it_is_competed_on_once_and_not_again() -> None:
+    model = live()
+    model.wait(hours=2)
+    model.reports("late-v1", LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.annotate(retrain="before it is dated")
+    end = (model.now + timedelta(hours=4)).isoformat()
+    model.ends(Stage.PREPARE, prepared(rows=1200, new=200, end=end))
+    model.ends(Stage.TRAIN, trial(0), scored())
+    rejects(model)
+    model.wait(hours=7)
+    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    assert model.run_number == 3
+    compared = model.competition
+    assert compared.change is not None
+    assert compared.change < end, "the run before has read rows of after the change"
+    assert compared.records[1].recipe.window is Window.SINCE_CHANGE
+    assert compared.tried[:2] == [0, 1]
+
+    model.ends(Stage.PREPARE, prepared(rows=1400, new=200, end=(model.now).isoformat()))
+    model.ends(Stage.TRAIN, trial(0), scored())
+    new_world = compared.records[1].replace(difference=0.2, variance=1e-4, rows=100.0, run=3)
+    rejects(model, [compared.records[0], new_world, *compared.records[2:]])
+    model.annotate(retrain="again")
+    assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE]
+
+
 # Rows that are new.
 
 
