@@ -95,9 +95,13 @@ class StreamFits:
         losses = [np.inf if judgement is None else mean(judgement.losses) for judgement in made]
         return int(np.argmin(losses)), ALL_ROWS
 
-    @property
+    @cached_property
+    def _periods(self) -> NDArray[np.int64]:
+        return period_of(self.stream)
+
+    @cached_property
     def _rows(self) -> NDArray[np.int64]:
-        return np.bincount(period_of(self.stream), minlength=len(self.stream.period_starts()))
+        return np.bincount(self._periods, minlength=len(self.stream.period_starts()))
 
     def _recipe(self, candidate: int, window: str) -> Recipe:
         periods = range(len(self._rows))
@@ -111,7 +115,7 @@ class StreamFits:
         if fitted.judgement is None:
             return np.full(number, np.nan)
         losses = fitted.judgement.losses
-        periods, known = period_of(self.stream)[-len(losses) :], np.isfinite(losses)
+        periods, known = self._periods[-len(losses) :], np.isfinite(losses)
         sums = np.bincount(periods[known], losses[known], number)
         counts = np.bincount(periods[known], minlength=number)
         found = np.divide(sums, counts, out=np.zeros(number), where=counts > 0)

@@ -38,7 +38,7 @@ def run_stage() -> int:
         _log.error("%s: %s", error.check, error)
         return 1
     for result in results:
-        _log.info("result: %s", result.model_dump_json(by_alias=True, exclude_none=True))
+        _log.info("result: %s", pack_results([result]))
     leave_message(PATH_TERMINATION, pack_results(results), MESSAGE_LIMIT)
     return 0
 

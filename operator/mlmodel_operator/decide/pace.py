@@ -58,7 +58,7 @@ def adapted(
 
 def later(retraining: RetrainingStatus) -> int:
     """Return the rows to wait for after a run whose rows had nothing to teach: a quarter more."""
-    return max(LEAST_ROWS, round(due_rows(retraining) * _LATER))
+    return round(due_rows(retraining) * _LATER)
 
 
 def _stepped(retraining: RetrainingStatus, score: VersionScore, champion: float) -> int:
