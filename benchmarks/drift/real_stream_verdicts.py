@@ -6,10 +6,10 @@ Not here: the streams (``real_streams.py``).
 from pathlib import Path
 
 import pandas as pd
+from mlmodel_contract.live_loss import LossSums
 from mlmodel_contract.quality_metrics import Task
 from mlmodel_contract.report import MICRO, LabelCounts, RowCounts
 from mlmodel_detection import HarmDetector, LabelledPredictions
-from mlmodel_detection.harm.detector import LossSums
 from model_server.train.evaluate.evaluation import EvaluationDataset, loss_reference
 from model_server.train.evaluate.losses import loss
 from rich.progress import track

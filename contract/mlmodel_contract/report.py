@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import Document, Time
+from .quality_metrics import Metric
 
 MICRO = 1_000_000
 """Sums of real numbers are kept in whole millionths."""
@@ -99,7 +100,14 @@ class CorrelationCounts(Document):
 
 
 class LossReference(Document):
-    """The loss on the holdout that live loss is held against (log loss in nats, or squared error)."""
+    """The loss on the holdout that live loss is held against: that of ``training.selectBy``, as ``live_loss.py`` has it."""
+
+    metric: Metric | None = Field(
+        None,
+        description="Its loss of a row: log loss in nats, squared error (brier_score, rmse, r2), absolute error (mae), whether the class "
+        "is wrong (accuracy), or the share of the holdout's rows of the other class that a row is on the wrong side of (roc_auc). "
+        "None: log loss, or squared error.",
+    )
 
     rows: int = Field(ge=0, description="Holdout rows.")
     mean: float = Field(description="Mean loss.")
@@ -115,6 +123,12 @@ class LossReference(Document):
         description="Regression: errors and true numbers are counted in this unit, a power of ten about the holdout's rmse.",
     )
     center: float = Field(0.0, description="Regression: true numbers are counted from here, the holdout's mean.")
+    scores_of_negatives: list[int] = Field(
+        default_factory=list,
+        max_length=SCORE_BINS,
+        description=f"roc_auc: the holdout's rows by probability in {SCORE_BINS} equal bins, truth negative.",
+    )
+    scores_of_positives: list[int] = Field(default_factory=list, max_length=SCORE_BINS, description="The same where the truth is positive.")
 
 
 class LabelCounts(Document):

@@ -142,7 +142,7 @@ class DriftStatus(Document):
     due: int = Field(0, ge=0, description="Live rows whose label should be back by now.")
     missed: int = Field(0, ge=0, description="Live rows that were served but never counted: a sidecar lagged or was dead.")
     labels: int = Field(0, ge=0, description="Labelled predictions counted.")
-    loss: float | None = Field(None, description="Mean live loss.")
+    loss: float | None = Field(None, description="Mean live loss, by training.selectBy.")
     loss_bound: float | None = Field(
         None, description="Lower confidence bound of the live loss; harm is confirmed when it exceeds the reference."
     )

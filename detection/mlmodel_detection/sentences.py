@@ -6,6 +6,7 @@ The texts are stored in status. Not here: the verdicts (``verdict.py``).
 from collections.abc import Sequence
 
 from mlmodel_contract.base import LONGEST_MESSAGE
+from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import RowCounts
 from mlmodel_contract.status import MOST_FEED_PROBLEMS, FeedProblem, FeedStatus
 
@@ -88,7 +89,8 @@ def _damage(harm: HarmVerdict) -> str:
     parts = []
     if harm.bound is not None and harm.reference is not None and harm.bound > harm.reference:
         parts.append(
-            f"the loss of labelled predictions rose to at least {harm.bound:.4g}, where the holdout's is at most {harm.reference:.4g}"
+            f"the {_loss_name(harm)} of labelled predictions rose to at least {harm.bound:.4g}, "
+            f"where the holdout's is at most {harm.reference:.4g}"
         )
     if harm.broken:
         parts.append(f"labelled predictions miss {_listed(harm.broken)}")
@@ -99,8 +101,13 @@ def _loss(harm: HarmVerdict, labels: int) -> str:
     if harm.loss is None or harm.reference is None:
         return f"{labels:,} labelled predictions miss no criterion beyond chance"
     return (
-        f"the mean loss of {labels:,} labelled predictions is {harm.loss:.4g}, where harm is a loss confidently above {harm.reference:.4g}"
+        f"the mean {_loss_name(harm)} of {labels:,} labelled predictions is {harm.loss:.4g}, "
+        f"where harm is a loss confidently above {harm.reference:.4g}"
     )
+
+
+def _loss_name(harm: HarmVerdict) -> str:
+    return "loss" if harm.metric in (None, Metric.LOG_LOSS, Metric.RMSE) else f"loss by {harm.metric}"
 
 
 def _listed(names: Sequence[str]) -> str:

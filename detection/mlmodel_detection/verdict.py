@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mlmodel_contract.base import format_time
+from mlmodel_contract.live_loss import LossSums, loss_sums
 from mlmodel_contract.manifest import Criterion
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, MonitorReportSpec, RowCounts
@@ -20,7 +21,7 @@ from .drift.detector_state import Bucket, FeatureChange
 from .evidence import Evidence, Group
 from .feed import FeedDetector, FeedVerdict
 from .harm.criteria import beyond_chance, criterion_status
-from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, LabelledPredictions, LossSums
+from .harm.detector import LEAST_LABELS, HarmDetector, HarmVerdict, LabelledPredictions
 from .harm.live_metrics import live_metric
 from .harm.maturity import JudgedLabels, subtracted, without_interrupted
 from .merging import Increment, merge_reports, young_rows_of
@@ -126,7 +127,7 @@ def _harm(evidence: Evidence, young: YoungRows | None, settings: MonitoringSetti
         judged = evidence.judged or JudgedLabels((0,) * len(evidence.total.labels), young.awaited)
         before, total = without_interrupted(judged, evidence.total, young)
         judged = before.advance(total, young)
-        new = LossSums.from_labels(label_documents(subtracted(judged.labels, before.labels))[0])
+        new = loss_sums(label_documents(subtracted(judged.labels, before.labels))[0], evidence.loss_reference)
         evidence = replace(evidence, total=total, judged=judged)
     detector = HarmDetector(evidence.loss_reference, settings.criteria, settings.false_alarm_probability * _SHARE_HARM, evidence.harm)
     groups = {f"{column}={value}": labels for (column, value), labels in _groups(evidence, settings).items()}

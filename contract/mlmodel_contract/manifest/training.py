@@ -155,7 +155,7 @@ class Training(Document):
     parallelism: int = Field(1, ge=1, le=50, description="How many trials run at once, each in a pod.")
     select_by: Metric | None = Field(
         None,
-        description="The metric that recipes and versions are compared by, in training and after it; log_loss or rmse by default.",
+        description="The metric that recipes and versions are compared by, and that harm is judged by; log_loss or rmse by default.",
     )
     windows: list[Literal["All", "Recent"]] = Field(
         default_factory=default_windows,

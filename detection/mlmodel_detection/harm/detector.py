@@ -6,13 +6,15 @@ Both beyond chance, at any number of looks. Not here: drift of the inputs. The m
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlmodel_contract.live_loss import LossSums, loss_sums, loss_unit
 from mlmodel_contract.manifest import Criterion
+from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
 from mlmodel_contract.status import HarmState
 
 from .confidence import Mean, fixed_margin, uniform_margin
 from .criteria import TARGET, CriterionTest, broken_criteria
-from .live_metrics import live_metric, loss_mean
+from .live_metrics import live_metric, mean_of_sums
 
 LEAST_LABELS = 100
 """Labels below which nothing is said of the live metrics."""
@@ -33,32 +35,10 @@ _SHARE_CRITERIA = 1 / 4  # that some criterion is found broken that is not
 
 
 @dataclass(frozen=True)
-class LossSums:
-    """Labels and sums of their loss and squared loss, in millionths."""
-
-    rows: int = 0
-    loss: int = 0
-    loss_squared: int = 0
-
-    def __add__(self, other: "LossSums") -> "LossSums":
-        return LossSums(self.rows + other.rows, self.loss + other.loss, self.loss_squared + other.loss_squared)
-
-    @classmethod
-    def from_labels(cls, labels: LabelCounts) -> "LossSums":
-        """Return the sums of label counts."""
-        return cls(labels.rows, labels.loss, labels.loss_squared)
-
-    def mean(self, reference: LossReference) -> Mean:
-        """Return the mean loss; without change its variance is the holdout's, so a smaller one is not believed. There must be a label."""
-        mean = loss_mean(LabelCounts(rows=self.rows, loss=self.loss, loss_squared=self.loss_squared), reference.unit)
-        return Mean(mean.value, max(mean.variance, reference.variance), self.rows / reference.design_effect)
-
-
-@dataclass(frozen=True)
 class LossWindow:
     """A tumbling window of labels: what it holds, and how many were closed before it."""
 
-    sums: LossSums = LossSums()
+    sums: LossSums = field(default_factory=LossSums)
     closed: int = 0
 
 
@@ -86,7 +66,10 @@ class LabelledPredictions:
 
 @dataclass(frozen=True)
 class HarmVerdict:
-    """The verdict on the loss: the highest lower bound so far, the holdout's upper bound, criteria found broken, and what labels lack."""
+    """The verdict on the loss: the highest lower bound so far, the holdout's upper bound, criteria found broken, and what labels lack.
+
+    ``metric`` says whose loss it is; None: log loss, or squared error.
+    """
 
     state: HarmState
     loss: float | None
@@ -94,6 +77,7 @@ class HarmVerdict:
     reference: float | None
     broken: tuple[str, ...]
     shortage: str
+    metric: Metric | None = None
 
 
 class HarmDetector:
@@ -134,8 +118,9 @@ class HarmDetector:
         broken = tuple(name for name in self.state.broken if name in declared)
         rose = limit is not None and self.state.bound is not None and self.state.bound > limit
         state: HarmState = "Confirmed" if rose or broken else "Unknown" if shortage else "None"
-        loss = loss_mean(labelled.labels, self._unit()).value if labelled.labels.rows else None
-        return HarmVerdict(state, loss, self.state.bound, limit, broken, shortage)
+        sums = loss_sums(labelled.labels, self.reference)
+        loss = _mean(sums, self.reference).value if sums.rows else None
+        return HarmVerdict(state, loss, self.state.bound, limit, broken, shortage, self.reference.metric if self.reference else None)
 
     def _design_effect(self) -> float:
         return self.reference.design_effect if self.reference else 1.0
@@ -166,14 +151,14 @@ class HarmDetector:
         """Return the lower confidence bounds of the loss: of all labels, and of each window that has enough."""
         if self.reference is None:
             return []
-        tests = [(LossSums.from_labels(labelled.labels), _SHARE_ALL, TARGET)]
+        tests = [(loss_sums(labelled.labels, self.reference), _SHARE_ALL, TARGET)]
         for length, window in zip(WINDOWS, self.state.windows, strict=True):
             share = _SHARE_WINDOW / ((window.closed + 1) * (window.closed + 2))
             tests.append((window.sums + labelled.new, share, length // 2))
         bounds = []
         for sums, share, target in tests:
             if sums.rows >= LEAST_LABELS and sums.rows >= LEAST_INDEPENDENT * self.reference.design_effect:
-                mean = sums.mean(self.reference)
+                mean = _believed(sums, self.reference)
                 bounds.append(mean.value - uniform_margin(mean, self.false_alarm_probability * share, target))
         return bounds
 
@@ -199,3 +184,13 @@ class HarmDetector:
 
     def _in_groups(self, labelled: LabelledPredictions) -> list[CriterionTest]:
         return [CriterionTest(criterion, labels, group) for group, labels in labelled.groups.items() for criterion in self.criteria]
+
+
+def _mean(sums: LossSums, reference: LossReference | None) -> Mean:
+    return mean_of_sums(sums.loss, sums.loss_squared, sums.rows, loss_unit(reference))
+
+
+def _believed(sums: LossSums, reference: LossReference) -> Mean:
+    """Return the mean loss; without change its variance is the holdout's, so a smaller one is not believed. There must be a label."""
+    mean = _mean(sums, reference)
+    return Mean(mean.value, max(mean.variance, reference.variance), sums.rows / reference.design_effect)

@@ -39,7 +39,7 @@ def live_metric(metric: Metric, labels: LabelCounts, unit: float = 1.0) -> LiveM
         return None
     match metric:
         case Metric.LOG_LOSS:
-            mean = loss_mean(labels)
+            mean = mean_of_sums(labels.loss, labels.loss_squared, labels.rows)
             return LiveMetric(mean.value, mean)
         case Metric.ACCURACY:
             return _accuracy(labels)
@@ -48,22 +48,17 @@ def live_metric(metric: Metric, labels: LabelCounts, unit: float = 1.0) -> LiveM
         case Metric.ROC_AUC:
             return _roc_auc(labels)
         case Metric.RMSE:
-            mean = loss_mean(labels, unit)
+            mean = mean_of_sums(labels.loss, labels.loss_squared, labels.rows, unit**2)
             return LiveMetric(math.sqrt(mean.value), mean, squared=True)
         case Metric.MAE:
-            mean = _mean(labels.absolute_error, labels.squared_error, labels.rows, unit)
+            mean = mean_of_sums(labels.absolute_error, labels.squared_error, labels.rows, unit)
             return LiveMetric(mean.value, mean)
         case Metric.R2:
             return _r2(labels)
 
 
-def loss_mean(labels: LabelCounts, unit: float = 1.0) -> Mean:
-    """Return the mean loss with the variance of one row's loss; there must be a label, and a regression's loss is a square."""
-    return _mean(labels.loss, labels.loss_squared, labels.rows, unit**2)
-
-
-def _mean(total: int, total_of_squares: int, rows: int, unit: float = 1.0) -> Mean:
-    """Mean of ``rows`` values from sums in millionths of a unit; whole numbers until the division, so that nothing cancels."""
+def mean_of_sums(total: int, total_of_squares: int, rows: int, unit: float = 1.0) -> Mean:
+    """Return the mean of ``rows`` values, one at least, from sums in millionths; whole numbers until the division: nothing cancels."""
     variance = (total_of_squares * MICRO * rows - total**2) / (MICRO * rows) ** 2
     return Mean(total / (MICRO * rows) * unit, _unbiased(variance, rows) * unit**2, rows)
 

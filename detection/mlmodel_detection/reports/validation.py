@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mlmodel_contract import VERSION
 from mlmodel_contract.base import parse_time
+from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import LARGEST_LOG_LOSS, MICRO, SCORE_BINS, LabelCounts, LossReference, MonitorReportSpec
 
 from ..counts import ReportCounts, report_counts
@@ -39,7 +40,7 @@ def read_report(report: MonitorReportSpec, version: str) -> tuple[tuple[FeatureR
     features = tuple(FeatureReference.from_counts(feature) for feature in report.features)
     counts = report_counts(report)
     recent = [ReportCounts((one.rows,), one.labels) for one in recent_rows(report)]
-    require(_plausible(features, [counts, *recent]) and _finite(report.loss_reference), RefusalReason.ABSURD)
+    require(_plausible(features, [counts, *recent]) and _computable(report.loss_reference), RefusalReason.ABSURD)
     correlations = read_correlations(report)
     require(_adds_up(report), RefusalReason.INCONSISTENT)
     return features, correlations, counts
@@ -98,10 +99,14 @@ def _plausible(features: tuple[FeatureReference, ...], reported: Sequence[Report
     return whole and sound and all(0 <= number <= MOST_SUM for number in numbers) and all(0 <= count <= MOST_ROWS for count in counts)
 
 
-def _finite(reference: LossReference | None) -> bool:
+def _computable(reference: LossReference | None) -> bool:
     """Return whether the reference's numbers can be computed with: none so large that its powers overflow."""
     if reference is None:
         return True
+    scores = (reference.scores_of_negatives, reference.scores_of_positives)
+    ranked = all(len(bins) == SCORE_BINS and all(0 <= count <= MOST_ROWS for count in bins) and any(bins) for bins in scores)
+    if reference.metric is Metric.ROC_AUC and not ranked:
+        return False
     numbers = (reference.mean, reference.variance, reference.center)
     return all(map(math.isfinite, numbers)) and 1 <= reference.design_effect <= MOST_ROWS and 1 / _MOST_UNIT <= reference.unit <= _MOST_UNIT
 

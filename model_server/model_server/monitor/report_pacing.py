@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mlmodel_contract.bundle import FeatureProfile, Profile
+from mlmodel_contract.live_loss import loss_sums, loss_unit
 from mlmodel_contract.report import MICRO, LabelCounts, LossReference
 
 _DOUBT = math.log(1e4)  # a feature is wrongly found unusual in one test of ten thousand
@@ -59,8 +60,10 @@ def _differs(feature: FeatureProfile, new: "np.ndarray[tuple[int], np.dtype[np.i
 
 
 def _loss(reference: LossReference, now: LabelCounts, reported: LabelCounts) -> bool:
-    labels = now.rows - reported.rows
-    if labels < _LEAST_LABELS or reference.rows == 0:
+    if now.rows - reported.rows < _LEAST_LABELS or reference.rows == 0:
         return False
-    mean = (now.loss - reported.loss) / MICRO / labels * reference.unit**2
-    return mean - reference.mean > _DEVIATIONS * math.sqrt(reference.variance * reference.design_effect / labels)
+    new = loss_sums(now, reference) - loss_sums(reported, reference)
+    if not new.rows:
+        return False
+    mean = new.loss / MICRO / new.rows * loss_unit(reference)
+    return mean - reference.mean > _DEVIATIONS * math.sqrt(reference.variance * reference.design_effect / new.rows)

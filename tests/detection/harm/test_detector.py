@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from mlmodel_contract.live_loss import LossSums, loss_sums
 from mlmodel_contract.manifest import Criterion
-from mlmodel_contract.quality_metrics import Metric
+from mlmodel_contract.quality_metrics import Metric, Task
 from mlmodel_contract.report import LabelCounts, LossReference, RowCounts
 from mlmodel_detection import HarmDetector, HarmVerdict, LabelledPredictions
 from mlmodel_detection.harm.confidence import Mean, uniform_margin
-from mlmodel_detection.harm.detector import LossSums
+from model_server.train.evaluate.evaluation import EvaluationDataset, loss_reference
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -31,7 +32,7 @@ def verdicts_after(
     detector = HarmDetector(reference, criteria, level)
     total, verdicts = LossSums(), []
     for batch in batches:
-        new = LossSums.from_labels(batch)
+        new = loss_sums(batch, reference)
         total = total + new
         counted = batch.model_copy(update={"rows": total.rows, "loss": total.loss, "loss_squared": total.loss_squared})
         rows = RowCounts(counted=total.rows, due=due if due is not None else total.rows)
@@ -184,7 +185,35 @@ def test_scores_that_share_a_bin_do_not_break_an_area() -> None:
 def test_a_criterion_that_is_no_longer_declared_does_no_harm() -> None:
     batch = binary(np.random.default_rng(11), 3_000, 1.0)
     strict = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.9)], 0.005)
-    labelled = LabelledPredictions(batch, LossSums.from_labels(batch), RowCounts(counted=3_000, due=3_000))
+    labelled = LabelledPredictions(batch, loss_sums(batch, None), RowCounts(counted=3_000, due=3_000))
     assert strict.update(labelled).state == "Confirmed"
     eased = HarmDetector(None, [Criterion(metric=Metric.ACCURACY, min=0.5)], 0.005, strict.state)
     assert eased.update(LabelledPredictions(batch, LossSums(), labelled.rows)).state == "None"
+
+
+def reference_of(metric: Metric | None, probability: Floats, truth: Floats) -> LossReference:
+    """The reference of a holdout with these predictions."""
+    return loss_reference(EvaluationDataset(Task.CLASSIFICATION, np.column_stack([1 - probability, probability]), truth), metric)
+
+
+def after_change(metric: Metric | None, live: Floats, positive: Floats) -> HarmVerdict:
+    """The verdict on live predictions of a model whose holdout was calibrated."""
+    random = np.random.default_rng(8)
+    holdout = random.beta(2, 2, 4_000)
+    reference = reference_of(metric, holdout, (random.random(4_000) < holdout).astype(float))
+    counted = scored(positive > 0, live)
+    update = LabelledPredictions(counted, loss_sums(counted, reference), RowCounts(counted=len(live), due=len(live)))
+    return HarmDetector(reference, (), 0.005).update(update)
+
+
+@pytest.mark.parametrize("metric", [Metric.LOG_LOSS, Metric.BRIER_SCORE, Metric.ACCURACY, Metric.ROC_AUC])
+def test_harm_is_judged_by_the_metric_that_versions_are_selected_by(metric: Metric) -> None:
+    random = np.random.default_rng(9)
+    true = random.beta(2, 2, 4_000)
+    positive = (random.random(4_000) < true).astype(float)
+    overconfident = 1 / (1 + ((1 - true) / true) ** 4)  # the same order and the same side of a half
+    blind = random.permutation(true)
+    assert after_change(metric, true, positive).state == "None"
+    assert after_change(metric, blind, positive).state == "Confirmed"
+    expected = "Confirmed" if metric in (Metric.LOG_LOSS, Metric.BRIER_SCORE) else "None"
+    assert after_change(metric, overconfident, positive).state == expected

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.report import FeatureCounts, LabelCounts, LossReference, MonitorReportSpec, RowCounts
 from mlmodel_detection import Evidence, MonitoringVerdict, RefusalReason, evaluate
 
@@ -61,6 +62,11 @@ HOSTILE: list[tuple[str, Callable[[], MonitorReportSpec], RefusalReason]] = [
     ("fewer labels", lambda: GOOD.model_copy(update={"labels": LabelCounts(), "sequence": 6}), RefusalReason.DECREASED),
     ("another version", lambda: GOOD.model_copy(update={"version": "flights-v2", "sequence": 6}), RefusalReason.FOREIGN),
     ("another contract", lambda: GOOD.model_copy(update={"contract": 99, "sequence": 6}), RefusalReason.FOREIGN),
+    (
+        "ranks without the holdout's rows",
+        lambda: GOOD.model_copy(update={"loss_reference": LOSS.model_copy(update={"metric": Metric.ROC_AUC}), "sequence": 6}),
+        RefusalReason.ABSURD,
+    ),
     ("negative count", lambda: with_feature(live=[-1, *moved(1, 1 + GOOD.features[0].live[0])[1:]]), RefusalReason.ABSURD),
     ("not a number", lambda: with_feature(live=[float("nan"), *GOOD.features[0].live[1:]]), RefusalReason.ABSURD),
     ("infinite", lambda: with_labels(loss=float("inf")), RefusalReason.ABSURD),

@@ -15,7 +15,7 @@ from mlmodel_contract.version import Estimate, Metrics
 from numpy.typing import NDArray
 
 from .dependence import likely_design_effect
-from .losses import Floats, loss, per_row_metrics, row_losses
+from .losses import Floats, live_losses, loss, per_row_metrics, row_losses, score_histograms
 
 _BLOCKS = 50
 """Stretches of the holdout that are drawn as wholes: long enough to hold a day's weather, many enough for an interval."""
@@ -94,15 +94,28 @@ def variance_of_mean(values: Floats) -> float:
     return max(found)
 
 
-def loss_reference(dataset: EvaluationDataset) -> LossReference:
-    """Return the reference that live loss is compared with."""
-    losses = loss(dataset.task, dataset.predictions, dataset.target)
+def loss_reference(dataset: EvaluationDataset, metric: Metric | None = None) -> LossReference:
+    """Return the reference that live loss is compared with: the metric's, or log loss or squared error.
+
+    The area under the ROC curve needs rows of both classes; where there is one alone, the reference is of the log loss.
+    """
+    scores = score_histograms(dataset.predictions, dataset.target) if metric is Metric.ROC_AUC else ([], [])
+    if metric is Metric.ROC_AUC and not all(map(any, scores)):
+        return loss_reference(dataset)
+    losses = live_losses(dataset.task, metric, dataset.predictions, dataset.target)
     reference = LossReference(
-        rows=len(losses), mean=float(losses.mean()), variance=float(losses.var()), design_effect=likely_design_effect(losses)
+        metric=metric,
+        rows=len(losses),
+        mean=float(losses.mean()),
+        variance=float(losses.var()),
+        design_effect=likely_design_effect(losses),
+        scores_of_negatives=scores[0],
+        scores_of_positives=scores[1],
     )
     if dataset.task is not Task.REGRESSION:
         return reference
-    return reference.replace(unit=_unit(reference.mean), center=float(dataset.target.mean()))
+    squared_error = float(loss(dataset.task, dataset.predictions, dataset.target).mean())
+    return reference.replace(unit=_unit(squared_error), center=float(dataset.target.mean()))
 
 
 def _unit(squared_error: float) -> float:

@@ -6,8 +6,9 @@ Pure. The loss is the one that live predictions are scored by: log loss in nats,
 import math
 
 import numpy as np
+from mlmodel_contract.live_loss import misordered_shares
 from mlmodel_contract.quality_metrics import FACTS, Metric, Task
-from mlmodel_contract.report import LARGEST_LOG_LOSS
+from mlmodel_contract.report import LARGEST_LOG_LOSS, SCORE_BINS
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -33,6 +34,36 @@ def probability_of(predictions: Floats, target: Floats) -> Floats:
     codes = target.astype(np.int64)
     found = predictions[np.arange(len(codes)), np.maximum(codes, 0)]
     return np.where(codes >= 0, found, 0.0)
+
+
+def live_losses(task: Task, metric: Metric | None, predictions: Floats, target: Floats) -> Floats:
+    """Return each row's loss that labels are counted by in production (``mlmodel_contract.live_loss``); by ``loss`` without a metric.
+
+    For the area under the ROC curve the rows have to be of both classes.
+    """
+    match metric:
+        case Metric.ACCURACY:
+            return 1.0 - per_row_metrics(task, predictions, target)[metric]
+        case Metric.BRIER_SCORE | Metric.MAE:
+            return per_row_metrics(task, predictions, target)[metric]
+        case Metric.ROC_AUC:
+            negatives, positives = score_histograms(predictions, target)
+            of_negatives, of_positives = misordered_shares(positives, positive=False), misordered_shares(negatives, positive=True)
+            found = _bins(predictions)
+            return np.where(target == 1, np.array(of_positives)[found], np.array(of_negatives)[found])
+        case _:
+            return loss(task, predictions, target)
+
+
+def score_histograms(predictions: Floats, target: Floats) -> tuple[list[int], list[int]]:
+    """Return the rows of a binary classification by bin of the positive class's probability, of negatives and of positives."""
+    bins, positive = _bins(predictions), target == 1
+    negatives, positives = (np.bincount(bins[rows], minlength=SCORE_BINS).tolist() for rows in (~positive, positive))
+    return negatives, positives
+
+
+def _bins(predictions: Floats) -> NDArray[np.int64]:
+    return np.clip((predictions[:, 1] * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
 
 
 def row_losses(task: Task, metric: Metric, predictions: Floats, target: Floats) -> Floats:

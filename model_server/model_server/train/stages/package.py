@@ -172,11 +172,12 @@ def _contents(context: RunContext, recipe: Recipe, rows: RunRows, evaluation: _E
     predictor = SklearnPredictor(fitted.pipeline, rows.schema.features)
     golden: GoldenRows = golden_rows(rows.schema, rows.holdout, predictor)
     origin = PredictionOrigin(rows.holdout.times, by_other_fits=context.training.validation.refit)
+    reference = loss_reference(evaluation.dataset, context.select_by)
     return BundleContents(
         version=context.document.version,
         estimator=candidate_of(context.training.tried, recipe).estimator,
         schema=rows.schema,
-        profile=profile(rows.schema, fitted.rows, evaluation.dataset.predictions, loss_reference(evaluation.dataset), origin),
+        profile=profile(rows.schema, fitted.rows, evaluation.dataset.predictions, reference, origin),
         golden=golden,
         metrics=evaluation.metrics,
         model=pipeline_bytes(fitted.pipeline),
