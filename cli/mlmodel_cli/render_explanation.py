@@ -109,7 +109,7 @@ def _origin(version: Version) -> str:
     spec = version.spec
     parts = [f"made by run {spec.run} ({spec.reason})"]
     if spec.candidate is not None and spec.window is not None:
-        parts.append(str(Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window)))
+        parts.append(str(Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window, since=spec.since)))
     if spec.fitted_rows is not None:
         parts.append(f"fitted on {spec.fitted_rows:,}" + (f" until {spec.data.end}" if spec.data and spec.data.end else ""))
     return ", ".join(parts)

@@ -68,13 +68,20 @@ class Competition(Document):
     versions: list[PooledVersion] = Field(default_factory=list, max_length=16, description="Earlier versions to score beside the champion.")
     since: Time | None = Field(None, description="Rows after this time are new: the last run has seen those before.")
     rows_read: int = Field(0, ge=0, description="The same as a number of rows, for data without a time.")
-    change: Time | None = Field(None, description="When the world is known to have changed, since the last run.")
+    change: Time | None = Field(None, description="When the world is known to have changed last.")
     older_champion: bool = Field(False, description="Whether the champion was kept by the last run, or came back.")
 
     @property
     def trials(self) -> int:
         """How many recipes the run tries."""
         return len(self.tried) + self.draws
+
+    @property
+    def change_undecided(self) -> bool:
+        """Whether the rows since the last change compete and do not lead, so that it is not known yet what serves in the new world."""
+        return self.change is not None and any(
+            record.recipe.since == self.change for record in self.records if record.recipe != self.leader
+        )
 
 
 class RunDocument(Document):
@@ -175,13 +182,14 @@ class TrialResult(Document):
     deviation: float = Field(0.0, description="Standard deviation over the folds.")
     failure: str | None = Field(None, max_length=400, description="Why the estimator could not be fitted with these parameters.")
     window: Window = Window.ALL
+    since: Time | None = None
     fits: int = 0
     cpu_seconds: float = 0.0
 
     @property
     def recipe(self) -> Recipe:
         """The recipe that was tried."""
-        return Recipe(candidate=self.candidate, parameters=self.parameters, window=self.window)
+        return Recipe(candidate=self.candidate, parameters=self.parameters, window=self.window, since=self.since)
 
 
 class ScoringResult(Document):
@@ -212,6 +220,7 @@ class PackageResult(Document):
     )
     comparison: Comparison | None = None
     window: Window = Window.ALL
+    since: Time | None = None
     window_start: Time | None = None
     fitted_rows: int | None = None
     baseline: Estimate | None = None
@@ -219,6 +228,11 @@ class PackageResult(Document):
     records: list[RecipeRecord] = Field(default_factory=list, description="The recipes that go on competing; the winner is the first.")
     fits: int = 0
     cpu_seconds: float = 0.0
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that it was made by."""
+        return Recipe(candidate=self.candidate or "it", parameters=self.parameters, window=self.window, since=self.since)
 
 
 class VerifyResult(Document):

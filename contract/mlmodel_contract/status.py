@@ -14,6 +14,9 @@ from .report import LONGEST_GROUP, MOST_GROUPS
 from .run import Competition, Quarantine, Stage
 from .version import DataLineage, Reason, RecipeRecord
 
+MOST_DRAINING = 10
+"""Replaced versions whose pods still run; where more are replaced within their drain, the one that has drained longest goes."""
+
 MOST_DRIFTED_FEATURES = 20
 """Drifted features that a status names."""
 
@@ -243,6 +246,10 @@ class RetrainingStatus(Document):
     )
     costs: list[RunCost] = Field(default_factory=list, max_length=200, description="Runs of the last seven days.")
     change: Time | None = Field(None, description="When the world is known to have changed last.")
+    change_labels: int = Field(0, ge=0, description="Labelled predictions of all versions until then; 0 once the world is a known one.")
+    before_changes: list[str] = Field(
+        default_factory=list, max_length=8, description="Versions that served when the world changed, the last one last."
+    )
     source_checked: Time | None = Field(None, description="When a run last read the sources.")
     not_before: Time | None = Field(None, description="No run that nobody asked for starts before this time.")
     budget_free: Time | None = Field(None, description="When the week's budget allows the next run; absent where it does now.")
@@ -265,7 +272,9 @@ class MLModelStatus(Document):
     )
     live: LiveVersion | None = Field(None, description="The version that has the traffic.")
     candidate: CandidateVersion | None = Field(None, description="The accepted version whose pods are getting ready.")
-    draining: list[DrainingVersion] = Field(default_factory=list, max_length=10, description="Replaced versions whose pods still run.")
+    draining: list[DrainingVersion] = Field(
+        default_factory=list, max_length=MOST_DRAINING, description="Replaced versions whose pods still run."
+    )
     run: RunStatus | None = Field(None, description="The run under way, or the last one.")
     objective: list[CriterionStatus] = Field(default_factory=list, max_length=7, description="The criteria and their live values.")
     slices: list[SliceStatus] = Field(

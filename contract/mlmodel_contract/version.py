@@ -111,14 +111,20 @@ class Recipe(Document):
     candidate: str = Field(max_length=63, description="Name of the candidate.")
     parameters: dict[str, str] = Field(default_factory=dict, max_length=64, description="Its parameters that are set, as JSON.")
     window: Window = Field(Window.ALL, description="The rows that it is fitted on.")
+    since: Time | None = Field(None, description="SinceChange: when that change was; others are of other recipes.")
 
     def __str__(self) -> str:
         set_to = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
-        return f"{self.candidate}({set_to}) on {self.window} rows"
+        return f"{self.candidate}({set_to}) on {f'rows since {self.since}' if self.since else f'{self.window} rows'}"
 
 
 STANDARD_ERRORS_TO_LEAD = 1.0
 """By how many standard errors another recipe has to be better, so that the luckiest of many is not taken for the best."""
+
+
+STANDARD_ERRORS_SINCE_CHANGE = 2.0
+"""By how many, after a change, what knows the new world has to be better: a recipe on its rows, which are few at first, or an
+earlier version."""
 
 
 COMPARISON_HALF_LIFE = 8.0
@@ -194,6 +200,7 @@ class ModelVersionSpec(Document):
     data: DataLineage | None = Field(None, description="The rows it was made from; absent for a model trained elsewhere.")
     candidate: str | None = Field(None, max_length=63, description="Name of the winning candidate.")
     window: Window | None = Field(None, description="The rows that it was fitted on; absent for a model trained elsewhere.")
+    since: Time | None = Field(None, description="Where that is SinceChange: when that change was.")
     window_start: Time | None = Field(None, description="Time of the oldest row that it was fitted on, where rows have a time.")
     fitted_rows: int | None = Field(None, ge=0, description="Rows that it was fitted on.")
     estimator: str | None = Field(None, max_length=253, description="scikit-learn class of the model.")

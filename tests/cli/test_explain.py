@@ -162,7 +162,7 @@ def test_an_earlier_version_is_shown_with_its_evidence_and_its_return_with_the_l
     assert story.run_state == "Returned"
     returned = entry(screen, "Returned")
     assert returned["version"] == "late-v1"
-    assert "the evidence would have stayed below e^4.6" in str(returned["otherwise"])
+    assert "the evidence would have stayed below e^3.0" in str(returned["otherwise"])
 
 
 def score(difference: float) -> VersionScore:

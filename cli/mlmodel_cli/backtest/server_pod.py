@@ -4,8 +4,9 @@ What is left out are sockets and threads: rows are handed over by calls. Not her
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,10 @@ class ServerPod:
         self._served = 0
         self._spool = Spool(folder / "spool")
         delay = duration(document.label_delay).total_seconds()
-        maturity = LabelDelay(duration(document.complete_after or document.label_delay).total_seconds(), _heartbeat(document))
-        self._counts = PodCounts(Subject(document.model, document.version, bundle.schema, bundle.profile, delay, maturity), self._spool)
+        self._maturity = LabelDelay(duration(document.complete_after or document.label_delay).total_seconds(), _heartbeat(document))
+        self._counts = PodCounts(
+            Subject(document.model, document.version, bundle.schema, bundle.profile, delay, self._maturity), self._spool
+        )
         self._buffer = RowBuffer(bundle.schema, document.capture_fraction)
         destination = Destination(captured_folder(document.store), document.store_credentials, document.version, name)
         self._archive = Archive(destination, bundle.schema, self._spool, self._counts.add_captured, clock)
@@ -79,14 +82,21 @@ class ServerPod:
         columns = stream.columns(start, stop)
         predictions = self.predict(columns, stop - start)
         others = {column.name: _values(stream, column, columns, start, stop) for column in self.schema.features if not _is_number(column)}
-        for first in range(0, stop - start, _AT_ONCE):
-            part = slice(first, min(first + _AT_ONCE, stop - start))
+        for part in self._batches(stream.arrived[start:stop]):
             rows = self._batch(range(start + part.start, start + part.stop), stream.arrived, columns, others, predictions, part)
             self._counts.add_rows(rows)
             self._buffer.add(rows)
             if self._buffer.is_full():
                 self._archive.store_rows(self._buffer)
         return predictions, self._groups.indices(others)
+
+    def _batches(self, arrived: Floats) -> Iterator[slice]:
+        """Yield the rows that are counted at once: none of two stretches of the label delay, as packets come within a second."""
+        stretches = [self._maturity.stretch(seconds) for seconds in arrived]
+        begins = [row for row in range(1, len(arrived)) if stretches[row] != stretches[row - 1]]
+        for first, last in pairwise([0, *begins, len(arrived)]):
+            for start in range(first, last, _AT_ONCE):
+                yield slice(start, min(start + _AT_ONCE, last))
 
     def _batch(
         self,

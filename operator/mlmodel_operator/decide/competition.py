@@ -16,7 +16,7 @@ from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
 from .pace import labelled_rows
 
-CHALLENGE_SHARE = 0.4
+CHALLENGE_SHARE = 0.5
 """New labels, as a share of the rows that the first run had, for each fit of a recipe that does not lead.
 
 One that is new, or seems to be better, competes at once.
@@ -40,11 +40,11 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     if training is None or version is None or leader is None or not status.retraining.recipes:
         return None
     retraining = status.retraining
-    changed = _is_new_change(status)
+    changed = snapshot.model.spec.data is not None and snapshot.model.spec.data.time is not None and _is_new_change(status)
     older = not _is_fit_of_last_run(version.spec, retraining)
     records = _led_by(_lasting(retraining.recipes, leader, number, changed=changed), leader)
     if changed:
-        records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE)))
+        records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE, since=retraining.change)))
     records = [record for record in records if any(record.recipe.candidate == candidate.name for candidate in training.tried)]
     if not records or records[0].recipe != leader:
         return None
@@ -53,9 +53,9 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     return Competition(
         leader=leader,
         records=records,
-        tried=_tried(records, number, every, changed=changed, leader_too=changed or older),
+        tried=_tried(records, number, every, changed=changed, leader_too=older),
         draws=draws,
-        versions=pooled_versions(snapshot, version.name),
+        versions=pooled_versions(snapshot, version.name, retraining.before_changes),
         since=retraining.newest_row,
         rows_read=retraining.rows_read,
         change=retraining.change,
@@ -67,7 +67,7 @@ def recipe_of(spec: ModelVersionSpec) -> Recipe | None:
     """Return the recipe that a version was made by; None of one that was trained elsewhere, or by an earlier operator."""
     if spec.candidate is None or spec.window is None:
         return None
-    return Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window)
+    return Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window, since=spec.since)
 
 
 def with_leader_tried(competition: Competition) -> Competition:
@@ -83,13 +83,18 @@ def _challenge_every(first_rows: int, new_labels: int) -> int:
 
 
 def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, changed: bool, leader_too: bool) -> list[int]:
-    """Return the positions of the recipes that are fitted and scored: after a change the leading one on the rows since then is one."""
-    others = sorted(range(1 + changed, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
+    """Return the positions of the recipes that are fitted and scored.
+
+    Right after a change that is the leading one on the rows since then: what is of the old world says little of the new one.
+    """
+    leading = [0] if leader_too else []
+    if changed:
+        return [*leading, 1]
+    others = sorted(range(1, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
     new = sorted((index for index in others if _is_new(records[index], number)), key=lambda index: records[index].run == 0)
     better = [index for index in others if _seems_better(records[index])]
-    plausible = [index for index in others if changed or _smallest_plausible(records[index], number) < 0]
-    challengers = new[:MOST_NEW] or better[:1] or (plausible[:1] if changed or number % every == 0 else [])
-    return [*([0] if leader_too else []), *([1] if changed else []), *challengers]
+    plausible = [index for index in others if _smallest_plausible(records[index], number) < 0]
+    return [*leading, *(new[:MOST_NEW] or better[:1] or (plausible[:1] if number % every == 0 else []))]
 
 
 def _is_new(record: RecipeRecord, number: int) -> bool:
@@ -116,14 +121,16 @@ def _smallest_plausible(record: RecipeRecord, number: int) -> float:
 def _is_new_change(status: MLModelStatus) -> bool:
     """Return whether no recipe has competed on the rows since the last known change yet.
 
-    It may be dated only once some runs have read rows of the changed world; a date that moves a little is that of the same change.
+    It may be dated only once some runs have read rows of the changed world. A date that moves while the same version is live is that of
+    the same change.
     """
     retraining, run = status.retraining, status.run
     change, newest = retraining.change, retraining.newest_row
     if change is None or newest is None or parse_time(change) > parse_time(newest):
         return change is not None
     before = run.competition.change if run and run.competition else None
-    return change != before and not any(record.recipe.window is Window.SINCE_CHANGE for record in retraining.recipes)
+    known = [parse_time(record.recipe.since) for record in retraining.recipes if record.recipe.since]
+    return change != before and not any(since >= parse_time(retraining.losses[0].time) for since in known if retraining.losses)
 
 
 def _is_fit_of_last_run(spec: ModelVersionSpec, retraining: RetrainingStatus) -> bool:
@@ -149,5 +156,5 @@ def _lasting(records: Sequence[RecipeRecord], leader: Recipe, number: int, *, ch
 
 
 def _is_outdated(record: RecipeRecord, number: int, *, changed: bool) -> bool:
-    left_out = number - record.run > COMPARISON_HALF_LIFE
+    left_out = record.run > 0 and number - record.run > COMPARISON_HALF_LIFE
     return record.recipe.window is Window.SINCE_CHANGE and (changed or left_out or _smallest_plausible(record, number) > 0)

@@ -10,21 +10,28 @@ from collections.abc import Sequence
 from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import PooledVersion, ScoringResult, TrialResult
 from mlmodel_contract.status import VersionRecord
-from mlmodel_contract.version import Verdict, VersionScore
+from mlmodel_contract.version import STANDARD_ERRORS_SINCE_CHANGE, STANDARD_ERRORS_TO_LEAD, Verdict, VersionScore
 
 from ..snapshot import Snapshot, Version
 
-RETURN_EVIDENCE = math.log(100)
-"""Natural logarithm of the e-value from which an earlier version comes back: equal versions reach it once in a hundred runs at most."""
+RETURN_EVIDENCE = math.log(20)
+"""Natural logarithm of the e-value from which an earlier version comes back: equal versions reach it once in twenty lives of a live one at
+most, and lose nothing by it.
+"""
 
 MOST_POOLED = 8
+MOST_BEFORE_CHANGES = 4
+"""Of these, versions that served when the world changed: each knows a world that may come back."""
+
 _PRIOR_ROWS = 100.0
+_BETTER_RECIPE = "a recipe fitted anew that is better on them would have been served in its place"
 
 
-def pooled_versions(snapshot: Snapshot, live: str) -> list[PooledVersion]:
-    """Return the newest accepted versions but the live one, with their bundles."""
+def pooled_versions(snapshot: Snapshot, live: str, before_changes: Sequence[str]) -> list[PooledVersion]:
+    """Return accepted versions but the live one, with their bundles: those that served when the world changed, and the newest."""
     others = [version for version in snapshot.versions.values() if _may_return(version) and version.name != live]
-    newest = sorted(others, key=lambda version: version.spec.run, reverse=True)[:MOST_POOLED]
+    chosen = sorted(others, key=lambda version: (version.name in before_changes, version.spec.run), reverse=True)[:MOST_POOLED]
+    newest = sorted(chosen, key=lambda version: version.spec.run, reverse=True)
     return [PooledVersion(version=version.name, artifact=version.spec.artifact) for version in newest]
 
 
@@ -36,31 +43,50 @@ def with_scores(records: Sequence[VersionRecord], scores: Sequence[VersionScore]
 
 
 def returning_version(
-    records: Sequence[VersionRecord], scoring: ScoringResult, trials: Sequence[TrialResult], metric: Metric
+    records: Sequence[VersionRecord], scoring: ScoringResult, trials: Sequence[TrialResult], metric: Metric, *, changed: bool
 ) -> str | None:
-    """Return the version that is to serve again, if any: the evidence for it is strong, and no recipe fitted anew would be better.
+    """Return the version that is to serve again, if any: the evidence for it is strong, and no recipe fitted anew is better.
+
+    That is one whose loss is smaller by a standard error, for the older one has shown what it is worth in a world before.
 
     Args:
         records: of the earlier versions, this run's scores included.
         scoring: this run's scores of versions.
         trials: this run's scores of recipes on the same rows.
         metric: that of these scores.
+        changed: whether the world has changed, and it is not known yet what serves in the new one.
 
     """
     values = {score.version: as_loss(metric, score.value) for score in scoring.versions}
+    errors = {score.version: STANDARD_ERRORS_TO_LEAD * math.sqrt(score.variance) for score in scoring.versions}
     fresh = min((as_loss(metric, trial.score) for trial in trials if trial.score is not None), default=math.inf)
-    strong = [record for record in records if record.evidence >= RETURN_EVIDENCE and values.get(record.version, math.inf) < fresh]
+    able = [record for record in records if record.version in values and values[record.version] - errors[record.version] < fresh]
+    strong = [record for record in able if record.evidence >= RETURN_EVIDENCE or (changed and _is_better_by_errors(record))]
     return min(strong, key=lambda record: values[record.version]).version if strong else None
+
+
+def return_evidence(record: VersionRecord) -> str:
+    """Say by which evidence a version came back."""
+    if record.evidence >= RETURN_EVIDENCE:
+        return f"with evidence e^{record.evidence:.1f}"
+    return f"by {-record.difference / math.sqrt(record.variance):.1f} standard errors after the world changed"
 
 
 def return_limit(record: VersionRecord) -> str:
     """Return from which mean difference on, on the same rows, a version that came back would not have."""
+    if record.evidence < RETURN_EVIDENCE:
+        limit = -STANDARD_ERRORS_SINCE_CHANGE * math.sqrt(record.variance) / record.rows
+        return f"with a difference above {limit:+.4f} on those rows it would not; {_BETTER_RECIPE}"
     scale = record.variance * _PRIOR_ROWS / record.rows
     sum_needed = math.sqrt(2 * (record.variance + scale) * (RETURN_EVIDENCE + 0.5 * math.log1p(record.variance / scale)))
     return (
         f"with a difference above {-sum_needed / record.rows:+.4f} on those rows the evidence would have stayed below "
-        f"e^{RETURN_EVIDENCE:.1f}; a recipe fitted anew that is better on them would have been served in its place"
+        f"e^{RETURN_EVIDENCE:.1f}; {_BETTER_RECIPE}"
     )
+
+
+def _is_better_by_errors(record: VersionRecord) -> bool:
+    return record.variance > 0 and record.difference < -STANDARD_ERRORS_SINCE_CHANGE * math.sqrt(record.variance)
 
 
 def _may_return(version: Version) -> bool:

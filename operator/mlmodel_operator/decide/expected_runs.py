@@ -19,12 +19,14 @@ from .loss_history import STANDARD_ERRORS, clearest_rise, least_labels
 from .pace import budget_free_at, due_rows
 from .run_start import (
     LABELS_DUE,
+    LEAST_SINCE_RISE,
     is_news,
     learns_from_captured,
     live_is_outdated,
     loss_reference,
     old_at,
     schedule_problem,
+    suspected_rise,
     unread_at,
 )
 
@@ -62,11 +64,14 @@ def _drift(_snapshot: Snapshot, _status: MLModelStatus) -> ExpectedRun:
 
 def _performance(snapshot: Snapshot, status: MLModelStatus) -> ExpectedRun:
     wanted = f"a loss of the newest labels that is more than {STANDARD_ERRORS:g} standard errors above the one before, or confirmed harm"
-    rise = clearest_rise(status.retraining.losses, loss_reference(snapshot, status), least_labels(status.retraining.first_rows))
+    least, suspected = least_labels(status.retraining.first_rows), suspected_rise(snapshot, status)
+    rise = suspected or clearest_rise(status.retraining.losses, loss_reference(snapshot, status), least)
     if rise is None:
-        message = f"{wanted}; {least_labels(status.retraining.first_rows)} labels or more are needed to tell"
-    elif rise.errors <= STANDARD_ERRORS:
+        message = f"{wanted}; {least} labels or more are needed to tell"
+    elif suspected is None:
         message = f"{wanted}; at the last look {rise.sentence}"
+    elif rise.labels < LEAST_SINCE_RISE:
+        message = f"{LEAST_SINCE_RISE} labels since the rise: {rise.sentence}"
     elif is_news(status, rise):
         message = f"what holds runs back: {rise.sentence}"
     else:

@@ -22,7 +22,10 @@ It is looked at often, and at many times: a calm stream is suspected now and the
 LEAST_LABELS = 150
 """Fewer labels say nothing of the loss since a time; and by so many a feed that broke is known to be broken, which starts no run."""
 
-_LEAST_SHARE, _LEAST_SHARE_HARMFUL = 0.1, 0.04  # of the rows that the first run had
+LEAST_DATED = 40
+"""Labels by which a rise is dated that is known by other, strict evidence: the sooner the new world is learnt."""
+
+_LEAST_SHARE = 0.1  # of the rows that the first run had
 _MOST_POINTS = 32
 _LEAST_GROWTH = 1.02
 
@@ -71,12 +74,9 @@ def find_rise(points: Sequence[LossPoint], reference: LossReference | None, leas
     return rise if rise is not None and rise.errors > STANDARD_ERRORS else None
 
 
-def least_labels(first_rows: int, *, harmful: bool = False) -> int:
-    """Return the labels that a suspicion needs, by the rows that the first run had: from fewer nothing is learnt that lasts.
-
-    Where harm is confirmed by other, strict evidence, fewer are enough to date the rise: the sooner the new world is learnt.
-    """
-    return round(first_rows * _LEAST_SHARE_HARMFUL) if harmful else max(LEAST_LABELS, round(first_rows * _LEAST_SHARE))
+def least_labels(first_rows: int) -> int:
+    """Return the labels that a suspicion needs, by the rows that the first run had: from fewer nothing is learnt that lasts."""
+    return max(LEAST_LABELS, round(first_rows * _LEAST_SHARE))
 
 
 def clearest_rise(points: Sequence[LossPoint], reference: LossReference | None, least: int = LEAST_LABELS) -> LossRise | None:

@@ -17,8 +17,9 @@ from mlmodel_contract.version import VersionScore
 from ..snapshot import Snapshot
 
 LEAST_ROWS = 50
-_FIRST_SHARE, _LEAST_SHARE = 0.15, 0.13  # of the rows that the first run had, which somebody thought enough for a model
+_FIRST_SHARE = 0.15  # of the rows that the first run had, which somebody thought enough for a model
 _MOST_SHARE = 0.25  # of all rows that the last run has seen
+_CHANGED_SHARE = 0.5  # of the rows since a change, while they compete alone: what they said is soon outdone
 _SOONER, _LATER = 0.5, 1.25
 _GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
 _LEAST_GAIN = 0.002  # of the metric
@@ -33,8 +34,10 @@ def labelled_rows(snapshot: Snapshot) -> int:
 
 def due_rows(retraining: RetrainingStatus) -> int:
     """Return how many new labelled rows the trigger NewRows waits for."""
-    first = round((retraining.first_rows or retraining.rows_read) * _FIRST_SHARE)
-    return max(LEAST_ROWS, min(retraining.due_rows or first, round(retraining.rows_read * _MOST_SHARE)))
+    wanted = [retraining.due_rows or _first_wait(retraining), round(retraining.rows_read * _MOST_SHARE)]
+    if retraining.change and any(record.recipe.since == retraining.change for record in retraining.recipes):
+        wanted.append(round((retraining.labels - retraining.change_labels) * _CHANGED_SHARE))
+    return max(LEAST_ROWS, min(wanted))
 
 
 def adapted(
@@ -58,13 +61,17 @@ def adapted(
 
 def later(retraining: RetrainingStatus) -> int:
     """Return the rows to wait for after a run whose rows had nothing to teach: a quarter more."""
-    return round(due_rows(retraining) * _LATER)
+    return max(_first_wait(retraining), round(due_rows(retraining) * _LATER))
 
 
 def _stepped(retraining: RetrainingStatus, score: VersionScore, champion: float) -> int:
     gained = score.difference > _GAIN_ERRORS * math.sqrt(score.variance) and score.difference > _LEAST_GAIN * champion
-    least = round(retraining.first_rows * _LEAST_SHARE)
-    return max(1, least, round(due_rows(retraining) * (_SOONER if gained else _LATER)))
+    return max(1, _first_wait(retraining), round(due_rows(retraining) * (_SOONER if gained else _LATER)))
+
+
+def _first_wait(retraining: RetrainingStatus) -> int:
+    """Return how many rows are waited for at first, and later at least but for a change."""
+    return round((retraining.first_rows or retraining.rows_read) * _FIRST_SHARE)
 
 
 def _worthwhile(score: VersionScore, cost: float | None, new_rows: int) -> int | None:

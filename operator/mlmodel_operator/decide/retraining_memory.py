@@ -109,6 +109,8 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
     )
     if step.ended == "ChampionKept":
         ended = ended.replace(due_rows=later(ended))
+    if step.ended == "Returned":
+        ended = ended.replace(change_labels=0)  # the world is a known one, of which there is nothing to learn in haste
     return _with_rows_read(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
 
 
@@ -135,7 +137,8 @@ def with_labels(snapshot: Snapshot, retraining: RetrainingStatus) -> RetrainingS
 
     Without it so many more would be waited for.
     """
-    return retraining.replace(labels=min(retraining.labels, labelled_rows(snapshot)))
+    dropped = max(0, retraining.labels - labelled_rows(snapshot))
+    return retraining.replace(labels=retraining.labels - dropped, change_labels=max(0, retraining.change_labels - dropped))
 
 
 def with_losses(status: MLModelStatus, now: datetime) -> MLModelStatus:

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlmodel_contract.base import LONGEST_MESSAGE, duration, format_time, parse_time
 from mlmodel_contract.environment import LABEL_VERSION
 from mlmodel_contract.run import Stage
-from mlmodel_contract.status import CandidateVersion, DrainingVersion, LiveVersion, LoggedDecision, Phase
+from mlmodel_contract.status import MOST_DRAINING, CandidateVersion, DrainingVersion, LiveVersion, LoggedDecision, Phase
 from mlmodel_contract.version import Verdict
 
 from ..snapshot import Snapshot
@@ -133,7 +133,9 @@ def _promoted(snapshot: Snapshot, rollout: Rollout, version: str, now: datetime)
         draining = [*[item for item in draining if item.version != old.version], DrainingVersion(version=old.version, until=until)]
     live = LiveVersion(version=version, since=format_time(now))
     message = f"{version} has the traffic" + (f"; {old.version} drains and is kept for rollback" if old else "; it is the first version")
-    return _logged(replace(rollout, live=live, candidate=None, draining=tuple(draining)), now, "Promoted", version, message)
+    return _logged(
+        replace(rollout, live=live, candidate=None, draining=tuple(draining[-MOST_DRAINING:])), now, "Promoted", version, message
+    )
 
 
 def _given_up(rollout: Rollout, version: str, message: str, now: datetime) -> Rollout:

@@ -21,7 +21,7 @@ from ..resources import names
 from ..resources import version as version_builder
 from ..snapshot import Job, Snapshot
 from .competition import with_leader_tried
-from .earlier_versions import return_limit, returning_version, with_scores
+from .earlier_versions import return_evidence, return_limit, returning_version, with_scores
 from .job_results import (
     JobState,
     blocking_reason,
@@ -157,13 +157,13 @@ def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
         return _end_run(run, "Failed", _problem_sentences(scoring.problems), now)
     records = with_scores(snapshot.model.status.retraining.versions, scoring.versions)
     metric = snapshot.model.spec.training.metric
-    version = returning_version(records, scoring, trials, metric)
+    version = returning_version(records, scoring, trials, metric, changed=run.competition is not None and run.competition.change_undecided)
     if version is None:
         return replace(_next_stage(run, Stage.PACKAGE), scoring=scoring)
     record = next(record for record in records if record.version == version)
     message = (
         f"{version} serves again: on the {record.rows:,} labelled rows that came since, its {metric} differs from {run.champion}'s by "
-        f"{record.difference / record.rows:+.4f} as a loss, with evidence e^{record.evidence:.1f}, and no recipe fitted anew was better"
+        f"{record.difference / record.rows:+.4f} as a loss, {return_evidence(record)}, and no recipe fitted anew was better"
     )
     package = read_result(snapshot, run.number, Stage.PACKAGE, PackageResult)  # made by a pod that could not know of the return
     run = _with_cost(run, package.fits, package.cpu_seconds) if package else run
@@ -223,6 +223,7 @@ def _version_spec(snapshot: Snapshot, run: RunStatus, verified: VerifyResult) ->
         data=run.data,
         candidate=package.candidate,
         window=package.window if package.candidate else None,
+        since=package.since,
         window_start=package.window_start,
         fitted_rows=package.fitted_rows,
         estimator=package.estimator[:253] if package.estimator else None,

@@ -22,7 +22,8 @@ from mlmodel_detection.harm.detector import LEAST_COVERAGE
 
 from ..snapshot import Model, Snapshot
 from .competition import choose_competition
-from .loss_history import LossRise, find_rise, least_labels
+from .earlier_versions import MOST_BEFORE_CHANGES
+from .loss_history import LEAST_DATED, LossRise, clearest_rise, find_rise, least_labels
 from .pace import budget_free_at, due_rows, labelled_rows
 from .quarantine import is_broken
 from .retraining_memory import due_time, started_run
@@ -30,6 +31,9 @@ from .spec_digest import spec_digest
 
 REPORTS_AWAITED = 3
 """Heartbeats from the time at which the loss seems to have begun to rise, before a run starts for it."""
+
+LEAST_SINCE_RISE = 60
+"""Labels since then below which a run would learn too little of the changed world; the trainer may not have read the last ones yet."""
 
 LABELS_DUE = 100
 """So many rows must be past their label delay before missing labels count as "labels are not available"."""
@@ -57,7 +61,8 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
         return RunRequest(Reason.SPEC_CHANGED, "the spec's data, training, model or criteria changed")
     if status.run.state == "Cancelled":
         return RunRequest(status.run.reason, f"run {status.run.number} was cancelled: {status.run.progress}")
-    if not is_cooled_down(status.retraining, now) or budget_free_at(model.spec.retraining, status.retraining.costs, now):
+    by_suspicion = _request_by_suspicion(snapshot, status, now)
+    if _is_held_back(model.spec.retraining, status, by_suspicion, now):
         return None
     if has_given_up(model, status.retraining) and not has_new_evidence(snapshot, status):
         return None
@@ -71,7 +76,7 @@ def next_run(snapshot: Snapshot, status: MLModelStatus, now: datetime) -> RunReq
     triggers = model.spec.retraining.triggers
     return (
         request_by_monitoring(triggers, status.drift, status.feed)
-        or _request_by_suspicion(snapshot, status, now)
+        or by_suspicion
         or _request_by_new_rows(snapshot, status)
         or _request_by_time(snapshot, status, now)
         or _request_by_schedule(model, status.retraining, now)
@@ -120,7 +125,7 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus, now: dateti
     if drift is None or is_broken(status.feed):
         return None
     rise = suspected_rise(snapshot, status)
-    if Trigger.PERFORMANCE not in triggers or rise is None:
+    if Trigger.PERFORMANCE not in triggers or rise is None or rise.labels < LEAST_SINCE_RISE:
         return None
     reported = parse_time(rise.since) + REPORTS_AWAITED * duration(snapshot.model.spec.monitoring.heartbeat)
     if now >= reported and is_news(status, rise):
@@ -129,12 +134,17 @@ def _request_by_suspicion(snapshot: Snapshot, status: MLModelStatus, now: dateti
 
 
 def suspected_rise(snapshot: Snapshot, status: MLModelStatus) -> LossRise | None:
-    """Return the rise of the loss that is clear, and takes it above what the holdout's own uncertainty explains."""
+    """Return the rise of the loss that is clear, and takes it above what the holdout's own uncertainty explains.
+
+    What is known to have risen is dated by fewer labels than it is suspected by.
+    """
+    losses, reference = status.retraining.losses, loss_reference(snapshot, status)
     harmful = status.drift is not None and status.drift.harm == "Confirmed"
-    least = least_labels(status.retraining.first_rows, harmful=harmful)
-    rise = find_rise(status.retraining.losses, loss_reference(snapshot, status), least)
+    rise = find_rise(losses, reference, LEAST_DATED if harmful else least_labels(status.retraining.first_rows))
     limit = status.drift.loss_reference if status.drift else None
-    return rise if rise is not None and limit is not None and rise.after > limit else None
+    if rise is None or limit is None or rise.after <= limit:
+        return None
+    return clearest_rise(losses, reference, LEAST_DATED)
 
 
 def loss_reference(snapshot: Snapshot, status: MLModelStatus) -> LossReference | None:
@@ -250,8 +260,15 @@ def start_run(snapshot: Snapshot, status: MLModelStatus, request: RunRequest, no
 
 def _with_change(snapshot: Snapshot, status: MLModelStatus) -> RetrainingStatus:
     """Return the retraining status with the time at which the loss seems to have begun to rise, where no run has noted it yet."""
-    rise = suspected_rise(snapshot, status)
-    return status.retraining if rise is None else status.retraining.replace(change=rise.since)
+    rise, retraining = suspected_rise(snapshot, status), status.retraining
+    if rise is None or status.live is None:
+        return retraining
+    served = [name for name in retraining.before_changes if name != status.live.version]
+    return retraining.replace(
+        change=rise.since,
+        change_labels=max(0, labelled_rows(snapshot) - rise.labels),
+        before_changes=[*served, status.live.version][-MOST_BEFORE_CHANGES:],
+    )
 
 
 def has_new_evidence(snapshot: Snapshot, status: MLModelStatus) -> bool:
@@ -268,9 +285,20 @@ def has_given_up(model: Model, retraining: RetrainingStatus) -> bool:
     return retraining.failed_in_a_row >= model.spec.retraining.give_up_after
 
 
-def is_cooled_down(retraining: RetrainingStatus, now: datetime) -> bool:
-    """Return whether the pause after the last run is over."""
-    return retraining.not_before is None or parse_time(retraining.not_before) <= now
+def _is_held_back(asked: Retraining, status: MLModelStatus, by_suspicion: RunRequest | None, now: datetime) -> bool:
+    """Return whether the week's budget is spent, or the pause after the last run is not over.
+
+    It has doubled for each run in a row that changed nothing; that says nothing of a loss that has risen since.
+    """
+    retraining, run = status.retraining, status.run
+    if budget_free_at(asked, retraining.costs, now):
+        return True
+    if retraining.not_before is None or parse_time(retraining.not_before) <= now:
+        return False
+    if by_suspicion is None or run is None or run.finished is None or not retraining.fruitless_in_a_row:
+        return True
+    pause: timedelta = duration(asked.cooldown)
+    return parse_time(run.finished) + pause > now
 
 
 def seconds_to_cooldown(model: Model, retraining: RetrainingStatus, now: datetime) -> float | None:

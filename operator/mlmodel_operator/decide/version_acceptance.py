@@ -8,7 +8,7 @@ trainer measured on the holdout.
 from mlmodel_contract.base import LONGEST_MESSAGE
 from mlmodel_contract.manifest import Criterion, Objective, OnMiss
 from mlmodel_contract.run import PackageResult
-from mlmodel_contract.version import Comparison, Estimate, Metrics, Recipe, Verdict, VersionVerdict
+from mlmodel_contract.version import Comparison, Estimate, Metrics, Verdict, VersionVerdict
 
 from .counterfactuals import champion_kept, champion_replaced, criteria_kept, guess_beaten, without_champion
 
@@ -37,7 +37,7 @@ def _against_champion(objective: Objective, package: PackageResult, missed: list
             return _accepted("BestThereIs", message, _KEEP_LIVE)
         return _accepted("CriteriaMet", f"no criterion is missed on the holdout: {figures}", without_champion(package.baseline))
     compared = f"{_compared(comparison)}; {figures}" + (f"; it misses what was asked: {'; '.join(missed)}" if missed else "")
-    recipe = Recipe(candidate=package.candidate or "it", parameters=package.parameters, window=package.window)
+    recipe = package.recipe
     has_to_be_better = older_champion and comparison.same_recipe
     if comparison.difference.low > 0 or (has_to_be_better and comparison.difference.value > 0):
         word = "worse" if comparison.difference.low > 0 else "no better"

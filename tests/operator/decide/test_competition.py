@@ -199,8 +199,9 @@ def test_after_a_change_the_leading_recipe_is_tried_on_the_new_world_alone_too()
     assert compared.change == before.isoformat().replace("+00:00", "Z")
     since_change = [record.recipe.candidate for record in compared.records if record.recipe.window is Window.SINCE_CHANGE]
     assert since_change == [compared.leader.candidate if compared.leader else None]
-    assert compared.tried[:2] == [0, 1], "the leading recipe, and itself on the rows since the change"
-    assert len(compared.tried) == 3
+    assert compared.records[1].recipe.since == compared.change
+    assert compared.tried[0] == 1, "the leading recipe on the rows since the change, beside the champion itself"
+    assert len(compared.tried) == 2
 
     end = (model.now - timedelta(hours=1)).isoformat()
     model.ends(Stage.PREPARE, prepared(rows=2500, new=1500, end=end))
@@ -260,6 +261,30 @@ def test_a_change_that_is_dated_only_after_a_run_has_read_of_it_is_competed_on_o
     assert not [record for record in model.competition.records if record.recipe.window is Window.SINCE_CHANGE]
 
 
+def test_another_change_is_competed_on_beside_a_leading_recipe_that_is_of_an_earlier_one() -> None:
+    model = live()
+    model.wait(hours=2)
+    model.reports("late-v1", LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.wait(hours=5)
+    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    first_change = model.competition.change
+    changed = recipe().replace(window=Window.SINCE_CHANGE, since=first_change)
+    package = packaged(2, against="late-v1", made_by=changed, competing=records(changed, recipe()))
+    model.run_through(package, prepared=prepared(rows=2500, new=1500, end=model.now.isoformat()), trained=[trial(0), scored()])
+    model.ready("late-v2")
+    assert model.version(2).since == first_change
+
+    model.wait(hours=7)
+    model.reports("late-v2", LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.wait(hours=5)
+    model.reports("late-v2", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    model.annotate(retrain="now")
+    compared = model.competition
+    assert compared.leader == changed
+    assert [record.recipe for record in compared.records[:2]] == [changed, changed.replace(since=compared.change)]
+    assert compared.change != first_change
+
+
 # Rows that are new.
 
 
@@ -305,6 +330,21 @@ def test_a_run_that_begins_as_a_version_goes_live_scores_the_one_before_it() -> 
     model.ready("late-v2")
     assert (model.run_number, model.live) == (3, "late-v2")
     assert pool(model) == ["late-v1"]
+
+
+def test_versions_that_served_when_the_world_changed_are_scored_however_many_came_since() -> None:
+    model = live()
+    model.wait(hours=2)
+    model.reports("late-v1", LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.wait(hours=5)
+    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    for number in range(2, 13):
+        package = packaged(number, against=model.live, competing=records())
+        model.run_through(package, prepared=NEW_ROWS, trained=[trial(0), scored()])
+        model.ready(f"late-v{number}")
+        model.wait(hours=2)  # so that the version before has drained
+        model.annotate(retrain=f"after {number}")
+    assert pool(model) == [*(f"late-v{number}" for number in range(11, 4, -1)), "late-v1"]
 
 
 def test_refused_versions_and_those_that_never_got_ready_are_not_scored() -> None:

@@ -16,8 +16,8 @@ AUTOSCALED = {"autoscaling": {"minReplicas": 2, "maxReplicas": 9}}
 
 
 def second_version(model: ModelLifecycle) -> None:
-    """Bring an accepted second version to where its pods are made."""
-    model.annotate(retrain="now")
+    """Bring another accepted version to where its pods are made."""
+    model.annotate(retrain=f"after run {model.run_number}")
     model.run_through()
     assert model.status.candidate is not None
 
@@ -101,6 +101,18 @@ def test_rollback_to_an_earlier_version() -> None:
     writes = model.api.writes.total()
     model.settle()
     assert model.api.writes.total() == writes
+
+
+def test_of_many_versions_that_are_replaced_within_their_drain_the_newest_go_on_draining() -> None:
+    model = ModelLifecycle(spec(serving={"drain": "1d"}))
+    model.go_live()
+    for number in range(2, 15):
+        second_version(model)
+        model.ready(f"late-v{number}")
+        model.wait(minutes=1)
+    assert model.live == "late-v14"
+    assert [item.version for item in model.status.draining] == [f"late-v{number}" for number in range(4, 14)]
+    assert model.version_status(3).phase == "Retired"
 
 
 def test_rollback_while_the_old_version_drains_is_quick() -> None:

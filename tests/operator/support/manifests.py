@@ -126,6 +126,7 @@ def packaged(
         estimator="sklearn.ensemble.HistGradientBoostingClassifier",
         parameters=winner.parameters,
         window=winner.window,
+        since=winner.since,
         libraries={"scikit-learn": "1.7.0"},
         engine="onnxruntime",
         metrics=Metrics(roc_auc=about(roc_auc)),

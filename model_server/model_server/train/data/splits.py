@@ -5,13 +5,13 @@ Pure. Not here: which rows there are.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlmodel_contract.manifest import Window
 
-LEAST_NEW = 50
-"""Rows that no run has seen, below which the newest share of the seen ones judges a run's recipes."""
+LEAST_NEW = 40
+"""Rows that no run has seen, or of a changed world, below which they do not judge alone; the newest share of all rows does then."""
 
-_LEAST_CHANGED = 90  # rows of a changed world, of which two thirds are learnt from
 _RECENT = 4  # the newest quarter
 _LEAST_RECENT = 100
 
@@ -55,28 +55,38 @@ def choose_holdout(rows: int, read: int, changed: int | None, share: float) -> H
     Args:
         rows: all rows, in time order.
         read: how many of them earlier runs have read.
-        changed: the first row of a changed world that no run has learnt from yet; None without a known change.
+        changed: the first row of the changed world; None without a known change.
         share: the newest share that judges where too few rows are new.
 
-    After a change the newest third of the new world judges, so that every recipe has learnt from the other two. Else what is new does.
+    What is new judges. After a change it is the new world alone, however few rows it has: the one before it says nothing any more.
 
     >>> choose_holdout(1_000, 900, None, 0.2)
     Holdout(start=900, unseen=True)
     >>> choose_holdout(1_000, 990, None, 0.2)
     Holdout(start=800, unseen=False)
     >>> choose_holdout(1_000, 900, 910, 0.2)
-    Holdout(start=970, unseen=True)
+    Holdout(start=910, unseen=True)
     """
-    if changed is not None and changed >= read and rows - changed >= _LEAST_CHANGED:
-        return Holdout(rows - (rows - changed) // 3, unseen=True)
+    if changed is not None and changed >= read and rows - changed >= LEAST_NEW:
+        return Holdout(changed, unseen=True)
     if rows - read >= LEAST_NEW and 2 * read >= rows:
         return Holdout(read, unseen=True)
     start = newest_share(rows, share)
     return Holdout(start, unseen=start >= read)
 
 
+def shares(rows: int, number: int) -> Iterator[Fold]:
+    """Yield equal stretches that are all of the rows together, fewer where there are not so many rows.
+
+    >>> [(fold.start, fold.stop) for fold in shares(10, 3)]
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    ends = [rows * part // number for part in range(number + 1)]
+    return (Fold(start, stop) for start, stop in pairwise(ends) if start < stop)
+
+
 def window_start(window: Window, rows: int, changed: int | None) -> int:
-    """Return the first row of a window of the first ``rows`` rows; ``changed`` is the first row of the changed world, where one is known.
+    """Return the first row of a window of the first ``rows`` rows; ``changed`` is the first one after the recipe's change, if it has one.
 
     >>> window_start(Window.RECENT, 1_000, None)
     750

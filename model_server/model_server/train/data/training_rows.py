@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from ...bundle.engine import Columns, frame
 from ...storage import Location, open_file
 from ..run_context import HOLDOUT, TRAIN, UNSEEN, RunContext
-from .training_times import rows_until
 
 UNKNOWN_CLASS = -1
 """Code of a class that no training row has; it is never predicted."""
@@ -47,6 +46,12 @@ class TrainingRows:
         times = None if self.times is None else self.times[start:stop]
         return TrainingRows({name: values[start:stop] for name, values in self.columns.items()}, self.target[start:stop], times)
 
+    def without(self, start: int, stop: int) -> "TrainingRows":
+        """Return all rows but [``start``, ``stop``)."""
+        kept = np.r_[0:start, stop : len(self)]
+        columns = {name: values[kept] for name, values in self.columns.items()}
+        return TrainingRows(columns, self.target[kept], None if self.times is None else self.times[kept])
+
     def frame(self, features: Sequence[SchemaColumn]) -> Any:
         """Return the features as the data frame that pipelines take."""
         return frame(self.columns, features)
@@ -56,14 +61,13 @@ class TrainingRows:
 class RunRows:
     """The training rows, the holdout, and their schema.
 
-    ``unseen``: no earlier run has learnt from the holdout. ``changed``: the first row, counted over both, after the last known change.
+    ``unseen``: no earlier run has learnt from the holdout.
     """
 
     schema: BundleSchema
     train: TrainingRows
     holdout: TrainingRows
     unseen: bool = False
-    changed: int | None = None
 
     @property
     def whole(self) -> TrainingRows:
@@ -73,6 +77,14 @@ class RunRows:
         if self.train.times is not None and self.holdout.times is not None:
             times = np.concatenate([self.train.times, self.holdout.times])
         return TrainingRows(columns, np.concatenate([self.train.target, self.holdout.target]), times)
+
+    def rows_before(self, time: str | None) -> int | None:
+        """Return how many of all rows are not after a time; None without one, or where rows have none."""
+        parts = (self.train.times, self.holdout.times)
+        if time is None or parts[0] is None or parts[1] is None:
+            return None
+        seconds = parse_time(time).timestamp()
+        return sum(len(part) - int((part > seconds).sum()) for part in parts if part is not None)
 
 
 def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
@@ -85,14 +97,11 @@ def read_rows(context: RunContext, *, holdout: bool) -> RunRows:
     train = _table(context.folder.child(TRAIN))
     newest = _table(context.folder.child(HOLDOUT)) if holdout else train.slice(0, 0)
     schema = build_schema(context, train)
-    times = pa.chunked_array([*train[schema.time].chunks, *newest[schema.time].chunks]) if schema.time else None
-    change = context.competition.change if context.competition else None
     return RunRows(
         schema,
         _rows(train, schema),
         _rows(newest, schema),
         unseen=UNSEEN in (newest.schema.metadata or {}),
-        changed=rows_until(times, parse_time(change)) if times is not None and change else None,
     )
 
 

@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import TrialResult
-from mlmodel_contract.version import COMPARISON_HALF_LIFE, ROWS_ON_FOLDS, STANDARD_ERRORS_TO_LEAD, RecipeRecord
+from mlmodel_contract.version import (
+    COMPARISON_HALF_LIFE,
+    ROWS_ON_FOLDS,
+    STANDARD_ERRORS_SINCE_CHANGE,
+    STANDARD_ERRORS_TO_LEAD,
+    RecipeRecord,
+)
 
 from .evaluation import PairedDifference
 
 _DOUBT_ON_FOLDS = 4.0  # times the variance: folds are smaller than what will be learnt from, which favours the simple
-
-STANDARD_ERRORS_SINCE_CHANGE = 3.0
-"""By how many a recipe on the rows since a change has to be better, which are few at first: a fit on them may be anything."""
 
 
 def compare(records: Sequence[RecipeRecord], found: Mapping[int, PairedDifference], run: int) -> list[RecipeRecord]:
@@ -50,7 +53,7 @@ def lead(records: Sequence[RecipeRecord]) -> list[RecipeRecord]:
 def with_draw(records: Sequence[RecipeRecord], drawn: RecipeRecord) -> list[RecipeRecord]:
     """Return the records with a newly drawn recipe, where it is better than the one of its candidate and window, in that one's place."""
     for index, record in enumerate(records):
-        same = (record.recipe.candidate, record.recipe.window) == (drawn.recipe.candidate, drawn.recipe.window)
+        same = record.recipe.replace(parameters=drawn.recipe.parameters) == drawn.recipe
         if same and drawn.difference < record.difference - STANDARD_ERRORS_TO_LEAD * math.sqrt(drawn.variance):
             return [*records[:index], *records[index + 1 :], drawn] if index else [*records, drawn]
     return list(records)

@@ -30,14 +30,13 @@ from ..evaluate.evaluation import EvaluationDataset, loss_reference, metrics, pa
 from ..evaluate.selection import all_failed, ranked, trial_results
 from ..evaluate.slices import slice_metrics
 from ..evaluate.worth import mean_worth
-from ..fitting import predict
 from ..golden_row_selection import golden_rows
 from ..onnx import verified_onnx
 from ..pipeline import for_serving
 from ..profile import PredictionOrigin, profile
 from ..run_context import RunContext
 from ..run_inputs import RunInputs
-from .trial import FITTING_FAILED, candidate_of, fit_recipe, predictions_file
+from .trial import FITTING_FAILED, candidate_of, fit_recipe, predict_holdout, predictions_file
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +134,8 @@ def _compared(context: RunContext, judged: Mapping[int, EvaluationDataset], refe
     assert competition is not None  # noqa: S101 (for mypy; the caller has checked it)
     found = {index: paired_difference(context.select_by, dataset, reference) for index, dataset in judged.items() if index}
     compared = compare(competition.records, found, context.document.run)
-    tried = set(competition.tried)  # one that could not be fitted has had its turn too
+    # One that could not be fitted has had its turn too, but for want of rows since a change, of which there will be more.
+    tried = {index for index in competition.tried if competition.records[index].recipe.since is None}
     return [record.replace(run=context.document.run) if index in tried else record for index, record in enumerate(compared)]
 
 
@@ -146,16 +146,16 @@ def _dataset(context: RunContext, rows: RunRows, index: int) -> EvaluationDatase
 
 def _fit(context: RunContext, standing: _Standing, rows: RunRows) -> tuple[_Evaluation, _Fitted]:
     """Evaluate the recipe by a fit on the training rows, unless a trial has, and fit it on all rows unless ``refit`` is off."""
-    recipe, judged, fits = standing.recipe, standing.judged, 0
-    pipeline: Any = None
-    if judged is None or not context.training.validation.refit:
-        pipeline, fits = fit_recipe(context, recipe, rows.train, rows), 1
-        judged = EvaluationDataset(rows.schema.task, predict(pipeline, rows.holdout, rows), rows.holdout.target)
-    part = rows.train
-    if context.training.validation.refit:
+    recipe, judged, fits, part = standing.recipe, standing.judged, 0, rows.train
+    refit, pipeline = context.training.validation.refit, None
+    if judged is None or not refit:
+        found = predict_holdout(context, recipe, rows)
+        judged = EvaluationDataset(rows.schema.task, found.values, rows.holdout.target)
+        pipeline, fits = found.pipeline, found.fits
+    if refit or pipeline is None:
         part = rows.whole
         pipeline, fits = fit_recipe(context, recipe, part, rows), fits + 1
-    start = window_start(recipe.window, len(part), rows.changed)
+    start = window_start(recipe.window, len(part), rows.rows_before(recipe.since))
     _log.info("fitted %s on %d rows", recipe, len(part) - start)
     fitted_rows = part.slice(start, len(part))
     fitted = _Fitted(for_serving(pipeline), fitted_rows, _first_time(fitted_rows))
@@ -201,6 +201,7 @@ def _result(
         estimator=candidate_of(context.training.tried, recipe).estimator.value,
         parameters=recipe.parameters,
         window=recipe.window,
+        since=recipe.since,
         window_start=fitted.window_start,
         fitted_rows=len(fitted.rows),
         libraries=installed(),

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from mlmodel_contract.manifest import Candidate, Window
@@ -18,7 +19,7 @@ from mlmodel_contract.version import Recipe
 
 from ...runtime.cpu_limits import available_cpus
 from ...storage import write_atomic
-from ..data.splits import expanding, window_start
+from ..data.splits import LEAST_NEW, Fold, expanding, shares, window_start
 from ..data.training_rows import RunRows, TrainingRows
 from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
@@ -29,6 +30,9 @@ from ..run_context import RunContext
 from ..run_inputs import RunInputs
 
 _log = logging.getLogger(__name__)
+
+_STRETCHES = 3
+"""Of the holdout, each of which is predicted by a fit on the others."""
 
 FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, AttributeError)
 """What scikit-learn raises for parameters or rows that it cannot work with."""
@@ -64,8 +68,42 @@ def fit_recipe(context: RunContext, recipe: Recipe, part: TrainingRows, rows: Ru
     candidate = candidate_of(context.training.tried, recipe)
     parameters = {name: json.loads(value) for name, value in recipe.parameters.items()}
     pipeline = build(candidate.estimator, parameters, rows.schema.features, context.document.run, available_cpus())
-    fit(pipeline, part.slice(window_start(recipe.window, len(part), rows.changed), len(part)), rows)
+    fit(pipeline, part.slice(window_start(recipe.window, len(part), rows.rows_before(recipe.since)), len(part)), rows)
     return pipeline
+
+
+@dataclass(frozen=True)
+class HoldoutPredictions:
+    """Predictions of the holdout (rows x classes, or rows x 1), the fit that they are by where it is one alone, and how many it took."""
+
+    values: Floats
+    pipeline: object | None
+    fits: int
+
+
+def predict_holdout(context: RunContext, recipe: Recipe, rows: RunRows) -> HoldoutPredictions:
+    """Predict the holdout by fits of a recipe that have not seen what they predict.
+
+    A world that changed lately has most of its rows in the holdout: there each stretch is predicted by a fit on the others.
+
+    Raises:
+        one of ``FITTING_FAILED``: the estimator cannot work with the parameters or rows.
+
+    """
+    changed = rows.rows_before(recipe.since)
+    if changed is None or len(rows.train) - changed >= len(rows.holdout):
+        pipeline = fit_recipe(context, recipe, rows.train, rows)
+        return HoldoutPredictions(predict(pipeline, rows.holdout, rows), pipeline, 1)
+    start, world = len(rows.train) - changed, rows.whole.slice(changed, len(rows.train) + len(rows.holdout))
+    if start < 0 or len(world) < LEAST_NEW:
+        raise ValueError(f"{len(world)} rows since {recipe.since} are too few to learn from alone: it is tried again with more")
+    ever = recipe.replace(window=Window.ALL, since=None)
+    stretches = [Fold(start + part.start, start + part.stop) for part in shares(len(world) - start, _STRETCHES)]
+    found = [
+        predict(fit_recipe(context, ever, world.without(part.start, part.stop), rows), world.slice(part.start, part.stop), rows)
+        for part in stretches
+    ]
+    return HoldoutPredictions(np.concatenate(found), None, len(stretches))
 
 
 def candidate_of(candidates: Sequence[Candidate], recipe: Recipe) -> Candidate:
@@ -90,7 +128,8 @@ def _chosen(context: RunContext, competition: Competition, index: int) -> Recipe
     if index < len(competition.tried):
         return competition.records[competition.tried[index]].recipe
     drawn = _drawn(context, len(context.training.tried) + index - len(competition.tried))
-    return drawn.replace(window=competition.leader.window if competition.leader else Window.ALL) if drawn else None
+    leader = competition.leader
+    return drawn.replace(window=leader.window, since=leader.since) if drawn and leader else drawn
 
 
 def _on_folds(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
@@ -116,17 +155,17 @@ def _on_folds(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
 def _on_holdout(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
     context, rows = inputs.context, inputs.rows
     try:
-        found = predict(fit_recipe(context, recipe, rows.train, rows), rows.holdout, rows)
+        found = predict_holdout(context, recipe, rows)
     except FITTING_FAILED as error:
         return _failed(index, recipe, error)
-    value = score(EvaluationDataset(rows.schema.task, found, rows.holdout.target), context.select_by)
-    write_atomic(context.folder, predictions_file(index), _npy(found))
+    value = score(EvaluationDataset(rows.schema.task, found.values, rows.holdout.target), context.select_by)
+    write_atomic(context.folder, predictions_file(index), _npy(found.values))
     _log.info("trial %d %s: %s %.4f on %d rows", index + 1, recipe, context.select_by, value, len(rows.holdout))
-    return _result(index, recipe).replace(score=value if np.isfinite(value) else None, fits=1)
+    return _result(index, recipe).replace(score=value if np.isfinite(value) else None, fits=found.fits)
 
 
 def _result(index: int, recipe: Recipe) -> TrialResult:
-    return TrialResult(index=index, candidate=recipe.candidate, parameters=recipe.parameters, window=recipe.window)
+    return TrialResult(index=index, candidate=recipe.candidate, parameters=recipe.parameters, window=recipe.window, since=recipe.since)
 
 
 def _npy(values: Floats) -> bytes:

@@ -1,5 +1,6 @@
 """Runs after the first: judged on rows that came since, beside champion and earlier versions; changed and returning worlds."""
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from mlmodel_contract.manifest import Window
 from mlmodel_contract.quality_metrics import Metric
 from mlmodel_contract.run import Competition, PackageResult, PooledVersion, PrepareResult
-from mlmodel_contract.version import Artifact, RecipeRecord
+from mlmodel_contract.version import Artifact, Recipe, RecipeRecord
 
 from tests.model_server.support.training_runs import Run, flights
 
@@ -52,6 +53,11 @@ def packaged(run: Run, trials: int) -> Made:
     for index in range(trials):
         assert run.trial(index).failure is None
     return Made(run, prepared, run.package())
+
+
+def since(made: Made, row: int) -> list[Recipe]:
+    """The recipes of a first run on the rows from a changed one on."""
+    return [record.recipe.replace(window=Window.SINCE_CHANGE, since=time_of(row - 1)) for record in made.package.records[:2]]
 
 
 def first(root: Path, table: pa.Table, **changes: Any) -> Made:
@@ -157,12 +163,12 @@ def test_parameters_are_drawn_anew_where_a_run_is_to_draw(original: Made) -> Non
 
 def test_after_a_change_the_new_world_is_learnt_from_and_judged_by(original: Made) -> None:
     table = pa.concat_tables([WORLD.slice(0, ROWS), inverted(WORLD.slice(ROWS, 300))])
-    recipes = [record.recipe.replace(window=Window.SINCE_CHANGE) for record in original.package.records[:2]]
+    recipes = since(original, ROWS)
     records = [*original.package.records, *(RecipeRecord(recipe=recipe) for recipe in recipes)]
     run = later(original, table, tried=range(len(records)), records=records, change=ROWS)
     found = packaged(run, len(records))
     assert found.prepared.lineage is not None
-    assert found.prepared.lineage.holdout_rows == 100, "the newest third of the new world"
+    assert found.prepared.lineage.holdout_rows == 300, "the new world"
     assert found.package.window is Window.SINCE_CHANGE
     assert found.package.window_start == time_of(ROWS).replace("+00:00", "Z")
     assert found.package.fitted_rows == 300
@@ -170,6 +176,45 @@ def test_after_a_change_the_new_world_is_learnt_from_and_judged_by(original: Mad
     assert found.package.comparison.difference.high < 0
     assert not found.package.comparison.same_recipe
     assert found.package.records[0].recipe == recipes[[recipe.candidate for recipe in recipes].index(found.package.candidate or "")]
+
+
+def test_a_new_world_of_few_rows_is_predicted_by_fits_that_have_not_seen_what_they_predict(original: Made) -> None:
+    """Were they fitted on all of it, rows that nothing tells of would be predicted better than by chance."""
+    table = pa.concat_tables([WORLD.slice(0, ROWS), inverted(WORLD.slice(ROWS, 60))])
+    noise = table.set_column(table.column_names.index("late"), "late", pa.array(np.random.default_rng(5).random(ROWS + 60) < 0.5))
+    for rows, learnt in ((table, True), (noise, False)):
+        records = [*original.package.records, *(RecipeRecord(recipe=recipe) for recipe in since(original, ROWS))]
+        index = next(place for place, record in enumerate(records) if record.recipe.since and record.recipe.candidate == "linear")
+        run = later(original, rows, tried=[index], records=records, change=ROWS)
+        assert run.prepare().problems == []
+        trial = run.trial(0)
+        assert trial.score is not None
+        assert trial.fits == 5, "each stretch by a fit on the others"
+        assert (trial.score < math.log(2) - 0.02) == learnt
+        assert (run.package().window is Window.SINCE_CHANGE) == learnt
+
+
+def test_a_new_world_of_too_few_rows_is_tried_again_with_more(original: Made) -> None:
+    table = pa.concat_tables([WORLD.slice(0, ROWS), inverted(WORLD.slice(ROWS, 39))])
+    records = [*original.package.records, RecipeRecord(recipe=since(original, ROWS)[0])]
+    run = later(original, table, tried=[len(records) - 1], records=records, change=ROWS)
+    assert run.prepare().problems == []
+    assert "39 rows since" in str(run.trial(0).failure)
+    assert [record.run for record in run.package().records if record.recipe.since] == [0], "its turn is still to come"
+
+
+def test_the_recipes_of_two_changes_learn_from_rows_since_their_own(original: Made) -> None:
+    """The one before the last leads, and the world of before the first change came back."""
+    first_change, second_change = ROWS - 300, ROWS
+    table = pa.concat_tables([WORLD.slice(0, first_change), inverted(WORLD.slice(first_change, 300)), WORLD.slice(ROWS, 200)])
+    leading, newest = since(original, first_change)[0], since(original, second_change)[0]
+    run = later(original, table, tried=[0, 1], records=[RecipeRecord(recipe=leading), RecipeRecord(recipe=newest)], change=second_change)
+    found = packaged(run, 2)
+    assert found.package.recipe == newest
+    assert found.package.fitted_rows == 200
+    assert [record.recipe for record in found.package.records] == [newest, leading]
+    stays = later(original, table, tried=[0], records=[RecipeRecord(recipe=leading)], change=second_change, number=3)
+    assert packaged(stays, 1).package.fitted_rows == 500
 
 
 def test_when_a_world_returns_the_version_that_knew_it_is_shown_to_be_better(original: Made, tmp_path: Path) -> None:
