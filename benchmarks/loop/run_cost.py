@@ -28,6 +28,7 @@ from model_server.runtime.paths import ENV_ROOT
 from model_server.train import fitting
 from model_server.train.single_pod import do_stages
 from model_server.train.stage_work import StageWork
+from threadpoolctl import threadpool_limits
 
 from benchmarks.loop.streams import load
 from benchmarks.table import Row, at_most
@@ -92,7 +93,7 @@ def _cost(document: RunDocument) -> tuple[Cost, PackageResult]:
 
 
 def _fits(document: RunDocument) -> float:
-    """Return the processor seconds of the same run's fits, in this process."""
+    """Return the processor seconds of the same run's fits, in this process and in one thread."""
     seconds: list[float] = []
 
     def timed(*arguments: Any) -> None:
@@ -100,7 +101,7 @@ def _fits(document: RunDocument) -> float:
         fitting.fit(*arguments)
         seconds.append(time.process_time() - before)
 
-    with patch("model_server.train.stages.trial.fit", timed):
+    with threadpool_limits(1), patch("model_server.train.stages.trial.fit", timed):  # as in a single pod: threads that wait are no fit
         do_stages(StageWork(document.replace(single_pod_from=0)))
     return sum(seconds)
 

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 def run_stage() -> int:
     """Do the stage of ``$MLMODEL_RUN``; return the exit code."""
-    limit_threads(available_cpus())
     document = RunDocument.model_validate_json(os.environ[ENV_RUN])
+    limit_threads(_threads(document.stage))
     if document.contract != VERSION:
         _log.error(
             "the run is of contract %d, this image speaks %d: install operator and model server of one release", document.contract, VERSION
@@ -41,6 +41,11 @@ def run_stage() -> int:
         _log.info("result: %s", pack_results([result]))
     leave_message(PATH_TERMINATION, pack_results(results), MESSAGE_LIMIT)
     return 0
+
+
+def _threads(stage: Stage) -> int:
+    """Prepare reads in one thread, and goes on where data is small: there threads wait for each other longer than they compute."""
+    return 1 if stage is Stage.PREPARE else available_cpus()
 
 
 def _results(work: StageWork) -> list[StageResult]:

@@ -1,6 +1,9 @@
 """All stages in the pod of Prepare: the results are those of a pod for each stage, and a pod that died costs no result."""
 
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,15 @@ def test_the_results_are_those_of_a_pod_for_each_stage(tmp_path: Path) -> None:
     apart: list[StageResult] = [parts.prepare(), parts.trial(0), parts.package()]
     assert [comparable(result) for result in (prepared, trial, package)] == [comparable(result) for result in apart]
     assert comparable(verified) == comparable(whole.verify(package.artifact.wire()))
+
+
+def test_its_libraries_compute_in_one_thread(tmp_path: Path) -> None:
+    run = run_with_rows(tmp_path)
+    work = "from model_server.train.command import run_stage; run_stage(); from threadpoolctl import threadpool_info"
+    probe = f"{work}; pools = threadpool_info(); assert pools and all(pool['num_threads'] == 1 for pool in pools), pools"
+    with run.process(Stage.PREPARE, singlePodFrom=0):
+        settings = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+        assert subprocess.run([sys.executable, "-c", probe], env=settings, check=False).returncode == 0
 
 
 def test_what_is_verified_lies_in_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
