@@ -5,10 +5,11 @@ Rows must be in time order. Pure. Not here: what is divided by them.
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 Floats = NDArray[np.float64]
 
@@ -45,8 +46,8 @@ def effects_of_blocks(sums: Floats, variances: Floats) -> Floats:
     """Return the same from the sums over blocks of ``BLOCK`` rows (blocks x columns) and the variance of one row, by column."""
     effects = np.ones(sums.shape[1])
     for freedom, ratio in _ratios(sums, variances, _FEWEST_BLOCKS):
-        dependent = ratio > chi2.ppf(_SIGNIFICANT, freedom) / freedom
-        effects = np.where(dependent, np.maximum(effects, ratio * freedom / chi2.ppf(_CAUTIOUS, freedom)), effects)
+        dependent = ratio > _chi_squared(_SIGNIFICANT, freedom) / freedom
+        effects = np.where(dependent, np.maximum(effects, ratio * freedom / _chi_squared(_CAUTIOUS, freedom)), effects)
     return effects
 
 
@@ -71,6 +72,12 @@ def _ratios(sums: Floats, variances: Floats, fewest: int) -> Iterator[tuple[int,
         yield len(sums) - 1, np.divide(sums.var(axis=0, ddof=1), expected, out=np.ones_like(expected), where=variances > _CONSTANT)
         pairs = len(sums) // 2
         sums, rows = sums[: 2 * pairs].reshape(pairs, 2, sums.shape[1]).sum(axis=1), 2 * rows
+
+
+@cache
+def _chi_squared(share: float, freedom: int) -> float:
+    """Return a quantile of the chi-squared distribution; the same few are asked for hundreds of times, and scipy.stats is slow at it."""
+    return float(2 * gammaincinv(freedom / 2, share))
 
 
 def rounded_up(effect: float) -> float:
