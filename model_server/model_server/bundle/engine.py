@@ -13,6 +13,8 @@ from mlmodel_contract.bundle import SchemaColumn
 from mlmodel_contract.manifest import ColumnType
 from numpy.typing import NDArray
 
+from .skops_import import skops_io
+
 Columns = Mapping[str, NDArray[Any]]
 """By name: float64 for numbers and booleans (1.0, 0.0, NaN where missing), objects (str, or None where missing) for categories."""
 
@@ -119,9 +121,8 @@ class SklearnPredictor:
 
 def load_pipeline(file: Path, features: Sequence[SchemaColumn]) -> SklearnPredictor:
     """Load a pipeline whose types were all checked before by ``trusted.check_types``; skops' own list is shorter."""
-    import skops.io
-
-    return SklearnPredictor(skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file)), features)
+    skops = skops_io()
+    return SklearnPredictor(skops.load(file, trusted=skops.get_untrusted_types(file=file)), features)
 
 
 def frame(columns: Columns, features: Sequence[SchemaColumn]) -> Any:

@@ -28,6 +28,7 @@ from ..storage import Location, write_atomic
 from .engine import ONNXRUNTIME, SKLEARN
 from .libraries import installed
 from .read import digest_of
+from .skops_import import skops_io
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,7 @@ def write_bundle(folder: Location, contents: BundleContents) -> str:
 
 def pipeline_bytes(pipeline: Any) -> bytes:
     """Return the pipeline as ``model.skops`` holds it."""
-    import skops.io
-
-    return bytes(skops.io.dumps(pipeline))
+    return bytes(skops_io().dumps(pipeline))
 
 
 def _json(document: Document) -> bytes:

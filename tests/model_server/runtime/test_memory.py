@@ -17,8 +17,12 @@ TRAINERS = {"sklearn", "scipy", "pandas", "skops", "onnx", "joblib"}
             "import model_server.serve, model_server.serve.grpc.server",
             TRAINERS | {"pyarrow", "s3fs", "aiohttp", "httpx", "grpc_reflection.v1alpha"},
         ),
+        (
+            "import sklearn.dummy, model_server.bundle.write as write; write.pipeline_bytes(sklearn.dummy.DummyClassifier())",
+            {"sklearn.inspection", "sklearn.mixture", "sklearn.semi_supervised"},
+        ),
     ],
-    ids=["the sidecar", "captured rows", "the server"],
+    ids=["the sidecar", "captured rows", "the server", "a file of skops"],
 )
 def test_libraries_that_are_not_used_are_not_imported(work: str, heavy: set[str]) -> None:
     probe = f"import sys, model_server.__main__; {work}; print(sorted({heavy | {'typer'}} & sys.modules.keys()))"
