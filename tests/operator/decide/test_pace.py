@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mlmodel_contract.base import format_time, parse_time
+from mlmodel_contract.manifest import Window
 from mlmodel_contract.run import PrepareResult, ScoringResult, Stage
 from mlmodel_contract.version import VersionScore
 from mlmodel_operator.cluster.kinds import MODEL_VERSION, MONITOR_REPORT
@@ -13,7 +14,7 @@ from mlmodel_operator.decide.pace import due_rows
 
 from tests.operator.support import fake_controllers
 from tests.operator.support.fake_controllers import LiveRows, killed
-from tests.operator.support.manifests import Body, packaged, prepared, records, scored, spec, trial
+from tests.operator.support.manifests import Body, packaged, prepared, recipe, records, scored, spec, trial
 from tests.operator.support.model_lifecycle import ModelLifecycle
 
 CAPTURED = spec()["data"] | {"sources": [{"uri": "s3://airline/flights/*.parquet"}, {"captured": {}}]}
@@ -136,11 +137,17 @@ def waits_for(gain: float, worth: float | None = None, **changes: Any) -> tuple[
     return before, due_rows(model.status.retraining)
 
 
-def test_runs_come_sooner_where_they_bring_much_and_later_where_they_do_not() -> None:
-    before, after = waits_for(gain=0.05)
-    assert after < before
-    before, after = waits_for(gain=0.0)
-    assert after > before
+def test_runs_come_later_where_they_bring_nothing_and_sooner_again_where_they_bring_much() -> None:
+    model = live(spec(data=CAPTURED))
+    waits = [due_rows(model.status.retraining)]
+    for number, gain in enumerate([0.0, 0.0, 0.05, 0.05, 0.05], 2):
+        model.annotate(retrain=f"run {number}")
+        data = prepared(rows=1000 + 200 * number, new=200, end=format_time(model.now))
+        ends(model, worse=False, data=data, scoring=scored(0.5, before_it(f"late-v{max(1, number - 2)}", gain)))
+        waits.append(due_rows(model.status.retraining))
+    first, _, later, *sooner = waits
+    assert later > first, waits
+    assert later > sooner[0] >= sooner[-1] == first, waits
 
 
 def test_fewer_rows_are_waited_for_the_more_a_fresh_version_earns_and_the_less_a_run_costs() -> None:
@@ -165,6 +172,35 @@ def test_the_pause_doubles_while_runs_bring_nothing_and_no_further_than_32_times
     assert pauses[:5] == [2, 4, 8, 16, 32]
     assert set(pauses[5:]) == {32}
     assert model.condition("RetrainingPaused").reason != "GaveUp"
+
+
+def test_a_loss_that_rises_is_not_held_back_by_what_earlier_runs_did_not_bring() -> None:
+    model = live(triggers=["Schedule", "Performance"], schedule="0 * * * *")
+    labelled(model, 1500)
+    for number in range(2, 7):
+        wait_for_run(model, number)
+        ends(model, worse=True)
+    assert parse_time(str(model.status.retraining.not_before)) - model.now == timedelta(hours=32)
+    model.wait(hours=2)
+    model.reports("late-v1", LiveRows(rows=4000, labels=2000, loss=0.65), sequence=2)
+    model.wait(hours=2)
+    assert (model.run_number, reason(model)) == (7, "Performance")
+
+
+def test_while_the_rows_since_a_change_compete_further_runs_follow_soon() -> None:
+    model = live(spec(data=CAPTURED), triggers=["Performance"])
+    labelled(model, 1500)
+    model.wait(hours=5)
+    model.reports("late-v1", LiveRows(rows=4000, labels=1600, loss=0.9), sequence=2)
+    model.wait(hours=2)
+    assert reason(model) == "Performance"
+    changed = recipe().replace(window=Window.SINCE_CHANGE, since=model.competition.change)
+    package = packaged(2, against="late-v1", made_by=changed, competing=records(changed))
+    data = prepared(rows=2600, new=1600, end=format_time(model.now))
+    model.run_through(package, prepared=data, trained=[trial(0), scored()])
+    model.ready("late-v2")
+    assert due_rows(model.status.retraining) == 50, "half of the 100 rows since then"
+    assert due_rows(model.status.retraining.replace(change=None)) == 150
 
 
 def test_a_version_that_goes_live_ends_the_doubling() -> None:
