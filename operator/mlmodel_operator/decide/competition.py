@@ -43,17 +43,17 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     changed = snapshot.model.spec.data is not None and snapshot.model.spec.data.time is not None and _is_new_change(status)
     older = not _is_fit_of_last_run(version.spec, retraining)
     records = _led_by(_lasting(retraining.recipes, leader, number, changed=changed), leader)
-    if changed:
-        records.insert(1, RecipeRecord(recipe=leader.replace(window=Window.SINCE_CHANGE, since=retraining.change)))
     records = [record for record in records if any(record.recipe.candidate == candidate.name for candidate in training.tried)]
     if not records or records[0].recipe != leader:
         return None
+    since_change = _since_change(records, retraining.change) if changed else []
+    records[1:1] = since_change
     every = _challenge_every(retraining.first_rows, labelled_rows(snapshot) - retraining.labels)
     draws = 1 if number % DRAW_EVERY == 0 and any(candidate.search for candidate in training.tried) else 0
     return Competition(
         leader=leader,
         records=records,
-        tried=_tried(records, number, every, changed=changed, leader_too=older),
+        tried=_tried(records, number, every, since_change=len(since_change), leader_too=older),
         draws=draws,
         versions=pooled_versions(snapshot, version.name, retraining.before_changes),
         since=retraining.newest_row,
@@ -82,14 +82,22 @@ def _challenge_every(first_rows: int, new_labels: int) -> int:
     return max(1, round(CHALLENGE_SHARE * first_rows / new_labels))
 
 
-def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, changed: bool, leader_too: bool) -> list[int]:
+def _since_change(records: Sequence[RecipeRecord], change: str | None) -> list[RecipeRecord]:
+    """Return a recipe of each candidate on the rows since a change: of so few another one may be the best than of many."""
+    first = {record.recipe.candidate: record.recipe for record in reversed(records)}
+    leading = records[0].recipe.candidate
+    recipes = [first[leading], *(recipe for candidate, recipe in first.items() if candidate != leading)]
+    return [RecipeRecord(recipe=recipe.replace(window=Window.SINCE_CHANGE, since=change)) for recipe in recipes]
+
+
+def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, since_change: int, leader_too: bool) -> list[int]:
     """Return the positions of the recipes that are fitted and scored.
 
-    Right after a change that is the leading one on the rows since then: what is of the old world says little of the new one.
+    Right after a change those are the ones on the rows since then, which come second: what is of the old world says little of the new one.
     """
     leading = [0] if leader_too else []
-    if changed:
-        return [*leading, 1]
+    if since_change:
+        return [*leading, *range(1, 1 + since_change)]
     others = sorted(range(1, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
     new = sorted((index for index in others if _is_new(records[index], number)), key=lambda index: records[index].run == 0)
     better = [index for index in others if _seems_better(records[index])]

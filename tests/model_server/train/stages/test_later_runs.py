@@ -189,7 +189,7 @@ def test_a_new_world_of_few_rows_is_predicted_by_fits_that_have_not_seen_what_th
         assert run.prepare().problems == []
         trial = run.trial(0)
         assert trial.score is not None
-        assert trial.fits == 5, "each stretch by a fit on the others"
+        assert trial.fits == 3, "each stretch by a fit on the others"
         assert (trial.score < math.log(2) - 0.02) == learnt
         assert (run.package().window is Window.SINCE_CHANGE) == learnt
 
