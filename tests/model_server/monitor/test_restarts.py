@@ -40,7 +40,7 @@ def test_serving_goes_on_without_the_sidecar_and_it_learns_what_it_missed() -> N
     with pod(late_flights()) as made:
         made.serve()
         assert made.infer(flights(20)).status_code == 200
-        assert made.served("handover_dropped_rows_total") == 20
+        poll(lambda: made.served("handover_dropped_rows_total") == 20, "rows that nobody takes are given up, after the answer")
         made.monitor()
         poll(lambda: missed(made) == 20, "the number of missed rows, with no more traffic")
         assert made.infer(flights(5)).status_code == 200
