@@ -246,7 +246,7 @@ class RetrainingStatus(Document):
     )
     costs: list[RunCost] = Field(default_factory=list, max_length=200, description="Runs of the last seven days.")
     change: Time | None = Field(None, description="When the world is known to have changed last.")
-    change_labels: int = Field(0, ge=0, description="Labelled predictions of all versions until then; 0 once the world is a known one.")
+    change_labels: int = Field(0, ge=0, description="Labelled predictions of all versions until then.")
     before_changes: list[str] = Field(
         default_factory=list, max_length=8, description="Versions that served when the world changed, the last one last."
     )

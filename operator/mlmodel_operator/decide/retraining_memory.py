@@ -109,15 +109,15 @@ def _after_end(snapshot: Snapshot, step: RunStep, retraining: RetrainingStatus, 
     )
     if step.ended == "ChampionKept":
         ended = ended.replace(due_rows=later(ended))
-    if step.ended == "Returned":
-        ended = ended.replace(change_labels=0)  # the world is a known one, of which there is nothing to learn in haste
     return _with_rows_read(run, ended, step) if step.ended in ("Succeeded", "ChampionKept", "Rejected", "Returned") else ended
 
 
 def _with_rows_read(run: RunStatus, retraining: RetrainingStatus, step: RunStep) -> RetrainingStatus:
-    data = run.data
+    data, records = run.data, step.records
+    if step.ended == "Returned" and run.competition:
+        records = tuple(run.competition.records)  # those on the rows since a change go on competing
     return retraining.replace(
-        recipes=list(step.records[:24]) if step.records else retraining.recipes,
+        recipes=list(records[:24]) if records else retraining.recipes,
         newest_row=data.end if data else retraining.newest_row,
         rows_read=data.train_rows + data.holdout_rows if data else retraining.rows_read,
         first_rows=data.train_rows + data.holdout_rows if data and run.competition is None else retraining.first_rows,

@@ -341,6 +341,22 @@ def test_a_run_that_begins_as_a_version_goes_live_scores_the_one_before_it() -> 
     assert pool(model) == ["late-v1"]
 
 
+def test_after_a_return_the_rows_since_the_change_go_on_competing() -> None:
+    """The version that came back was the best by few rows."""
+    model = two_versions()
+    model.wait(hours=2)
+    model.reports("late-v2", LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.wait(hours=5)
+    model.reports("late-v2", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    assert in_new_world(model.competition)
+    scores(model, scored(0.5, beside("late-v1", -0.03, variance=2e-4)))
+    assert model.run_state == "Returned"
+    assert "2.1 standard errors after the world changed" in model.progress
+    model.ready("late-v1")
+    model.annotate(retrain="again")
+    assert in_new_world(model.competition)
+
+
 def test_versions_that_served_when_the_world_changed_are_scored_however_many_came_since() -> None:
     model = live()
     model.wait(hours=2)
