@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlmodel_contract.status import ExpectedRun, VersionRecord
-from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Estimate, ModelVersionSpec, Reason, Recipe, RecipeRecord
+from mlmodel_contract.version import STANDARD_ERRORS_TO_LEAD, Estimate, ModelVersionSpec, Reason, RecipeRecord
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -108,8 +108,8 @@ def _origin(version: Version) -> str:
     """Return by which run, which recipe and from which rows a version was made."""
     spec = version.spec
     parts = [f"made by run {spec.run} ({spec.reason})"]
-    if spec.candidate is not None and spec.window is not None:
-        parts.append(str(Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window, since=spec.since)))
+    if spec.recipe is not None:
+        parts.append(str(spec.recipe))
     if spec.fitted_rows is not None:
         parts.append(f"fitted on {spec.fitted_rows:,}" + (f" until {spec.data.end}" if spec.data and spec.data.end else ""))
     return ", ".join(parts)

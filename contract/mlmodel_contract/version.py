@@ -231,3 +231,10 @@ class ModelVersionSpec(Document):
     cpu_seconds: float = Field(0.0, ge=0, description="Seconds of a processor that its run used.")
     comparison: Comparison | None = Field(None, description="Beside the champion; absent where no version was live that predicts the same.")
     decision: VersionVerdict = Field(description="What was decided, and on which figures.")
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that it was made by; None of one that was trained elsewhere, or by an earlier operator."""
+        if self.candidate is None or self.window is None:
+            return None
+        return Recipe(candidate=self.candidate, parameters=self.parameters, window=self.window, since=self.since)

@@ -36,7 +36,7 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
     """Return what run ``number`` compares; None where it has to begin from nothing, as a first run does."""
     live, training = status.live, snapshot.model.spec.training
     version = snapshot.versions.get(live.version) if live else None
-    leader = recipe_of(version.spec) if version else None
+    leader = version.spec.recipe if version else None
     if training is None or version is None or leader is None or not status.retraining.recipes:
         return None
     retraining = status.retraining
@@ -61,13 +61,6 @@ def choose_competition(snapshot: Snapshot, status: MLModelStatus, number: int) -
         change=retraining.change,
         older_champion=older,
     )
-
-
-def recipe_of(spec: ModelVersionSpec) -> Recipe | None:
-    """Return the recipe that a version was made by; None of one that was trained elsewhere, or by an earlier operator."""
-    if spec.candidate is None or spec.window is None:
-        return None
-    return Recipe(candidate=spec.candidate, parameters=spec.parameters, window=spec.window, since=spec.since)
 
 
 def with_leader_tried(competition: Competition) -> Competition:

@@ -56,6 +56,15 @@ def rejects(model: ModelLifecycle, competing: list[RecipeRecord] | None = None) 
     assert model.run_state == "ChampionKept"
 
 
+def loss_rises(model: ModelLifecycle) -> None:
+    """Let the live version's labels tell of a change: their loss is 0.5 at first, and later 0.9."""
+    assert model.live is not None
+    model.wait(hours=2)
+    model.reports(model.live, LiveRows(rows=2000, labels=1500, loss=0.5))
+    model.wait(hours=5)
+    model.reports(model.live, LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+
+
 def pool(model: ModelLifecycle) -> list[str]:
     return [version.version for version in model.competition.versions]
 
@@ -272,10 +281,7 @@ def test_a_change_that_is_dated_only_after_a_run_has_read_of_it_is_competed_on_o
 
 def test_another_change_is_competed_on_beside_a_leading_recipe_that_is_of_an_earlier_one() -> None:
     model = live()
-    model.wait(hours=2)
-    model.reports("late-v1", LiveRows(rows=2000, labels=1500, loss=0.5))
-    model.wait(hours=5)
-    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    loss_rises(model)
     first_change = model.competition.change
     changed = recipe().replace(window=Window.SINCE_CHANGE, since=first_change)
     package = packaged(2, against="late-v1", made_by=changed, competing=records(changed, recipe()))
@@ -344,10 +350,7 @@ def test_a_run_that_begins_as_a_version_goes_live_scores_the_one_before_it() -> 
 def test_after_a_return_the_rows_since_the_change_go_on_competing() -> None:
     """The version that came back was the best by few rows."""
     model = two_versions()
-    model.wait(hours=2)
-    model.reports("late-v2", LiveRows(rows=2000, labels=1500, loss=0.5))
-    model.wait(hours=5)
-    model.reports("late-v2", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    loss_rises(model)
     assert in_new_world(model.competition)
     scores(model, scored(0.5, beside("late-v1", -0.03, variance=2e-4)))
     assert model.run_state == "Returned"
@@ -359,10 +362,7 @@ def test_after_a_return_the_rows_since_the_change_go_on_competing() -> None:
 
 def test_versions_that_served_when_the_world_changed_are_scored_however_many_came_since() -> None:
     model = live()
-    model.wait(hours=2)
-    model.reports("late-v1", LiveRows(rows=2000, labels=1500, loss=0.5))
-    model.wait(hours=5)
-    model.reports("late-v1", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    loss_rises(model)
     for number in range(2, 13):
         package = packaged(number, against=model.live, competing=records())
         model.run_through(package, prepared=NEW_ROWS, trained=[trial(0), scored()])
