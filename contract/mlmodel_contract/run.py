@@ -76,13 +76,6 @@ class Competition(Document):
         """How many recipes the run tries."""
         return len(self.tried) + self.draws
 
-    @property
-    def change_undecided(self) -> bool:
-        """Whether the rows since the last change compete and do not lead, so that it is not known yet what serves in the new world."""
-        return self.change is not None and any(
-            record.recipe.since == self.change for record in self.records if record.recipe != self.leader
-        )
-
 
 class RunDocument(Document):
     """All that a trainer pod needs to know; it reads nothing from the Kubernetes API."""

@@ -14,7 +14,7 @@ from mlmodel_contract.version import COMPARISON_HALF_LIFE, ROWS_ON_FOLDS, ModelV
 
 from ..snapshot import Snapshot
 from .earlier_versions import pooled_versions
-from .pace import labelled_rows
+from .pace import first_wait, labelled_rows, labels_since_change
 
 CHALLENGE_SHARE = 0.5
 """New labels, as a share of the rows that the first run had, for each fit of a recipe that does not lead.
@@ -68,6 +68,15 @@ def with_leader_tried(competition: Competition) -> Competition:
     return competition if 0 in competition.tried else competition.replace(tried=[0, *competition.tried])
 
 
+def is_undecided(competition: Competition, retraining: RetrainingStatus) -> bool:
+    """Return whether it is not known yet what serves in a changed world: rows since the change compete, do not lead, and are few.
+
+    Once there are as many as a run waits for, what is known by then decides as ever.
+    """
+    compete = any(record.recipe.since == competition.change for record in competition.records if record.recipe != competition.leader)
+    return competition.change is not None and compete and labels_since_change(retraining) <= first_wait(retraining)
+
+
 def _challenge_every(first_rows: int, new_labels: int) -> int:
     """Return the runs between two that let a recipe compete that does not lead, where each has so many new labels."""
     if not first_rows or new_labels <= 0:
@@ -91,11 +100,18 @@ def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, since_ch
     leading = [0] if leader_too else []
     if since_change:
         return [*leading, *range(1, 1 + since_change)]
-    others = sorted(range(1, len(records)), key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
+    able = [index for index in range(1, len(records)) if not _waits(records[index], records)]
+    others = sorted(able, key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
     new = sorted((index for index in others if _is_new(records[index], number)), key=lambda index: records[index].run == 0)
     better = [index for index in others if _seems_better(records[index])]
     plausible = [index for index in others if _smallest_plausible(records[index], number) < 0]
     return [*leading, *(new[:MOST_NEW] or better[:1] or (plausible[:1] if number % every == 0 else []))]
+
+
+def _waits(record: RecipeRecord, records: Sequence[RecipeRecord]) -> bool:
+    """Return whether a recipe for the rows since a change has its turn only once the leading candidate's one is better than what leads."""
+    first = next((one for one in records if one.recipe.since == record.recipe.since and one.rows), None)
+    return record.recipe.since is not None and not record.rows and first is not None and first.difference >= 0
 
 
 def _is_new(record: RecipeRecord, number: int) -> bool:
@@ -151,9 +167,12 @@ def _led_by(records: Sequence[RecipeRecord], leader: Recipe) -> list[RecipeRecor
 def _lasting(records: Sequence[RecipeRecord], leader: Recipe, number: int, *, changed: bool) -> list[RecipeRecord]:
     """Return the records without recipes for the rows since a change where a later one is known or they are worse, but for the leader.
 
-    Soon after a change a recipe has few rows to learn from, so that it goes on competing while it may be better.
+    Soon after a change a recipe has few rows to learn from, so that it goes on competing while it may be better. One that never had its
+    turn goes with the one that it waits for.
     """
-    return [record for record in records if record.recipe == leader or not _is_outdated(record, number, changed=changed)]
+    lasting = [record for record in records if record.recipe == leader or not _is_outdated(record, number, changed=changed)]
+    gone = {record.recipe.since for record in records if record not in lasting}
+    return [record for record in lasting if record.recipe == leader or record.rows or record.recipe.since not in gone - {None}]
 
 
 def _is_outdated(record: RecipeRecord, number: int, *, changed: bool) -> bool:

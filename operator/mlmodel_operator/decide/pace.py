@@ -19,7 +19,6 @@ from ..snapshot import Snapshot
 LEAST_ROWS = 50
 _FIRST_SHARE = 0.15  # of the rows that the first run had, which somebody thought enough for a model
 _MOST_SHARE = 0.25  # of all rows that the last run has seen
-_CHANGED_SHARE = 0.5  # of the rows since a change, while they compete alone: what they said is soon outdone
 _SOONER, _LATER = 0.5, 1.25
 _GAIN_ERRORS = 1.0  # standard errors by which a gain has to be there
 _LEAST_GAIN = 0.002  # of the metric
@@ -34,10 +33,20 @@ def labelled_rows(snapshot: Snapshot) -> int:
 
 def due_rows(retraining: RetrainingStatus) -> int:
     """Return how many new labelled rows the trigger NewRows waits for."""
-    wanted = [retraining.due_rows or _first_wait(retraining), round(retraining.rows_read * _MOST_SHARE)]
+    wanted = [retraining.due_rows or first_wait(retraining), round(retraining.rows_read * _MOST_SHARE)]
     if retraining.change and any(record.recipe.since == retraining.change for record in retraining.recipes):
-        wanted.append(round((retraining.labels - retraining.change_labels) * _CHANGED_SHARE))
+        wanted.append(labels_since_change(retraining))  # what they said is outdone once there are twice as many
     return max(LEAST_ROWS, min(wanted))
+
+
+def labels_since_change(retraining: RetrainingStatus) -> int:
+    """Return how many labels came from the last known change until the last run began."""
+    return retraining.labels - retraining.change_labels
+
+
+def first_wait(retraining: RetrainingStatus) -> int:
+    """Return how many rows are waited for at first, and later at least but for a change."""
+    return round((retraining.first_rows or retraining.rows_read) * _FIRST_SHARE)
 
 
 def adapted(
@@ -61,17 +70,12 @@ def adapted(
 
 def later(retraining: RetrainingStatus) -> int:
     """Return the rows to wait for after a run whose rows had nothing to teach: a quarter more."""
-    return max(_first_wait(retraining), round(due_rows(retraining) * _LATER))
+    return max(first_wait(retraining), round(due_rows(retraining) * _LATER))
 
 
 def _stepped(retraining: RetrainingStatus, score: VersionScore, champion: float) -> int:
     gained = score.difference > _GAIN_ERRORS * math.sqrt(score.variance) and score.difference > _LEAST_GAIN * champion
-    return max(1, _first_wait(retraining), round(due_rows(retraining) * (_SOONER if gained else _LATER)))
-
-
-def _first_wait(retraining: RetrainingStatus) -> int:
-    """Return how many rows are waited for at first, and later at least but for a change."""
-    return round((retraining.first_rows or retraining.rows_read) * _FIRST_SHARE)
+    return max(1, first_wait(retraining), round(due_rows(retraining) * (_SOONER if gained else _LATER)))
 
 
 def _worthwhile(score: VersionScore, cost: float | None, new_rows: int) -> int | None:

@@ -20,7 +20,7 @@ from ..resources import job as job_builder
 from ..resources import names
 from ..resources import version as version_builder
 from ..snapshot import Job, Snapshot
-from .competition import with_leader_tried
+from .competition import is_undecided, with_leader_tried
 from .earlier_versions import return_evidence, return_limit, returning_version, with_scores
 from .job_results import (
     JobState,
@@ -157,7 +157,8 @@ def _trained(snapshot: Snapshot, run: RunStatus, now: datetime) -> RunStep:
         return _end_run(run, "Failed", _problem_sentences(scoring.problems), now)
     records = with_scores(snapshot.model.status.retraining.versions, scoring.versions)
     metric = snapshot.model.spec.training.metric
-    version = returning_version(records, scoring, trials, metric, changed=run.competition is not None and run.competition.change_undecided)
+    undecided = run.competition is not None and is_undecided(run.competition, snapshot.model.status.retraining)
+    version = returning_version(records, scoring, trials, metric, changed=undecided)
     if version is None:
         return replace(_next_stage(run, Stage.PACKAGE), scoring=scoring)
     record = next(record for record in records if record.version == version)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from mlmodel_contract.manifest import Window
-from mlmodel_contract.run import Competition, Problem, RunDocument, ScoringResult, Stage
+from mlmodel_contract.run import Competition, PrepareResult, Problem, RunDocument, ScoringResult, Stage
 from mlmodel_contract.version import ROWS_ON_FOLDS, RecipeRecord, VersionScore
 from mlmodel_operator.cluster.cache import Ref
 from mlmodel_operator.cluster.kinds import JOB, ML_MODEL, MODEL_VERSION
@@ -43,9 +43,9 @@ def two_versions(parts: Body | None = None) -> ModelLifecycle:
     return model
 
 
-def scores(model: ModelLifecycle, scoring: ScoringResult, score: float = 0.45) -> None:
+def scores(model: ModelLifecycle, scoring: ScoringResult, score: float = 0.45, data: PrepareResult = NEW_ROWS) -> None:
     """Let the present run, on new rows, score a recipe and the versions."""
-    model.ends(Stage.PREPARE, NEW_ROWS)
+    model.ends(Stage.PREPARE, data)
     model.ends(Stage.TRAIN, trial(0, score), scoring)
 
 
@@ -56,13 +56,19 @@ def rejects(model: ModelLifecycle, competing: list[RecipeRecord] | None = None) 
     assert model.run_state == "ChampionKept"
 
 
-def loss_rises(model: ModelLifecycle) -> None:
-    """Let the live version's labels tell of a change: their loss is 0.5 at first, and later 0.9."""
+def loss_rises(model: ModelLifecycle, labels: int = 1500) -> None:
+    """Let the live version's labels tell of a change: the loss of the first 1,500 is 0.5, that of so many later ones 1.3."""
     assert model.live is not None
     model.wait(hours=2)
     model.reports(model.live, LiveRows(rows=2000, labels=1500, loss=0.5))
     model.wait(hours=5)
-    model.reports(model.live, LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    loss = (1500 * 0.5 + labels * 1.3) / (1500 + labels)
+    model.reports(model.live, LiveRows(rows=4000, labels=1500 + labels, loss=loss), sequence=2)
+
+
+def after_change(model: ModelLifecycle) -> PrepareResult:
+    """The rows of the present run, the newest of which are of the changed world."""
+    return prepared(rows=2500, new=1500, end=(model.now - timedelta(hours=1)).isoformat())
 
 
 def pool(model: ModelLifecycle) -> list[str]:
@@ -223,15 +229,13 @@ def test_after_a_change_a_recipe_of_each_candidate_is_tried_on_the_new_world_alo
     assert {recipe.since for recipe in since_change} == {compared.change}
     assert compared.tried == [1, 2], "beside the champion itself"
 
-    end = (model.now - timedelta(hours=1)).isoformat()
-    model.ends(Stage.PREPARE, prepared(rows=2500, new=1500, end=end))
-    model.ends(Stage.TRAIN, trial(0), scored())
+    read = after_change(model)
+    scores(model, scored(), data=read)
     rejects(model, compared.records)
     model.annotate(retrain="again")
     assert in_new_world(model.competition), "it had few rows so far"
 
-    model.ends(Stage.PREPARE, prepared(rows=2600, new=100, end=end))
-    model.ends(Stage.TRAIN, trial(0), scored())
+    scores(model, scored(), data=read)
     rejects(model, with_worse_new_world(compared))
     model.annotate(retrain="once more")
     assert not in_new_world(model.competition), "it is shown to be worse"
@@ -300,6 +304,32 @@ def test_another_change_is_competed_on_beside_a_leading_recipe_that_is_of_an_ear
     assert compared.change != first_change
 
 
+@pytest.mark.parametrize(("difference", "turn"), [(0.01, False), (-0.01, True)])
+def test_another_candidate_has_its_turn_on_the_new_world_once_the_leading_one_is_better_there(difference: float, turn: bool) -> None:
+    model = live()
+    loss_rises(model)
+    scores(model, scored(), data=after_change(model))
+    boosted, linear = in_new_world(model.competition)
+    compared = {"difference": difference, "variance": 1e-2, "rows": 100.0, "run": 2}
+    left = [record.model_copy(update=compared) if record == boosted else record for record in model.competition.records]
+    assert (boosted.recipe.candidate, linear.rows) == ("boosted", 0)
+    rejects(model, left)
+    model.annotate(retrain="again")
+    assert (left.index(linear) in model.competition.tried) == turn
+    assert linear in model.competition.records
+
+
+def test_it_goes_with_the_leading_one_that_is_shown_to_be_worse() -> None:
+    model = live()
+    loss_rises(model)
+    scores(model, scored(), data=after_change(model))
+    boosted = in_new_world(model.competition)[0]
+    worse = boosted.replace(difference=0.2, variance=1e-4, rows=100.0, run=2)
+    rejects(model, [worse if record == boosted else record for record in model.competition.records])
+    model.annotate(retrain="again")
+    assert not in_new_world(model.competition)
+
+
 # Rows that are new.
 
 
@@ -350,7 +380,7 @@ def test_a_run_that_begins_as_a_version_goes_live_scores_the_one_before_it() -> 
 def test_after_a_return_the_rows_since_the_change_go_on_competing() -> None:
     """The version that came back was the best by few rows."""
     model = two_versions()
-    loss_rises(model)
+    loss_rises(model, labels=120)
     assert in_new_world(model.competition)
     scores(model, scored(0.5, beside("late-v1", -0.03, variance=2e-4)))
     assert model.run_state == "Returned"
@@ -358,6 +388,16 @@ def test_after_a_return_the_rows_since_the_change_go_on_competing() -> None:
     model.ready("late-v1")
     model.annotate(retrain="again")
     assert in_new_world(model.competition)
+
+
+def test_long_after_a_change_a_version_comes_back_by_strong_evidence_alone() -> None:
+    """By then it is known what serves in the changed world."""
+    model = two_versions()
+    loss_rises(model)
+    assert in_new_world(model.competition)
+    scores(model, scored(0.5, beside("late-v1", -0.03, variance=2e-4)))
+    assert model.run_state == "Running"
+    assert Ref(JOB, "late-r3-package") in model.api.objects
 
 
 def test_versions_that_served_when_the_world_changed_are_scored_however_many_came_since() -> None:

@@ -67,7 +67,7 @@ def choose_holdout(rows: int, read: int, changed: int | None, share: float) -> H
     >>> choose_holdout(1_000, 900, 910, 0.2)
     Holdout(start=910, unseen=True)
     """
-    if changed is not None and changed >= read and rows - changed >= LEAST_NEW:
+    if changed is not None and changed >= max(1, read) and rows - changed >= LEAST_NEW:  # else no row is left to learn from
         return Holdout(changed, unseen=True)
     if rows - read >= LEAST_NEW and 2 * read >= rows:
         return Holdout(read, unseen=True)

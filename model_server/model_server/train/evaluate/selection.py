@@ -14,17 +14,19 @@ from ..run_context import RunContext
 
 def trial_results(context: RunContext) -> list[TrialResult]:
     """Read the results of those trials that left one; a trial whose pod died for good left none."""
-    results = []
     trials = context.competition.trials if context.competition else context.training.trials
-    for index in range(trials):
-        try:
-            content = read_bytes(context.folder.child(f"trials/{index}.json"))
-        except StorageError as error:
-            if error.check != "SourceMissing":
-                raise
-            continue
-        results.append(TrialResult.model_validate_json(content))
-    return results
+    return [result for index in range(trials) if (result := trial_result(context, index)) is not None]
+
+
+def trial_result(context: RunContext, index: int) -> TrialResult | None:
+    """Read the result of a trial; None where it left none."""
+    try:
+        content = read_bytes(context.folder.child(f"trials/{index}.json"))
+    except StorageError as error:
+        if error.check != "SourceMissing":
+            raise
+        return None
+    return TrialResult.model_validate_json(content)
 
 
 def ranked(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:

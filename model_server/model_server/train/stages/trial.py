@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mlmodel_contract.manifest import Candidate, Window
-from mlmodel_contract.quality_metrics import Metric
+from mlmodel_contract.quality_metrics import Metric, as_loss
 from mlmodel_contract.run import Competition, TrialResult
 from mlmodel_contract.version import Recipe
 
@@ -23,6 +23,7 @@ from ..data.splits import LEAST_NEW, Fold, expanding, shares, window_start
 from ..data.training_rows import RunRows, TrainingRows
 from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
+from ..evaluate.selection import trial_result
 from ..fitting import fit, predict
 from ..parameter_search import sample_candidate
 from ..pipeline import build
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 _STRETCHES = 3
 """Of the holdout, each of which is predicted by a fit on the others."""
+
+_MOST_AHEAD = 2
+"""A holdout of at most so many times the rows of a changed world that come before it is predicted by one fit on these."""
 
 FITTING_FAILED = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, AttributeError)
 """What scikit-learn raises for parameters or rows that it cannot work with."""
@@ -52,6 +56,8 @@ def try_recipe(inputs: RunInputs, index: int) -> TrialResult:
         result = _nothing_left(context, index)
     elif competition is None:
         result = _on_folds(inputs, index, recipe)
+    elif _is_left_out(inputs, competition, index, recipe):
+        result = _left_out(index, recipe)
     else:
         result = _on_holdout(inputs, index, recipe)
     write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
@@ -91,7 +97,7 @@ def predict_holdout(context: RunContext, recipe: Recipe, rows: RunRows) -> Holdo
 
     """
     changed = rows.rows_before(recipe.since)
-    if changed is None or len(rows.train) - changed >= len(rows.holdout):
+    if changed is None or _MOST_AHEAD * (len(rows.train) - changed) >= len(rows.holdout):
         pipeline = fit_recipe(context, recipe, rows.train, rows)
         return HoldoutPredictions(predict(pipeline, rows.holdout, rows), pipeline, 1)
     start, world = len(rows.train) - changed, rows.whole.slice(changed, len(rows.train) + len(rows.holdout))
@@ -130,6 +136,31 @@ def _chosen(context: RunContext, competition: Competition, index: int) -> Recipe
     drawn = _drawn(context, len(context.training.tried) + index - len(competition.tried))
     leader = competition.leader
     return drawn.replace(window=leader.window, since=leader.since) if drawn and leader else drawn
+
+
+def _is_left_out(inputs: RunInputs, competition: Competition, index: int, recipe: Recipe) -> bool:
+    """Return whether a recipe for the rows since a change has no turn, as the leading candidate's one was no better than the champion.
+
+    That one comes first. Most losses that rise are no new world, and then the fits of the other candidates would tell nothing. Where trials
+    run at once it may have no result yet.
+    """
+    first = _first_since_change(competition)
+    if first is None or first >= index or recipe.since != competition.change:
+        return False
+    result, champion, metric = trial_result(inputs.context, first), inputs.champion, inputs.context.select_by
+    if result is None or result.score is None or not isinstance(champion, EvaluationDataset):
+        return False
+    return as_loss(metric, result.score) >= as_loss(metric, score(champion, metric))
+
+
+def _first_since_change(competition: Competition) -> int | None:
+    """Return the trial of the first recipe on the rows since the change; None where one has been compared before, or leads."""
+    records = [competition.records[position] for position in competition.tried]
+    since_change = [index for index, record in enumerate(records) if record.recipe.since == competition.change]
+    if competition.change is None or not since_change or any(records[index].rows for index in since_change):
+        return None
+    leads = competition.leader is not None and competition.leader.since == competition.change
+    return None if leads else since_change[0]
 
 
 def _on_folds(inputs: RunInputs, index: int, recipe: Recipe) -> TrialResult:
@@ -178,6 +209,12 @@ def _failed(index: int, recipe: Recipe, error: Exception) -> TrialResult:
     reason = f"candidate '{recipe.candidate}': {' '.join(str(error).split())}"[:400]
     _log.warning("trial %d failed: %s", index + 1, reason)
     return _result(index, recipe).replace(failure=reason)
+
+
+def _left_out(index: int, recipe: Recipe) -> TrialResult:
+    reason = f"{recipe} is left out: on the same rows the leading candidate is no better than the live version"
+    _log.info("trial %d: %s", index + 1, reason)
+    return _result(index, recipe).replace(failure=reason[:400])
 
 
 def _nothing_left(context: RunContext, index: int) -> TrialResult:

@@ -1,7 +1,7 @@
 """Which rows judge a run, and which ones a recipe is fitted on."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlmodel_contract.manifest import Window
 from model_server.train.data.splits import choose_holdout, newest_share, window_start
@@ -14,6 +14,7 @@ def test_the_newest_share_judges_a_first_run() -> None:
     assert newest_share(2, 0.01) == newest_share(2, 0.89) == 1, "neither part is empty"
 
 
+@example(rows=40, seen=0, changed=0, share=0.5)  # all rows that are kept are of the changed world
 @given(rows=ROWS, seen=st.integers(0, 5_000), changed=st.none() | st.integers(0, 5_000), share=st.floats(0.01, 0.89))
 def test_some_rows_judge_and_some_are_learnt_from_whatever_is_new(rows: int, seen: int, changed: int | None, share: float) -> None:
     chosen = choose_holdout(rows, min(seen, rows), changed if changed is None else min(changed, rows), share)

@@ -194,6 +194,28 @@ def test_a_new_world_of_few_rows_is_predicted_by_fits_that_have_not_seen_what_th
         assert (run.package().window is Window.SINCE_CHANGE) == learnt
 
 
+def test_where_the_leading_candidate_is_no_better_on_the_new_rows_alone_the_others_are_not_fitted(original: Made) -> None:
+    """The loss rose, and the world is the same: what all rows say is better than what a few do."""
+    other = pa.concat_tables([WORLD.slice(0, ROWS), inverted(WORLD.slice(ROWS, 60))])
+    for rows, changed in ((WORLD.slice(0, ROWS + 60), False), (other, True)):
+        records = [*original.package.records, *(RecipeRecord(recipe=recipe) for recipe in since(original, ROWS))]
+        tried = [place for place, record in enumerate(records) if record.recipe.since]
+        run = later(original, rows, tried=tried, records=records, change=ROWS)
+        assert run.prepare().problems == []
+        first, second = (run.trial(index) for index in range(2))
+        assert first.fits == 3
+        assert (second.fits, "is left out" in str(second.failure)) == ((3, False) if changed else (0, True))
+        compared = [record for record in run.package().records if record.recipe.since and record.run]
+        assert len(compared) == (2 if changed else 1)
+
+
+def test_once_a_third_of_its_rows_was_known_before_a_new_world_is_predicted_by_one_fit_on_them(original: Made) -> None:
+    table = pa.concat_tables([WORLD.slice(0, ROWS - 100), inverted(WORLD.slice(ROWS - 100, 300))])
+    run = later(original, table, tried=[0], records=[RecipeRecord(recipe=since(original, ROWS - 100)[0])], change=ROWS - 100)
+    assert run.prepare().problems == []
+    assert run.trial(0).fits == 1
+
+
 def test_a_new_world_of_too_few_rows_is_tried_again_with_more(original: Made) -> None:
     table = pa.concat_tables([WORLD.slice(0, ROWS), inverted(WORLD.slice(ROWS, 39))])
     records = [*original.package.records, RecipeRecord(recipe=since(original, ROWS)[0])]
