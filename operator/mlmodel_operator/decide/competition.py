@@ -102,7 +102,7 @@ def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, since_ch
         return [*leading, *range(1, 1 + since_change)]
     able = [index for index in range(1, len(records)) if not _waits(records[index], records)]
     others = sorted(able, key=lambda index: (_smallest_plausible(records[index], number), records[index].run))
-    new = sorted((index for index in others if _is_new(records[index], number)), key=lambda index: records[index].run == 0)
+    new = sorted((index for index in others if _is_new(records[index])), key=lambda index: records[index].run == 0)
     better = [index for index in others if _seems_better(records[index])]
     plausible = [index for index in others if _smallest_plausible(records[index], number) < 0]
     return [*leading, *(new[:MOST_NEW] or better[:1] or (plausible[:1] if number % every == 0 else []))]
@@ -114,9 +114,9 @@ def _waits(record: RecipeRecord, records: Sequence[RecipeRecord]) -> bool:
     return record.recipe.since is not None and not record.rows and first is not None and first.difference >= 0
 
 
-def _is_new(record: RecipeRecord, number: int) -> bool:
-    """Return whether a recipe was never tried, or on the folds of the run before alone."""
-    return record.run == 0 or (record.rows == ROWS_ON_FOLDS and record.run == number - 1)
+def _is_new(record: RecipeRecord) -> bool:
+    """Return whether a recipe was never tried, or on the folds of a first run alone."""
+    return record.run == 0 or record.rows == ROWS_ON_FOLDS
 
 
 def _seems_better(record: RecipeRecord) -> bool:

@@ -139,6 +139,19 @@ def test_what_was_tried_on_folds_alone_competes_at_once_with_all_that_is_new() -
     assert set(model.competition.tried) == {1, 2, 3}
 
 
+def test_it_does_so_after_a_change_too_where_the_new_world_alone_competed_first() -> None:
+    first, on_folds, *siblings = records()
+    on_folds = on_folds.replace(difference=0.3, variance=1e-6, rows=ROWS_ON_FOLDS, run=1)
+    model = ModelLifecycle()
+    model.go_live(packaged(competing=[first, on_folds, *siblings]))
+    loss_rises(model)
+    scores(model, scored(), data=after_change(model))
+    rejects(model, model.competition.records)
+    model.annotate(retrain="third")
+    compared = model.competition
+    assert on_folds.recipe in [compared.records[index].recipe for index in compared.tried]
+
+
 def test_a_recipe_that_is_far_worse_has_its_turn_again_once_that_is_forgotten() -> None:
     model = live()
     far_worse = {"run": 2, "rows": 200.0, "difference": 0.1, "variance": 1e-4}  # ten standard errors
