@@ -73,8 +73,9 @@ def is_undecided(competition: Competition, retraining: RetrainingStatus) -> bool
 
     Once there are as many as a run waits for, what is known by then decides as ever.
     """
-    compete = any(record.recipe.since == competition.change for record in competition.records if record.recipe != competition.leader)
-    return competition.change is not None and compete and labels_since_change(retraining) <= first_wait(retraining)
+    if competition.change is None or labels_since_change(retraining) > first_wait(retraining):
+        return False
+    return any(record.recipe.since == competition.change for record in competition.records if record.recipe != competition.leader)
 
 
 def _challenge_every(first_rows: int, new_labels: int) -> int:
@@ -110,8 +111,10 @@ def _tried(records: Sequence[RecipeRecord], number: int, every: int, *, since_ch
 
 def _waits(record: RecipeRecord, records: Sequence[RecipeRecord]) -> bool:
     """Return whether a recipe for the rows since a change has its turn only once the leading candidate's one is better than what leads."""
+    if record.recipe.since is None or record.rows:
+        return False
     first = next((one for one in records if one.recipe.since == record.recipe.since and one.rows), None)
-    return record.recipe.since is not None and not record.rows and first is not None and first.difference >= 0
+    return first is not None and first.difference >= 0
 
 
 def _is_new(record: RecipeRecord) -> bool:

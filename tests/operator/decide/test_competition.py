@@ -306,10 +306,8 @@ def test_another_change_is_competed_on_beside_a_leading_recipe_that_is_of_an_ear
     model.ready("late-v2")
     assert model.version(2).since == first_change
 
-    model.wait(hours=7)
-    model.reports("late-v2", LiveRows(rows=2000, labels=1500, loss=0.5))
     model.wait(hours=5)
-    model.reports("late-v2", LiveRows(rows=4000, labels=3000, loss=0.9), sequence=2)
+    loss_rises(model)
     model.annotate(retrain="now")
     compared = model.competition
     assert compared.leader == changed

@@ -21,12 +21,17 @@ def trial_results(context: RunContext) -> list[TrialResult]:
 def trial_result(context: RunContext, index: int) -> TrialResult | None:
     """Read the result of a trial; None where it left none."""
     try:
-        content = read_bytes(context.folder.child(f"trials/{index}.json"))
+        content = read_bytes(context.folder.child(result_file(index)))
     except StorageError as error:
         if error.check != "SourceMissing":
             raise
         return None
     return TrialResult.model_validate_json(content)
+
+
+def result_file(index: int) -> str:
+    """Return the name of a trial's result, in the run's folder."""
+    return f"trials/{index}.json"
 
 
 def ranked(results: Sequence[TrialResult], metric: Metric) -> list[TrialResult]:

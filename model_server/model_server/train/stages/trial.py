@@ -23,7 +23,7 @@ from ..data.splits import LEAST_NEW, Fold, expanding, shares, window_start
 from ..data.training_rows import RunRows, TrainingRows
 from ..evaluate.evaluation import EvaluationDataset, score
 from ..evaluate.losses import Floats
-from ..evaluate.selection import trial_result
+from ..evaluate.selection import result_file, trial_result
 from ..fitting import fit, predict
 from ..parameter_search import sample_candidate
 from ..pipeline import build
@@ -60,7 +60,7 @@ def try_recipe(inputs: RunInputs, index: int) -> TrialResult:
         result = _left_out(index, recipe)
     else:
         result = _on_holdout(inputs, index, recipe)
-    write_atomic(context.folder, f"trials/{index}.json", result.model_dump_json(by_alias=True).encode())
+    write_atomic(context.folder, result_file(index), result.model_dump_json(by_alias=True).encode())
     return result
 
 
